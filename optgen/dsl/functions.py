@@ -1,0 +1,106 @@
+"""Functions of elements, functions that look at other elements, and the branch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy import Abs, And, Function, Ne, Not, Or, cos, exp, floor, log, pi, sign, sin, sqrt, tanh
+
+from optgen.dsl.names import caller
+from optgen.dsl.rule import Eq
+from optgen.errors import RuleError
+
+__all__ = ["Abs", "And", "Max", "Min", "Ne", "Not", "Or", "Piecewise", "amax", "clip", "cos", "exp", "floor", "log",
+           "matmul", "mean", "norm", "pi", "rms", "sign", "sin", "sqrt", "tanh", "total", "transpose"]
+
+
+class Max(Function):
+    """The larger of two; a NaN in either is kept. Keeps the author's order, which sympy.Max does not."""
+
+    nargs = 2
+
+
+class Min(Function):
+    """The smaller of two; a NaN in either is kept. Keeps the author's order, which sympy.Min does not."""
+
+    nargs = 2
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """x limited to the interval [low, high]."""
+    return Min(Max(x, low), high)
+
+
+class total(Function):
+    """total(x, over): the sum of x over elems, rows, cols or model."""
+
+    nargs = 2
+
+
+class mean(Function):
+    """mean(x, over): the arithmetic mean. mean(x, cols) leaves one number per row."""
+
+    nargs = 2
+
+
+class norm(Function):
+    """norm(x, over): the Euclidean norm, the square root of the sum of squares."""
+
+    nargs = 2
+
+
+class rms(Function):
+    """rms(x, over): the square root of the mean of squares."""
+
+    nargs = 2
+
+
+class amax(Function):
+    """amax(x, over): the largest value."""
+
+    nargs = 2
+
+
+class matmul(Function):
+    """matmul(a, b): the matrix product over the last two axes."""
+
+    nargs = 2
+
+
+class transpose(Function):
+    """transpose(a): the last two axes exchanged."""
+
+    nargs = 1
+
+
+REDUCTIONS = (total, mean, norm, rms, amax)
+
+
+def Piecewise(*pairs: tuple[Any, Any]) -> Any:
+    """The value of the first pair whose condition holds: Piecewise((value, condition), ..., (value, True)).
+
+    Conditions are relations such as `t <= 5`, `Eq(t, 1)` or `Ne(momentum, 0)`, `first`, and flags, joined by & | ~.
+    Raises RuleError for a bare Python bool (what `t == 1` gives) and for a missing last pair.
+    """
+    loc = caller()
+    made = []
+    for position, pair in enumerate(pairs):
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise RuleError("Piecewise takes pairs of a value and a condition", loc, "write Piecewise((a, t <= 5), (b, True))")
+        value, condition = pair
+        last = position == len(pairs) - 1
+        if isinstance(condition, Eq):
+            condition = sympy.Equality(condition.lhs, condition.rhs)
+        if isinstance(condition, (bool, sympy.logic.boolalg.BooleanAtom)) and not (last and bool(condition)):
+            raise RuleError(f"a condition of Piecewise is the bare Python value {bool(condition)}", loc,
+                            "Python decides `t == 1` at once; write Eq(t, 1), Ne(t, 1), t <= 1, first or a flag")
+        if not isinstance(condition, (bool, sympy.logic.boolalg.Boolean)):
+            raise RuleError(f"a condition of Piecewise is {condition!r}, which is not a condition", loc,
+                            "write a relation such as t <= 5 or Ne(momentum, 0), first, or a flag")
+        if last and condition not in (True, sympy.true):
+            raise RuleError("the last pair of Piecewise has a condition", loc, "end with (value, True)")
+        made.append((value, condition))
+    if not made:
+        raise RuleError("Piecewise was given no pair", loc, "write Piecewise((a, t <= 5), (b, True))")
+    return sympy.Piecewise(*made, evaluate=False)

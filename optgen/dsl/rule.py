@@ -1,0 +1,159 @@
+"""Rule: the recurrences of one optimizer, or the factor of one learning-rate schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy
+from sympy import Indexed, IndexedBase
+
+from optgen.dsl.names import IDENTIFIER, caller, check_identifier
+from optgen.dsl.symbols import Declaration, Hyper, t
+from optgen.errors import Loc, Problem, RuleError
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Eq:
+    """One equation, `lhs = rhs`, that knows where it was written. It never evaluates, as sympy.Eq does."""
+
+    lhs: Any
+    rhs: Any
+    loc: Loc | None = field(compare=False)
+
+    def __init__(self, lhs: Any, rhs: Any) -> None:
+        object.__setattr__(self, "lhs", sympy.sympify(lhs, strict=True))
+        object.__setattr__(self, "rhs", sympy.sympify(rhs, strict=True))
+        object.__setattr__(self, "loc", caller())
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An optimizer: what one step does to one parameter.
+
+    param, grad: the quantities that hold the parameter and its gradient.
+    equations: in the order in which they are computed. A quantity is state if and only if its past is read.
+    state_keys: names of states in a checkpoint; `{t: "step"}` stores the step count.
+    init: what a state starts from, 0 if absent: a number, an expression of hyperparameters, the parameter, the gradient.
+    requires: pairs (condition on hyperparameters, message), checked whenever values are given.
+    ndim, min_ndim, otherwise: which shapes the rule is for, and the rule for all others.
+    signature: constructor arguments in order, `*` before the keyword-only ones, where a class of torch sets it.
+    state_at_construction: the constructor creates the states, not a parameter's first step.
+    typical_lr: task -> (lowest, highest) learning rate. use: what it is used for, in a line.
+    Raises RuleError for what is no equation, a state key that is invalid or given twice, an unknown quantity.
+    """
+
+    param: Any
+    grad: Any
+    equations: Sequence[Eq]
+    state_keys: Mapping[Any, str] = field(default_factory=dict)
+    init: Mapping[Any, Any] = field(default_factory=dict)
+    requires: Sequence[tuple[Any, str]] = ()
+    ndim: int | None = None
+    min_ndim: int | None = None
+    otherwise: Rule | None = None
+    name: str = ""
+    doc: str = ""
+    source: str = ""
+    signature: str = ""
+    state_at_construction: bool = False
+    typical_lr: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    use: str = ""
+    loc: Loc | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loc", self.loc or caller(2))
+        object.__setattr__(self, "equations", tuple(self.equations))
+        object.__setattr__(self, "requires", tuple(self.requires))
+        problems = [*self._check_equations(), *self._check_keys(), *self._check_quantities()]
+        if problems:
+            raise RuleError.several(problems)
+        if self.name:
+            check_identifier(self.name, "rule", self.loc)
+
+    def expressions(self) -> Iterator[Any]:
+        """Every expression that the rule is made of."""
+        for equation in self.equations:
+            yield equation.lhs
+            yield equation.rhs
+        yield from (sympy.sympify(value) for value in self.init.values())
+        yield from (condition for condition, _ in self.requires)
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """The constructor's arguments, in the order of declaration."""
+        return declarations_of(self.expressions())
+
+    def _check_equations(self) -> Iterator[Problem]:
+        if not self.equations:
+            yield Problem("the rule has no equations", self.loc, "write equations=[Eq(theta[t], ...)]")
+        for equation in self.equations:
+            if not isinstance(equation, Eq):
+                yield Problem(f"{equation!r} is not an equation of optgen", self.loc,
+                              "use Eq from optgen: sympy.Eq evaluates its arguments, and Eq(x, x) becomes True")
+            elif not isinstance(equation.lhs, Indexed) or len(equation.lhs.indices) != 1:
+                yield Problem(f"the left side {equation.lhs} is not a quantity at one index", equation.loc,
+                              "write Eq(m[t], ...)")
+
+    def _check_keys(self) -> Iterator[Problem]:
+        seen: dict[str, Any] = {}
+        for quantity, key in self.state_keys.items():
+            if not isinstance(key, str) or not IDENTIFIER.fullmatch(key):
+                yield Problem(f"state key {key!r} of {quantity} is not a valid name", self.loc,
+                              "use an ASCII letter, then letters, digits or underscores, at most 64 in all")
+            elif key in seen:
+                yield Problem(f"state key {key!r} is given to both {seen[key]} and {quantity}", self.loc,
+                              "a checkpoint needs one name for each state")
+            elif key == "step" and quantity != t:
+                yield Problem(f"state key 'step' of {quantity} is kept for the step count", self.loc,
+                              "choose another key; {t: 'step'} stores the count")
+            seen[str(key)] = quantity
+
+    def _check_quantities(self) -> Iterator[Problem]:
+        for what in (self.param, self.grad):
+            if not isinstance(what, IndexedBase):
+                yield Problem(f"{what!r} is given as the parameter or the gradient, but is no quantity", self.loc,
+                              'declare it with tensors("theta g")')
+        used = {atom for e in self.expressions() for atom in e.atoms(IndexedBase)} | {self.param, self.grad, t}
+        for where, quantities in (("state_keys", self.state_keys), ("init", self.init)):
+            for quantity in quantities:
+                if quantity not in used:
+                    yield Problem(f"{where} names {quantity}, which stands in no equation", self.loc,
+                                  "remove the entry or correct its name")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A learning-rate schedule: lr(t) = initial lr * value, with t = 0 at the first step.
+
+    value: an expression of t and hyperparameters; a hyperparameter whose default is None must be given.
+    Raises RuleError if the value reads a quantity other than t.
+    """
+
+    value: Any
+    requires: Sequence[tuple[Any, str]] = ()
+    name: str = ""
+    doc: str = ""
+    source: str = ""
+    use: str = ""
+    loc: Loc | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loc", self.loc or caller(2))
+        object.__setattr__(self, "value", sympy.sympify(self.value, strict=True))
+        strangers = sorted(str(s) for s in self.value.free_symbols if s != t and not isinstance(s, Hyper))
+        if strangers:
+            raise RuleError(f"the schedule reads {', '.join(strangers)}", self.loc,
+                            "a schedule is an expression of t and hyperparameters declared with hyper(...)")
+
+    @property
+    def declarations(self) -> tuple[Declaration, ...]:
+        """The constructor's arguments, in the order of declaration."""
+        return declarations_of([self.value, *(condition for condition, _ in self.requires)])
+
+
+def declarations_of(expressions: Any) -> tuple[Declaration, ...]:
+    """The declarations of all hyperparameters in the expressions, each once, in the order of declaration."""
+    found = {a.declaration for e in expressions for a in e.atoms(Hyper)}
+    return tuple(sorted(found, key=lambda d: d.order))

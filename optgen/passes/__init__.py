@@ -1,0 +1,45 @@
+"""The compiler: one Rule in, one straight-line Step out for each combination of its static conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from optgen.dsl.load import literal
+from optgen.dsl.rule import Rule
+from optgen.ir import Step
+from optgen.passes.check import check
+from optgen.passes.flatten import flatten
+from optgen.passes.hoist import hoist
+from optgen.passes.infer import infer
+from optgen.passes.resolve import resolve
+from optgen.passes.specialise import conditions, specialise, variants
+from optgen.passes.validate import validate
+
+PIPELINE: tuple[Callable[[Step], Step], ...] = (flatten, infer, hoist)
+STAGES = ("resolve", *(stage.__name__ for stage in PIPELINE))
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled rule. `steps` has one variant for each combination of the truth values of `conditions`."""
+
+    rule: Rule
+    conditions: tuple[Any, ...]
+    steps: tuple[Step, ...]
+
+
+def lower(rule: Rule, after: str = STAGES[-1]) -> Program:
+    """Compile a rule, up to and including the pass named `after`. Raises RuleError with all problems of a stage."""
+    with literal():
+        validate(rule)
+        found = conditions(rule)
+        return Program(rule, found, tuple(_run(rule, variant, after) for variant in variants(rule, found)))
+
+
+def _run(rule: Rule, variant: dict[Any, bool], after: str) -> Step:
+    step = resolve(specialise(rule, variant))
+    for stage in PIPELINE[: STAGES.index(after)]:
+        step = check(stage(step), hoisted=stage is hoist)
+    return step

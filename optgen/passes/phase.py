@@ -1,0 +1,86 @@
+"""Phase: cut the body where a value needs all of another; each part is one pass over memory.
+
+Assumes a hoisted step. Establishes that a phase reads stored quantities, results of reductions and of earlier products,
+and what it computes itself: what an earlier phase computed is computed again, or loaded if it was stored. A stored quantity is
+overwritten in the last phase that still needs its past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from optgen.ir import TENSOR, Map, MatMul, Phase, Place, Reduce, Role, Statement, Step, Write, reads
+
+
+def phase(step: Step, everywhere: bool) -> tuple[Phase, ...]:
+    """The body in phases. `everywhere` cuts at each reduction and product, as kernels must; else over the model only."""
+    cutter = _Cutter(step, everywhere)
+    return cutter.phases()
+
+
+@dataclass(slots=True)
+class _Cutter:
+    step: Step
+    everywhere: bool
+    level: dict[str, int] = field(default_factory=dict)
+    ready: dict[str, int] = field(default_factory=dict)
+    by_target: dict[str, Statement] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for statement in self.step.body:
+            level = max((self.ready.get(name, 0) for name in reads(statement)), default=0)
+            if isinstance(statement, MatMul) and self.everywhere and any(name in self.level for name in reads(statement)):
+                level += 1
+            self.level[statement.target] = level
+            self.ready[statement.target] = level + self._cuts(statement)
+            self.by_target[statement.target] = statement
+
+    def phases(self) -> tuple[Phase, ...]:
+        writes = [w for w in self.step.writes if self.step.var(w.into).place is Place.DEVICE]
+        store = {w.value: self.level.get(w.value, 0) for w in writes}
+        count = max([*self.level.values(), *store.values(), 0]) + 1
+        while True:
+            made = [self._phase(k, writes, store) for k in range(count)]
+            late = {w.value: k for k, part in enumerate(made) for w in writes if w.into in part.loads and k > store[w.value]}
+            if not late:
+                return tuple(made)
+            store |= late
+
+    def _cuts(self, statement: Statement) -> bool:
+        match statement:
+            case Map():
+                return False
+            case MatMul():
+                return self.everywhere
+            case Reduce(over=over):
+                return self.everywhere or TENSOR in over
+
+    def _phase(self, k: int, writes: list[Write], store: dict[str, int]) -> Phase:
+        stores = tuple(w for w in writes if store[w.value] == k)
+        needed = {s.target for s in self.step.body if self.level[s.target] == k and not self._late(s, k, store)}
+        waiting = [*needed, *(w.value for w in stores)]
+        body: set[str] = set()
+        loads: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name in body or name in loads:
+                continue
+            statement = self.by_target.get(name)
+            if statement is None:
+                loads |= {name} if self._is_stored(name) else set()
+            elif name in store and store[name] < k:
+                loads.add(name)
+            elif self.ready[name] > self.level[name] and self.level[name] < k:
+                continue  # a finished reduction or product
+            else:
+                body.add(name)
+                waiting += reads(statement)
+        order = [v.name for v in self.step.vars if v.name in loads]
+        return Phase(tuple(order), tuple(s for s in self.step.body if s.target in body), stores)
+
+    def _late(self, statement: Statement, k: int, store: dict[str, int]) -> bool:
+        """Whether a Map of this level is needed by other phases only."""
+        return isinstance(statement, Map) and not (statement.target in store and store[statement.target] == k)
+
+    def _is_stored(self, name: str) -> bool:
+        return self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE) and self.step.var(name).place is Place.DEVICE

@@ -1,0 +1,90 @@
+"""Resolve: indices become names, m[t - 1] -> m_prev and m[t] -> m; a quantity whose past is read is state.
+
+Assumes a valid, specialised rule. Establishes single assignment over plain symbols, and drops what nothing reads: a
+variant holds only the state that it uses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy import Indexed, IndexedBase
+
+from optgen.dsl.rule import Rule
+from optgen.dsl.symbols import EXTENTS, Hyper, Kind, first, t
+from optgen.ir import Map, Place, Role, Step, Var, Write, symbol
+from optgen.passes.validate import index_of, label
+
+
+def resolve(specialised: tuple[Rule, dict[str, bool], list[tuple[Any, Any, Any]]]) -> Step:
+    """One straight-line variant of a rule as a Step: a body of Maps, nothing on the host yet, axes unknown."""
+    rule, variant, equations = specialised
+    maps = [Map(str(_name(lhs)), _rename(rhs), loc) for lhs, rhs, loc in equations]
+    live = _live(maps, label(rule.param))
+    body = tuple(m for m in maps if m.target in live)
+    read = {s.name for m in body for s in m.expr.free_symbols}
+    states = [name for name in _quantities(rule) if f"{name}_prev" in read and name != label(rule.param)]
+    writes = (Write(f"{label(rule.param)}_prev", label(rule.param)), *(Write(f"{name}_prev", name) for name in states))
+    held = _states(rule, states)
+    used = read | {s.name for state in held for s in state.init.free_symbols}
+    return Step(rule.name, variant, (*_inputs(rule, used), *held, *(Var(m.target, Role.LOCAL, loc=m.loc) for m in body)),
+                (), body, writes)
+
+
+def _name(quantity: Indexed) -> Any:
+    index = index_of(quantity)
+    suffix = {0: "", -1: "_prev"}.get(index, f"_{index}")  # type: ignore[call-overload]  # a str index takes the default
+    return symbol(label(quantity) + suffix)
+
+
+def _rename(expr: Any) -> Any:
+    """Indexed quantities and hyperparameters become the plain symbols of the IR."""
+    plain = {node: _name(node) for node in expr.atoms(Indexed)}
+    plain |= {node: symbol(node.name, node.declaration.kind is Kind.FLAG) for node in expr.atoms(Hyper)}
+    plain |= {node: symbol(node.name) for node in (t, *EXTENTS) if expr.has(node)}
+    return expr.xreplace(plain)
+
+
+def _live(maps: list[Map], param: str) -> set[str]:
+    """The targets that the parameter's update needs, this step or, through a state, a later one."""
+    by_target = {m.target: m for m in maps}
+    live: set[str] = set()
+    waiting = [param]
+    while waiting:
+        name = waiting.pop()
+        if name in live or name not in by_target:
+            continue
+        live.add(name)
+        waiting += [s.name.removesuffix("_prev") if s.name not in by_target else s.name
+                    for s in by_target[name].expr.free_symbols]
+    return live
+
+
+def _quantities(rule: Rule) -> list[str]:
+    """Every quantity, in the order of state_keys, then of the equations."""
+    keyed = [label(q) for q in rule.state_keys if isinstance(q, IndexedBase)]
+    return list(dict.fromkeys([*keyed, *(label(eq.lhs) for eq in rule.equations), label(rule.grad)]))
+
+
+def _inputs(rule: Rule, read: set[str]) -> list[Var]:
+    param, grad = label(rule.param), label(rule.grad)
+    made = [Var(f"{param}_prev", Role.PARAM, loc=rule.loc), Var(grad, Role.GRAD, loc=rule.loc)]
+    made += [Var(name, Role.HYPER, place=Place.HOST, loc=d.loc, boolean=d.kind is Kind.FLAG)
+             for d in rule.declarations for name in d.names]
+    made += [Var("t", Role.STEP, place=Place.HOST), Var("first", Role.STEP, place=Place.HOST, boolean=True)]
+    made += [Var(extent.name, Role.EXTENT, place=Place.HOST) for extent in EXTENTS]
+    return [v for v in made if v.name in read or v.role in (Role.PARAM, Role.GRAD)]
+
+
+def _states(rule: Rule, names: list[str]) -> list[Var]:
+    keys = {label(q): key for q, key in rule.state_keys.items() if isinstance(q, IndexedBase)}
+    inits = {label(q): value for q, value in rule.init.items()}
+    starts = {rule.param: symbol(f"{label(rule.param)}_prev"), rule.grad: symbol(label(rule.grad))}
+
+    def state(name: str) -> Var:
+        value = inits.get(name, 0)
+        init = starts[value] if value in starts else _rename(sympy.sympify(value))
+        return Var(f"{name}_prev", Role.STATE, loc=rule.loc, key=keys.get(name, name), init=init, tensor_init=value in starts)
+
+    return [state(name) for name in names]

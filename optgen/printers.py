@@ -1,0 +1,209 @@
+"""Print: one expression to text, in the author's order, for any of the languages below.
+
+Operators are evaluated left to right, as the arguments of a sum or product stand in the IR; what is nested there is in
+parentheses here. An expression with a function that the language lacks raises RuleError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sympy
+from sympy import Rational, S
+
+from optgen.errors import RuleError
+
+SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 6)
+TERNARY, OR, AND, NOT, COMPARE = -4, -3, -2, -1, 0
+MULTIPLIED_OUT = 4  # x**n up to here is printed as a product: exact in every language, where a power function is not
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How functions and operators are spelled. `power` and `divide` are operators if they hold no braces."""
+
+    name: str
+    functions: Mapping[str, str]
+    power: str = "{}**{}"
+    divide: str = ""
+    where: str = "{1} if {0} else {2}"
+    and_: str = "{} and {}"
+    or_: str = "{} or {}"
+    not_: str = "not {}"
+    pi: str = "math.pi"
+    integer: str = "{}"
+    mixed: Mapping[str, str] = field(default_factory=dict)  # of a tensor and a scalar, where that is written otherwise
+    multiplied_out: int = MULTIPLIED_OUT
+
+
+HOST = Language("host Python", {
+    "sqrt": "math.sqrt({})", "exp": "math.exp({})", "log": "math.log({})", "Abs": "abs({})", "sign": "float(({0} > 0) - ({0} < 0))",
+    "Max": "max({}, {})", "Min": "min({}, {})", "floor": "math.floor({})", "cos": "math.cos({})", "sin": "math.sin({})",
+    "tanh": "math.tanh({})"}, multiplied_out=0)
+NUMPY = Language("NumPy", {
+    "sqrt": "np.sqrt({})", "exp": "np.exp({})", "log": "np.log({})", "Abs": "np.abs({})", "sign": "np.sign({})",
+    "Max": "np.maximum({}, {})", "Min": "np.minimum({}, {})", "floor": "np.floor({})", "cos": "np.cos({})", "sin": "np.sin({})",
+    "tanh": "np.tanh({})"}, where="np.where({}, {}, {})", and_="{} & {}", or_="{} | {}", not_="~{}")
+TORCH = Language("PyTorch", {
+    "sqrt": "torch.sqrt({})", "exp": "torch.exp({})", "log": "torch.log({})", "Abs": "torch.abs({})", "sign": "torch.sign({})",
+    "Max": "torch.maximum({}, {})", "Min": "torch.minimum({}, {})", "floor": "torch.floor({})", "cos": "torch.cos({})",
+    "sin": "torch.sin({})", "tanh": "torch.tanh({})"}, where="torch.where({}, {}, {})", and_="{} & {}", or_="{} | {}", not_="~{}",
+    mixed={"Max": "torch.clamp({}, min={})", "Min": "torch.clamp({}, max={})"})
+TEXT = Language("text", {
+    "sqrt": "sqrt({})", "exp": "exp({})", "log": "log({})", "Abs": "|{}|", "sign": "sign({})", "Max": "max({}, {})", "Min": "min({}, {})",
+    "floor": "floor({})", "cos": "cos({})", "sin": "sin({})", "tanh": "tanh({})", "total": "total({}, {})", "mean": "mean({}, {})",
+    "norm": "norm({}, {})", "rms": "rms({}, {})", "amax": "amax({}, {})", "matmul": "matmul({}, {})", "transpose": "transpose({})"},
+    pi="pi", multiplied_out=0)
+
+
+def to_text(expr: Any, language: Language, host: frozenset[str] = frozenset(), names: Mapping[str, str] | None = None) -> str:
+    """The expression in a language. host: names of scalars, whose branches are Python's own. names: spellings of symbols.
+
+    Raises RuleError for a function that the language lacks.
+    """
+    return _Printer(language, host, names or {}).at(expr, TERNARY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Printer:
+    language: Language
+    host: frozenset[str]
+    names: Mapping[str, str]
+
+    def at(self, expr: Any, least: int) -> str:
+        """The text, in parentheses if it binds less tightly than `least`."""
+        text, binds = self.text(sympy.sympify(expr))
+        return f"({text})" if binds < least else text
+
+    def text(self, expr: Any) -> tuple[str, int]:
+        match expr:
+            case sympy.Symbol():
+                return self.names.get(expr.name, expr.name), ATOM
+            case sympy.Indexed():
+                return f"{expr.base.label}[{self.at(expr.indices[0], TERNARY)}]", ATOM
+            case sympy.IndexedBase():
+                return str(expr.label), ATOM
+            case sympy.Number() | sympy.NumberSymbol():
+                return self.number(expr)
+            case sympy.Add():
+                return self.sum(expr), SUM
+            case sympy.Mul():
+                return self.product(expr)
+            case sympy.Pow():
+                return self.power(expr)
+            case sympy.Piecewise():
+                return self.branches(expr)
+            case sympy.core.relational.Relational():
+                sign = {"Equality": "=="}.get(expr.func.__name__, expr.rel_op)
+                return f"{self.at(expr.args[0], SUM)} {sign} {self.at(expr.args[1], SUM)}", COMPARE
+            case sympy.And() | sympy.Or() | sympy.Not() | sympy.logic.boolalg.BooleanAtom():
+                return self.boolean(expr)
+            case _:
+                return self.call(expr.func.__name__, expr.args), ATOM
+
+    def number(self, expr: Any) -> tuple[str, int]:
+        if expr == S.Pi:
+            return self.language.pi, ATOM
+        if isinstance(expr, Rational) and not expr.is_Integer:
+            return f"{expr.p} / {expr.q}", UNARY if expr.p < 0 else PRODUCT
+        text = self.language.integer.format(int(expr)) if expr.is_Integer else repr(float(expr))
+        return text, UNARY if text.startswith("-") else ATOM
+
+    def sum(self, expr: Any) -> str:
+        head, *rest = expr.args
+        text = self.at(head, SUM)
+        for term in rest:
+            part, minus = self.term(term)
+            text += f" {'-' if minus else '+'} {part}"
+        return text
+
+    def term(self, term: Any) -> tuple[str, bool]:
+        """A term after the first, without its sign, and whether that is a minus."""
+        if isinstance(term, sympy.Mul) and term.args[0].is_Number and term.args[0] < 0:
+            first, *rest = term.args
+            args = [-first, *rest] if first != S.NegativeOne else rest
+            return (self.at(args[0], PRODUCT), True) if len(args) == 1 else (self.factors(args), True)
+        if term.is_Number and term < 0:
+            return self.at(-term, PRODUCT), True
+        return self.at(term, PRODUCT), False
+
+    def product(self, expr: Any) -> tuple[str, int]:
+        first, *rest = expr.args
+        if first == S.NegativeOne and rest:
+            text = self.at(rest[0], UNARY) if len(rest) == 1 else self.factors(rest)
+            return f"-{text}", UNARY if len(rest) == 1 else PRODUCT
+        return self.factors(list(expr.args)), PRODUCT
+
+    def factors(self, args: list[Any]) -> str:
+        """The factors, multiplied and divided from left to right."""
+        text = ""
+        for factor in args:
+            if _is_reciprocal(factor):
+                text = self.quotient(text or self.language.integer.format(1), factor.base)
+            else:
+                text = f"{text} * {self.at(factor, UNARY)}" if text else self.at(factor, PRODUCT)
+        return text
+
+    def quotient(self, above: str, below: Any) -> str:
+        if self.language.divide:
+            return self.language.divide.format(above, self.at(below, TERNARY))
+        return f"{above} / {self.at(below, UNARY)}"
+
+    def power(self, expr: Any) -> tuple[str, int]:
+        base, exponent = expr.args
+        if exponent == S.NegativeOne:
+            return self.quotient(self.language.integer.format(1), base), PRODUCT
+        if exponent == S.Half:
+            return self.call("sqrt", (base,)), ATOM
+        if exponent == -S.Half or (exponent.is_Integer and exponent < 0):
+            below = sympy.Pow(base, -exponent, evaluate=False)
+            return self.quotient(self.language.integer.format(1), below), PRODUCT
+        if exponent.is_Integer and 1 < exponent <= self.language.multiplied_out:
+            return " * ".join([self.at(base, ATOM)] * int(exponent)), PRODUCT
+        call = "(" in self.language.power
+        return self.language.power.format(self.at(base, TERNARY if call else ATOM), self.at(exponent, TERNARY if call else POWER)), (
+            ATOM if call else POWER)
+
+    def branches(self, expr: Any) -> tuple[str, int]:
+        """The last branch first: each condition chooses between its value and all that follows."""
+        *pairs, (last, _) = expr.args
+        text, binds = self.text(last)
+        for value, condition in reversed(pairs):
+            if all(s.name in self.host for s in condition.free_symbols):
+                text = HOST.where.format(_Printer(HOST, self.host, self.names).at(condition, OR), self.at(value, OR), text)
+                binds = TERNARY
+            else:
+                parts = (self.at(condition, OR), self.at(value, OR if "if" in self.language.where else TERNARY), text)
+                text = self.language.where.format(*parts)
+                binds = TERNARY if "if" in self.language.where else ATOM
+        return text, binds
+
+    def boolean(self, expr: Any) -> tuple[str, int]:
+        if isinstance(expr, sympy.logic.boolalg.BooleanAtom):
+            return str(bool(expr)), ATOM
+        bitwise = "&" in self.language.and_ or "(" in self.language.and_
+        if isinstance(expr, sympy.Not):
+            return self.language.not_.format(self.at(expr.args[0], ATOM if bitwise else NOT)), ATOM if bitwise else NOT
+        template, binds = (self.language.and_, AND) if isinstance(expr, sympy.And) else (self.language.or_, OR)
+        text, *rest = (self.at(arg, ATOM if bitwise else binds + 1) for arg in sorted(expr.args, key=str))
+        for part in rest:
+            text = template.format(text, part)
+        return text, binds
+
+    def call(self, name: str, args: Any) -> str:
+        template = self.language.functions.get(name)
+        if template is None:
+            raise RuleError(f"{name} has no form in {self.language.name}", None, "write it with functions of optgen")
+        if name in self.language.mixed and any(self._is_scalar(arg) for arg in args):
+            args = sorted(args, key=self._is_scalar)
+            template = self.language.mixed[name]
+        return template.format(*(self.at(arg, TERNARY) for arg in args))
+
+    def _is_scalar(self, expr: Any) -> bool:
+        return all(s.name in self.host for s in expr.free_symbols)
+
+
+def _is_reciprocal(expr: Any) -> bool:
+    return bool(expr.is_Pow and expr.exp == S.NegativeOne)

@@ -1,0 +1,31 @@
+"""Adam. Kingma & Ba, Adam: A Method for Stochastic Optimization, ICLR 2015.
+https://arxiv.org/abs/1412.6980, Algorithm 1; amsgrad: Reddi, Kale & Kumar, On the Convergence of Adam and Beyond,
+ICLR 2018, https://arxiv.org/abs/1904.09237. Numbers as torch.optim.Adam."""
+from optgen import Eq, Max, Ne, Piecewise, Rule, flag, hyper, sqrt, t, tensors
+
+theta, theta_wd, g, g_wd, m, v, v_max, m_hat, v_hat = tensors("theta theta_wd g g_wd m v v_max m_hat v_hat")
+lr = hyper("lr", 1e-3, at_least=0)
+beta1, beta2 = hyper("betas", (0.9, 0.999), at_least=0, below=1)
+eps = hyper("eps", 1e-8, at_least=0)
+weight_decay = hyper("weight_decay", 0, at_least=0)
+amsgrad = flag("amsgrad", False)
+decoupled = flag("decoupled_weight_decay", False)
+l2 = Ne(weight_decay, 0) & ~decoupled
+
+rule = Rule(
+    param=theta, grad=g,
+    state_keys={t: "step", m: "exp_avg", v: "exp_avg_sq", v_max: "max_exp_avg_sq"},
+    equations=[
+        Eq(g_wd[t], Piecewise((g[t] + weight_decay * theta[t - 1], l2), (g[t], True))),
+        Eq(theta_wd[t], Piecewise((theta[t - 1] * (1 - lr * weight_decay), decoupled), (theta[t - 1], True))),
+        Eq(m[t], beta1 * m[t - 1] + (1 - beta1) * g_wd[t]),
+        Eq(v[t], beta2 * v[t - 1] + (1 - beta2) * g_wd[t] ** 2),
+        Eq(v_max[t], Max(v_max[t - 1], v[t])),
+        Eq(m_hat[t], m[t] / (1 - beta1**t)),
+        Eq(v_hat[t], Piecewise((v_max[t], amsgrad), (v[t], True)) / (1 - beta2**t)),
+        Eq(theta[t], theta_wd[t] - lr * m_hat[t] / (sqrt(v_hat[t]) + eps)),
+    ],
+    signature="lr betas eps weight_decay amsgrad * foreach maximize capturable differentiable fused decoupled_weight_decay",
+    typical_lr={"pretraining": (1e-4, 3e-4), "full fine-tuning": (1e-5, 5e-5), "LoRA fine-tuning": (1e-4, 3e-4)},
+    use="most deep learning",
+)
