@@ -1,0 +1,80 @@
+"""Reals: arrays of float64, or of mpmath numbers with 128 bits, behind the few functions that equations call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import numpy as np
+
+_mp = mpmath.MPContext()
+_mp.prec = 128  # 75 bits more than float64, whose rounding is what is judged with it
+
+
+@dataclass(frozen=True, slots=True)
+class Reals:
+    """One kind of number: how to make an array of them, and the functions that differ from NumPy's operators."""
+
+    array: Callable[[Any], Any]
+    divide: Callable[[Any, Any], Any]
+    power: Callable[[Any, Any], Any]
+    pi: Any
+    functions: Mapping[str, Callable[[Any], Any]]
+
+    def call(self, name: str, x: Any) -> Any:
+        """The function of this name, element by element; NaN outside its domain."""
+        with np.errstate(all="ignore"):
+            return np.asarray(self.functions[name](x))
+
+
+def _float_array(x: Any) -> Any:
+    return np.asarray(x).astype(np.float64) if not _is_multi(x) else np.frompyfunc(float, 1, 1)(x)
+
+
+def _is_multi(x: Any) -> bool:
+    return bool(np.asarray(x).dtype == object)
+
+
+def _quietly(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return np.asarray(function(*args))
+
+    return call
+
+
+def _elementwise(function: Callable[..., Any], count: int = 1) -> Callable[..., Any]:
+    applied = np.frompyfunc(function, count, 1)
+    return lambda *args: np.asarray(applied(*args), dtype=object)
+
+
+def _divide(a: Any, b: Any) -> Any:
+    if b == 0:
+        return _mp.nan if a == 0 or a != a else _mp.inf if a > 0 else -_mp.inf
+    return _mp.mpf(a) / b
+
+
+def _power(a: Any, b: Any) -> Any:
+    if a == 0:
+        return _mp.mpf(1) if b == 0 else _mp.mpf(0) if b > 0 else _mp.inf
+    return _mp.mpf(a) ** b if a > 0 or b == int(b) else _mp.nan
+
+
+def _multi_log(x: Any) -> Any:
+    return _mp.nan if not x >= 0 else -_mp.inf if x == 0 else _mp.log(x)
+
+
+FLOAT = Reals(
+    array=_float_array, divide=_quietly(np.divide), power=_quietly(np.power), pi=np.pi,
+    functions={"sqrt": np.sqrt, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tanh": np.tanh,
+               "sign": np.sign, "floor": np.floor},
+)
+MULTI = Reals(
+    array=lambda x: np.asarray(np.frompyfunc(_mp.mpf, 1, 1)(np.asarray(x)), dtype=object),
+    divide=_elementwise(_divide, 2), power=_elementwise(_power, 2), pi=+_mp.pi,
+    functions={"sqrt": _elementwise(lambda x: _mp.sqrt(x) if x >= 0 else _mp.nan), "exp": _elementwise(_mp.exp),
+               "log": _elementwise(_multi_log), "sin": _elementwise(_mp.sin), "cos": _elementwise(_mp.cos),
+               "tanh": _elementwise(_mp.tanh), "sign": _elementwise(_mp.sign), "floor": _elementwise(_mp.floor)},
+)

@@ -1,0 +1,275 @@
+"""Tensor: one parameter during one step, and the literal meaning of every expression for it.
+
+Quantities are computed on demand and once: reading theta[t] reads what its equation reads. Static conditions are
+decided first, so a state that no possible branch reads does not exist.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy import Add, And, Indexed, IndexedBase, Mul, Not, Or, Pow, Symbol
+from sympy.core.relational import Equality, Relational, Unequality
+
+from optgen.bounds import Bounded, Machine
+from optgen.bounds import branches as br
+from optgen.bounds import reductions as red
+from optgen.dsl.functions import REDUCTIONS, Max, Min, amax, matmul, mean, norm, rms, transpose
+from optgen.dsl.rule import Rule
+from optgen.dsl.symbols import cols, elems, first, model, numel, rows, t
+from optgen.errors import OptgenError
+
+Key = tuple[Any, int | str]  # a quantity and its index: "t", "t - 1" or a whole number
+NOW, PAST = "t", "t - 1"
+AXES: Mapping[Any, tuple[int, ...] | None] = {elems: None, rows: (-2,), cols: (-1,)}
+ORDER = {sympy.Le: operator.le, sympy.Lt: operator.lt, sympy.Ge: operator.ge, sympy.Gt: operator.gt,
+         Equality: operator.eq, Unequality: operator.ne}
+
+
+@dataclass(slots=True)
+class Tensor:
+    """static: hyperparameters and extents. known: t, first and the quantities read so far. together: all that step now.
+    common: values that those share.
+    """
+
+    rule: Rule
+    machine: Machine
+    static: Mapping[Symbol, bool | Bounded]
+    known: dict[Any, Any] = field(default_factory=dict)
+    together: list[Tensor] = field(default_factory=list)
+    common: dict[Any, Bounded] = field(default_factory=dict)
+
+    # what is in force
+
+    def states(self) -> list[Any]:
+        """The quantities whose past the parameter's update needs, in this step or a later one."""
+        reached = self._reached()
+        pasts = [quantity for quantity, index in reached if index == PAST and quantity != self.rule.param]
+        return list(dict.fromkeys(pasts))
+
+    def on_host(self) -> frozenset[Any]:
+        """The quantities that depend on t and hyperparameters only, their own past included."""
+        device: set[Any] = {self.rule.param, self.rule.grad}
+        device |= {q for q, start in self.rule.init.items() if start in (self.rule.param, self.rule.grad)}
+        equations = [(k[0], self._equation(k)) for k in self._reached() if k[1] != PAST and k[0] != self.rule.grad]
+        before = -1
+        while len(device) != before:
+            before = len(device)
+            device |= {q for q, expr in equations if {key[0] for key in self._reads(expr)} & device}
+        return frozenset(q for q, _ in equations if q not in device)
+
+    def _reached(self) -> dict[Key, None]:
+        found: dict[Key, None] = {}
+        waiting: list[Key] = [(self.rule.param, NOW)]
+        while waiting:
+            key = waiting.pop(0)
+            if key in found:
+                continue
+            found[key] = None
+            if key[1] == PAST:
+                waiting.append((key[0], NOW))
+            elif key != (self.rule.grad, NOW):
+                waiting += self._reads(self._equation(key))
+        return found
+
+    def _reads(self, expr: Any) -> Iterator[Key]:
+        if isinstance(expr, Indexed):
+            yield key_of(expr)
+        elif isinstance(expr, sympy.Piecewise):
+            for value, condition in self._branches(expr):
+                yield from self._reads(condition)
+                yield from self._reads(value)
+        elif not isinstance(expr, IndexedBase):
+            for arg in expr.args:
+                yield from self._reads(arg)
+
+    def _equation(self, key: Key) -> Any:
+        for equation in self.rule.equations:
+            if key_of(equation.lhs) == key:
+                return equation.rhs
+        raise OptgenError(f"{key[0]}[{key[1]}] is read, but no equation of rule {self.rule.name!r} computes it")
+
+    def _branches(self, piecewise: Any) -> Iterator[tuple[Any, Any]]:
+        for value, condition in piecewise.args:
+            decided = self.decide(condition)
+            if decided is not False:
+                yield value, sympy.true if decided else condition
+            if decided:
+                return
+
+    def decide(self, condition: Any) -> bool | None:
+        """Whether a condition holds, as far as hyperparameters and extents tell."""
+        match condition:
+            case sympy.logic.boolalg.BooleanAtom():
+                return bool(condition)
+            case Symbol():
+                return bool(self.static[condition]) if condition in self.static else None
+            case Not():
+                inner = self.decide(condition.args[0])
+                return None if inner is None else not inner
+            case And() | Or():
+                decisive = isinstance(condition, Or)
+                parts = [self.decide(arg) for arg in condition.args]
+                return decisive if decisive in parts else None if None in parts else not decisive
+        if all(s in self.static for s in condition.free_symbols):
+            return bool(self.condition(condition).holds)
+        return None
+
+    # values
+
+    def read(self, key: Key) -> Bounded:
+        """The value of a quantity."""
+        if key not in self.known:
+            self.known[key] = self.evaluate(self._equation(key))
+        made: Bounded = self.known[key]
+        return made
+
+    def evaluate(self, expr: Any) -> Bounded:
+        """The value of an expression, in the order in which it is written."""
+        match expr:
+            case Symbol():
+                value = self.static.get(expr, self.known.get(expr))
+                if not isinstance(value, Bounded):
+                    raise OptgenError(f"{expr} has no value: {value}")
+                return value
+            case Indexed():
+                return self.read(key_of(expr))
+            case Add():
+                return self._sum(expr)
+            case Mul():
+                return self._product(expr)
+            case Pow():
+                return self.machine.power(self.evaluate(expr.base), self.evaluate(expr.exp))
+            case sympy.Piecewise():
+                pairs = [(self.evaluate(value), self.condition(condition)) for value, condition in self._branches(expr)]
+                return br.select(self.machine, pairs) if len(pairs) > 1 else pairs[0][0]
+            case sympy.Rational():
+                return self.machine.constant(int(expr.p), int(expr.q))
+            case sympy.Float():
+                return self.machine.constant(float(expr))
+            case sympy.exp() | sympy.log() | sympy.sin() | sympy.cos() | sympy.tanh():
+                return self.machine.call(expr.func.__name__, self.evaluate(expr.args[0]))
+        return self._rest(expr)
+
+    def _rest(self, expr: Any) -> Bounded:
+        if isinstance(expr, REDUCTIONS):
+            return self._reduction(expr)
+        args = [self.evaluate(arg) for arg in expr.args]
+        match expr:
+            case sympy.Abs():
+                return self.machine.absolute(*args)
+            case sympy.sign() | sympy.floor():
+                return self.machine.step_function(expr.func.__name__, *args)
+            case Max():
+                return self.machine.larger(*args)
+            case Min():
+                return self.machine.smaller(*args)
+            case matmul():
+                return red.product(self.machine, *args)
+            case transpose():
+                return red.transposed(*args)
+            case sympy.core.numbers.Pi():
+                return self.machine.pi()
+        raise OptgenError(f"the oracle does not know {expr}")
+
+    def _sum(self, expr: Any) -> Bounded:
+        terms = [self.evaluate(term) for term in _spine(expr, Add)]
+        made = terms[0]
+        for term in terms[1:]:
+            made = self.machine.add(made, term)
+        return made if made.host else self.machine.gathered(made, [term for term in terms if term.host])
+
+    def _product(self, expr: Any) -> Bounded:
+        made: Bounded | None = None
+        negative = False
+        for factor in _spine(expr, Mul):
+            if factor == -1:
+                negative = not negative
+            elif made is None:
+                made = self.evaluate(factor)
+            elif isinstance(factor, Pow) and factor.exp.is_Number and factor.exp < 0:
+                divisor = factor.base if factor.exp == -1 else Pow(factor.base, -factor.exp, evaluate=False)
+                made = self.machine.divide(made, self.evaluate(divisor))
+            else:
+                made = self.machine.multiply(made, self.evaluate(factor))
+        made = made or self.machine.constant(1)
+        return self.machine.negate(made) if negative else made
+
+    def condition(self, expr: Any) -> br.Condition:
+        """Where a condition holds and where that is in doubt."""
+        match expr:
+            case sympy.logic.boolalg.BooleanAtom():
+                return br.known(bool(expr))
+            case Symbol():
+                return br.known(bool(self.known[expr] if expr == first else self.static[expr]))
+            case Not():
+                return br.negation(self.condition(expr.args[0]))
+            case And():
+                return br.conjunction([self.condition(arg) for arg in expr.args])
+            case Or():
+                return br.disjunction([self.condition(arg) for arg in expr.args])
+            case Relational():
+                left, right = (self.evaluate(arg) for arg in expr.args)
+                return br.compare(self.machine, ORDER[expr.func], left, right)
+        raise OptgenError(f"the oracle does not know the condition {expr}")
+
+    # reductions
+
+    def _reduction(self, expr: Any) -> Bounded:
+        what, over = expr.args
+        if over == model:
+            if expr not in self.common:
+                self.common[expr] = self._over_model(expr, what)
+            return self.common[expr]
+        a = self.evaluate(what)
+        if isinstance(expr, amax):
+            return red.largest(self.machine, a, AXES[over])
+        a = self.machine.multiply(a, a) if isinstance(expr, (norm, rms)) else a
+        made = red.total(self.machine, a, AXES[over])
+        return self._finish(expr, made, a.value.size // max(made.value.size, 1))
+
+    def _over_model(self, expr: Any, what: Any) -> Bounded:
+        parts = [peer.evaluate(what) for peer in self.together]
+        if isinstance(expr, amax):
+            largest = [red.largest(self.machine, part, None) for part in parts]
+            made = largest[0]
+            for part in largest[1:]:
+                made = self.machine.larger(made, part)
+            return made
+        if isinstance(expr, (norm, rms)):
+            parts = [self.machine.multiply(part, part) for part in parts]
+        made = red.total_of(self.machine, [red.total(self.machine, part, None) for part in parts])
+        return self._finish(expr, made, sum(part.value.size for part in parts))
+
+    def _finish(self, expr: Any, made: Bounded, count: int) -> Bounded:
+        if isinstance(expr, (mean, rms)):
+            made = self.machine.divide(made, self.machine.constant(count))
+        return self.machine.sqrt(made) if isinstance(expr, (norm, rms)) else made
+
+
+def key_of(quantity: Any) -> Key:
+    """The quantity and its index. Raises OptgenError for an index other than t, t - 1 or a whole number."""
+    index = quantity.indices[0]
+    if index == t:
+        return quantity.base, NOW
+    if index.is_Integer:
+        return quantity.base, int(index)
+    if isinstance(index, Add) and set(index.args) == {t, sympy.Integer(-1)}:
+        return quantity.base, PAST
+    raise OptgenError(f"{quantity} has an index other than t, t - 1 or a whole number")
+
+
+def extents(shape: tuple[int, ...]) -> dict[Any, int]:
+    """rows, cols and numel of a shape; 1 where it has no such axis."""
+    return {rows: shape[-2] if len(shape) > 1 else 1, cols: shape[-1] if shape else 1, numel: int(np.prod(shape))}
+
+
+def _spine(expr: Any, kind: type) -> list[Any]:
+    """The terms or factors from left to right: those of a leading one of the same kind are not in parentheses."""
+    head, *rest = expr.args
+    return [*(_spine(head, kind) if isinstance(head, kind) else [head]), *rest]
