@@ -6,6 +6,7 @@ parentheses here. An expression with a function that the language lacks raises R
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,12 +37,16 @@ class Language:
     integer: str = "{}"
     mixed: Mapping[str, str] = field(default_factory=dict)  # of a tensor and a scalar, where that is written otherwise
     multiplied_out: int = MULTIPLIED_OUT
+    alone: str = "{}"  # a number that is an argument or a branch, where it needs a type that an operand takes from the other
 
 
 HOST = Language("host Python", {
     "sqrt": "math.sqrt({})", "exp": "math.exp({})", "log": "math.log({})", "Abs": "abs({})", "sign": "float(({0} > 0) - ({0} < 0))",
     "Max": "max({}, {})", "Min": "min({}, {})", "floor": "math.floor({})", "cos": "math.cos({})", "sin": "math.sin({})",
     "tanh": "math.tanh({})"}, multiplied_out=0)
+SCALAR = Language("PyTorch scalars", {
+    "sqrt": "sqrt({})", "exp": "exp({})", "log": "log({})", "Abs": "abs({})", "sign": "sign({})", "Max": "maximum({}, {})",
+    "Min": "minimum({}, {})", "floor": "floor({})", "cos": "cos({})", "sin": "sin({})", "tanh": "tanh({})"}, multiplied_out=0)
 NUMPY = Language("NumPy", {
     "sqrt": "np.sqrt({})", "exp": "np.exp({})", "log": "np.log({})", "Abs": "np.abs({})", "sign": "np.sign({})",
     "Max": "np.maximum({}, {})", "Min": "np.minimum({}, {})", "floor": "np.floor({})", "cos": "np.cos({})", "sin": "np.sin({})",
@@ -51,6 +56,11 @@ TORCH = Language("PyTorch", {
     "Max": "torch.maximum({}, {})", "Min": "torch.minimum({}, {})", "floor": "torch.floor({})", "cos": "torch.cos({})",
     "sin": "torch.sin({})", "tanh": "torch.tanh({})"}, where="torch.where({}, {}, {})", and_="{} & {}", or_="{} | {}", not_="~{}",
     mixed={"Max": "torch.clamp({}, min={})", "Min": "torch.clamp({}, max={})"})
+TRITON = Language("Triton", {
+    "sqrt": "sqrt({}, STRICT)", "exp": "tl.exp({})", "log": "tl.log({})", "Abs": "tl.abs({})", "sign": "sign({})",
+    "Max": "maximum({}, {})", "Min": "minimum({}, {})", "floor": "tl.floor({})", "cos": "tl.cos({})", "sin": "tl.sin({})",
+    "tanh": "tanh({})"}, power="power({}, {})", divide="div({}, {}, STRICT)", where="tl.where({}, {}, {})", and_="{} & {}",
+    or_="{} | {}", not_="~{}", pi=repr(math.pi), multiplied_out=16, alone="tl.full((), {}, COMPUTE)")
 TEXT = Language("text", {
     "sqrt": "sqrt({})", "exp": "exp({})", "log": "log({})", "Abs": "|{}|", "sign": "sign({})", "Max": "max({}, {})", "Min": "min({}, {})",
     "floor": "floor({})", "cos": "cos({})", "sin": "sin({})", "tanh": "tanh({})", "total": "total({}, {})", "mean": "mean({}, {})",
@@ -76,6 +86,12 @@ class _Printer:
         """The text, in parentheses if it binds less tightly than `least`."""
         text, binds = self.text(sympy.sympify(expr))
         return f"({text})" if binds < least else text
+
+    def argument(self, expr: Any, least: int = TERNARY) -> str:
+        """The text of what is an argument of a function or a branch."""
+        expr = sympy.sympify(expr)
+        is_number = isinstance(expr, (sympy.Number, sympy.NumberSymbol))
+        return self.language.alone.format(self.number(expr)[0]) if is_number else self.at(expr, least)
 
     def text(self, expr: Any) -> tuple[str, int]:
         match expr:
@@ -163,19 +179,20 @@ class _Printer:
         if exponent.is_Integer and 1 < exponent <= self.language.multiplied_out:
             return " * ".join([self.at(base, ATOM)] * int(exponent)), PRODUCT
         call = "(" in self.language.power
-        return self.language.power.format(self.at(base, TERNARY if call else ATOM), self.at(exponent, TERNARY if call else POWER)), (
+        return self.language.power.format(self.argument(base) if call else self.at(base, ATOM), self.at(exponent, TERNARY if call else POWER)), (
             ATOM if call else POWER)
 
     def branches(self, expr: Any) -> tuple[str, int]:
         """The last branch first: each condition chooses between its value and all that follows."""
         *pairs, (last, _) = expr.args
-        text, binds = self.text(last)
+        alone = isinstance(last, (sympy.Number, sympy.NumberSymbol)) and "if" not in self.language.where
+        text, binds = (self.argument(last), ATOM) if alone else self.text(last)
         for value, condition in reversed(pairs):
             if all(s.name in self.host for s in condition.free_symbols):
                 text = HOST.where.format(_Printer(HOST, self.host, self.names).at(condition, OR), self.at(value, OR), text)
                 binds = TERNARY
             else:
-                parts = (self.at(condition, OR), self.at(value, OR if "if" in self.language.where else TERNARY), text)
+                parts = (self.at(condition, OR), self.argument(value, OR if "if" in self.language.where else TERNARY), text)
                 text = self.language.where.format(*parts)
                 binds = TERNARY if "if" in self.language.where else ATOM
         return text, binds
@@ -199,7 +216,7 @@ class _Printer:
         if name in self.language.mixed and any(self._is_scalar(arg) for arg in args):
             args = sorted(args, key=self._is_scalar)
             template = self.language.mixed[name]
-        return template.format(*(self.at(arg, TERNARY) for arg in args))
+        return template.format(*(self.argument(arg) for arg in args))
 
     def _is_scalar(self, expr: Any) -> bool:
         return all(s.name in self.host for s in expr.free_symbols)

@@ -21,6 +21,7 @@ rule = Rule(
     ],
     signature="lr lr_decay weight_decay initial_accumulator_value eps foreach * maximize differentiable fused",
     state_at_construction=True,
+    sparse=True,
     typical_lr={"sparse features": (1e-2, 1e-1)},
     use="sparse features",
 )

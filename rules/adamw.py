@@ -22,6 +22,7 @@ rule = Rule(
         Eq(theta[t], theta[t - 1] - lr * (m_hat[t] / (sqrt(v_hat[t]) + eps) + weight_decay * theta[t - 1])),
     ],
     signature="lr betas eps weight_decay amsgrad * maximize foreach capturable differentiable fused",
+    group_constants={"decoupled_weight_decay": True},
     typical_lr={"pretraining": (1e-4, 3e-4), "full fine-tuning": (1e-5, 5e-5), "LoRA fine-tuning": (1e-4, 3e-4)},
     use="LLM training",
 )

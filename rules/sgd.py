@@ -23,6 +23,7 @@ rule = Rule(
     requires=[(~nesterov | ((momentum > 0) & ~Ne(dampening, 0)),
                "Nesterov momentum requires a momentum and zero dampening")],
     signature="lr momentum dampening weight_decay nesterov * maximize foreach differentiable fused",
+    sparse=True,
     typical_lr={"vision": (1e-2, 1e-1)},
     use="simple models, vision",
 )

@@ -40,6 +40,7 @@ class Rule:
     ndim, min_ndim, otherwise: which shapes the rule is for, and the rule for all others.
     signature: constructor arguments in order, `*` before the keyword-only ones, where a class of torch sets it.
     state_at_construction: the constructor creates the states, not a parameter's first step.
+    sparse: sparse gradients are accepted, as the class of torch does. group_constants: what that class keeps in its groups.
     typical_lr: task -> (lowest, highest) learning rate. use: what it is used for, in a line.
     Raises RuleError for what is no equation, a state key that is invalid or given twice, an unknown quantity.
     """
@@ -58,6 +59,8 @@ class Rule:
     source: str = ""
     signature: str = ""
     state_at_construction: bool = False
+    sparse: bool = False
+    group_constants: Mapping[str, bool] = field(default_factory=dict)
     typical_lr: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     use: str = ""
     loc: Loc | None = field(default=None, compare=False)

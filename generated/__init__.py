@@ -1,0 +1,1 @@
+"""What optgen generates; do not edit."""

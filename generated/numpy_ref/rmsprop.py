@@ -1,0 +1,134 @@
+"""RMSprop. Written by optgen 0.1.0 (format 1) from rules/rmsprop.py; do not edit.
+
+    optgen build rmsprop --backend numpy
+
+Tieleman & Hinton, Lecture 6.5, COURSERA: Neural Networks for Machine Learning, 2012; centered as in Graves,
+Generating Sequences With Recurrent Neural Networks, 2013, https://arxiv.org/abs/1308.0850, equations 38 to 45.
+Numbers as torch.optim.RMSprop: eps is added outside the root, the learning rate stays outside the momentum buffer.
+
+    g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+    v[t] = alpha*v[t - 1] + (1 - alpha)*g_wd[t]**2
+    a[t] = alpha*a[t - 1] + (1 - alpha)*g_wd[t]
+    s[t] = Piecewise((v[t] - a[t]**2, centered), (v[t], True))
+    u[t] = g_wd[t]/(sqrt(s[t]) + eps)
+    b[t] = momentum*b[t - 1] + u[t]
+    d[t] = Piecewise((b[t], Ne(momentum, 0)), (u[t], True))
+    theta[t] = theta[t - 1] - lr*d[t]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
+State = dict[str, Any]
+
+
+def init(
+    params: Sequence[Array],
+    *,
+    lr: float = 0.01,
+    alpha: float = 0.99,
+    eps: float = 1e-08,
+    weight_decay: float = 0,
+    momentum: float = 0,
+    centered: bool = False,
+) -> list[State]:
+    """The states before the first step, one dict for each parameter."""
+    momentum = float(momentum)
+    return [_start(theta_prev, momentum, centered) for theta_prev in params]
+
+
+def step(
+    params: Sequence[Array],
+    grads: Sequence[Array | None],
+    state: Sequence[State],
+    t: int | Sequence[int],
+    *,
+    lr: float = 0.01,
+    alpha: float = 0.99,
+    eps: float = 1e-08,
+    weight_decay: float = 0,
+    momentum: float = 0,
+    centered: bool = False,
+    out: bool = False,
+) -> tuple[list[Array], list[State]]:
+    """New parameters and states after step t: 1 for the first, one count for all parameters or one for each.
+
+    A parameter whose gradient is None stays as it is. With out=True the arrays and dicts given are overwritten.
+    """
+    lr = float(lr)
+    alpha = float(alpha)
+    eps = float(eps)
+    weight_decay = float(weight_decay)
+    momentum = float(momentum)
+    steps = [int(t)] * len(params) if np.ndim(t) == 0 else [int(n) for n in t]
+    new_params, new_state = list(params), [dict(kept) for kept in state]
+    work = [i for i, g in enumerate(grads) if g is not None and params[i].size]
+    for i in work:
+        if grads[i].shape != params[i].shape:
+            raise ValueError(f"parameter {i} has shape {params[i].shape}, its gradient {grads[i].shape}")
+    for i in work:
+        theta_prev = params[i]
+        g = np.asarray(grads[i], theta_prev.dtype)
+        kept = _start(theta_prev, momentum, centered)
+        kept |= state[i]
+        v_prev = kept["square_avg"]
+        if momentum != 0:
+            b_prev = kept["momentum_buffer"]
+        if centered:
+            a_prev = kept["grad_avg"]
+        one_minus_alpha = 1 - alpha
+        # g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+        if weight_decay != 0:
+            g_wd = g + weight_decay * theta_prev
+        else:
+            g_wd = g
+        # v[t] = alpha*v[t - 1] + (1 - alpha)*g_wd[t]**2
+        v = alpha * v_prev + one_minus_alpha * (g_wd * g_wd)
+        if centered:
+            # a[t] = alpha*a[t - 1] + (1 - alpha)*g_wd[t]
+            a = alpha * a_prev + one_minus_alpha * g_wd
+        # s[t] = Piecewise((v[t] - a[t]**2, centered), (v[t], True))
+        if centered:
+            s = v - a * a
+        else:
+            s = v
+        # u[t] = g_wd[t]/(sqrt(s[t]) + eps)
+        u = g_wd / (np.sqrt(s) + eps)
+        if momentum != 0:
+            # b[t] = momentum*b[t - 1] + u[t]
+            b = momentum * b_prev + u
+        # d[t] = Piecewise((b[t], Ne(momentum, 0)), (u[t], True))
+        if momentum != 0:
+            d = b
+        else:
+            d = u
+        # theta[t] = theta[t - 1] - lr*d[t]
+        theta = theta_prev - lr * d
+        new_params[i] = np.asarray(theta, theta_prev.dtype)
+        kept["square_avg"] = np.asarray(v, theta_prev.dtype)
+        if momentum != 0:
+            kept["momentum_buffer"] = np.asarray(b, theta_prev.dtype)
+        if centered:
+            kept["grad_avg"] = np.asarray(a, theta_prev.dtype)
+        new_state[i] = kept
+    if out:
+        for i in work:
+            params[i][...] = new_params[i]
+            state[i].update(new_state[i])
+    return (list(params), list(state)) if out else (new_params, new_state)
+
+
+def _start(theta_prev: Array, momentum: float, centered: bool) -> State:
+    """The states that this variant of the rule reads, at their first values."""
+    kept: State = {}
+    kept["square_avg"] = np.zeros_like(theta_prev)
+    if momentum != 0:
+        kept["momentum_buffer"] = np.zeros_like(theta_prev)
+    if centered:
+        kept["grad_avg"] = np.zeros_like(theta_prev)
+    return kept

@@ -1,0 +1,17 @@
+"""WarmupConstant. Written by optgen 0.1.0 (format 1) from rules/warmup_constant.py; do not edit.
+
+    optgen build warmup_constant --backend numpy
+
+Linear warmup from 0 over warmup_steps, then constant. Numbers as transformers' get_constant_schedule_with_warmup.
+
+    factor(t) = Piecewise((t/Max(warmup_steps, 1), warmup_steps > t), (1, True))
+"""
+
+from __future__ import annotations
+
+
+def factor(t: int, *, warmup_steps: float) -> float:
+    """What the initial learning rate is multiplied by at step t; 0 is the first."""
+    if warmup_steps > t:
+        return t / max(warmup_steps, 1)
+    return 1

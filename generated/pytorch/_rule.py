@@ -1,0 +1,124 @@
+"""What a generated class tells the runtime: its states, its functions, the shapes it is for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._hypers import Hyper, Scalar
+
+
+def per_element(size: Sequence[int]) -> tuple[int, ...]:
+    """A value for each element."""
+    return tuple(size)
+
+
+def per_row(size: Sequence[int]) -> tuple[int, ...]:
+    """A value for each row: (..., rows, 1)."""
+    return (*size[:-1], 1)
+
+
+def per_col(size: Sequence[int]) -> tuple[int, ...]:
+    """A value for each column: (..., 1, cols)."""
+    return (*size[:-2], 1, size[-1])
+
+
+def per_tensor(size: Sequence[int]) -> tuple[int, ...]:
+    """One value for the whole tensor."""
+    return ()
+
+
+def from_param(param: Tensor, grad: Tensor) -> Tensor:
+    """A state that starts as the parameter."""
+    return param
+
+
+def from_grad(param: Tensor, grad: Tensor) -> Tensor:
+    """A state that starts as the gradient of the first step."""
+    return grad
+
+
+def total(parts: Sequence[Tensor]) -> Tensor:
+    """The sum of what each tensor contributes."""
+    return _together(parts).sum()
+
+
+def largest(parts: Sequence[Tensor]) -> Tensor:
+    """The largest of what each tensor contributes."""
+    return _together(parts).max()
+
+
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    dtype = torch.float64 if any(part.dtype == torch.float64 for part in parts) else parts[0].dtype
+    return torch.stack([part.to(parts[0].device, dtype) for part in parts])
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A quantity whose past is read. Functions take it as `<name>_prev`; a host state is updated by `host`."""
+
+    name: str
+    init: float | Callable[[Tensor, Tensor], Tensor] = 0.0
+    shape: Callable[[Sequence[int]], tuple[int, ...]] = per_element
+    host: bool = False
+
+    @property
+    def past(self) -> str:
+        """The name under which functions take it."""
+        return self.name + "_prev"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRule:
+    """An update rule. Its functions are called by the names of their parameters and are given what they ask for.
+
+    keys: every state key of any variant, in the order of a checkpoint, "step" among them if the count is stored.
+    states: hyperparameters -> the states of the variant in force, without "step".
+    host: t, first, extents, hyperparameters, past host states -> scalars of the step, new host states among them.
+    updates: one loop over all parameters each: parameter, gradient, past states, scalars -> new values by key.
+    combine: how what the loops return per tensor becomes one value for all tensors of the step.
+    requires: hyperparameters -> what is wrong with their combination, or an empty string.
+    fused: the module of the fused kernels; raises ImportError where there is none.
+    sparse: whether a sparse gradient may be made dense, since its zeros change nothing.
+    supports_complex: whether it works on the real and imaginary parts one by one.
+    ndim, min_ndim: the shapes it is for; otherwise: the rule for all others.
+    """
+
+    hypers: tuple[Hyper, ...]
+    keys: tuple[str, ...]
+    states: Callable[..., dict[str, State]]
+    host: Callable[..., Mapping[str, Scalar]]
+    updates: tuple[Callable[..., dict[str, Tensor]], ...]
+    combine: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = field(default_factory=dict)
+    requires: Callable[..., str] | None = None
+    fused: Callable[[], ModuleType] | None = None
+    state_at_construction: bool = False
+    sparse: bool = False
+    supports_complex: bool = True
+    ndim: int | None = None
+    min_ndim: int | None = None
+    otherwise: UpdateRule | None = None
+
+    def for_ndim(self, ndim: int) -> UpdateRule | None:
+        """The rule for parameters of so many axes, None if there is none."""
+        if self.ndim in (None, ndim) and ndim >= (self.min_ndim or 0):
+            return self
+        return self.otherwise.for_ndim(ndim) if self.otherwise else None
+
+
+@cache
+def asked(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's parameters."""
+    return tuple(inspect.signature(function).parameters)
+
+
+def answer(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the offered values a function asks for."""
+    return {name: offered[name] for name in asked(function) if name in offered}

@@ -1,0 +1,56 @@
+"""RuleScheduler: everything of a torch LRScheduler that no schedule changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ._hypers import Hyper, read
+from ._rule import answer
+
+__all__ = ["Hyper", "RuleScheduler"]
+
+
+class RuleScheduler(LRScheduler):
+    """Sets the learning rate of step t to the initial one times `factor(t)`; t = 0 is the first step.
+
+    It multiplies by factor(t)/factor(t - 1) what it finds, so two schedulers on one optimizer multiply.
+    Raises ValueError for arguments out of bounds.
+    """
+
+    hypers: ClassVar[tuple[Hyper, ...]] = ()
+    requires: ClassVar[Callable[..., str] | None] = None
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        given = read(self.hypers, vars(self), keep_tensors=False)
+        message = self.requires(**answer(self.requires, given)) if self.requires else ""
+        if message:
+            raise ValueError(message)
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, t: int) -> float:
+        """What the initial learning rate is multiplied by at step t."""
+        raise NotImplementedError
+
+    def get_lr(self) -> list[float | Tensor]:
+        """The learning rates of this step, from those that the groups have now."""
+        now = self.factor(self.last_epoch)
+        before = self.factor(self.last_epoch - 1) if self.last_epoch > 0 else 1.0
+        rates = zip(self.optimizer.param_groups, self.base_lrs, strict=True)
+        if now == before:
+            return [_copy(group["lr"]) for group, _ in rates]
+        if before == 0:  # no ratio: what is there is what another scheduler added
+            return [group["lr"] + base * now for group, base in rates]
+        return [group["lr"] * (now / before) for group, _ in rates]
+
+    def _get_closed_form_lr(self) -> list[float | Tensor]:
+        now = self.factor(self.last_epoch)
+        return [base * now for base in self.base_lrs]
+
+
+def _copy(rate: float | Tensor) -> float | Tensor:
+    return rate.clone() if isinstance(rate, Tensor) else rate

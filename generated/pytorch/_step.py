@@ -1,0 +1,141 @@
+"""One step, eagerly: from parameters and gradients to new values, loop by loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._rule import State, UpdateRule, answer, asked
+
+
+@dataclass(slots=True)
+class Stepped:
+    """A parameter that has a gradient, with what its step needs. Tensors are real views of what is stored."""
+
+    rule: UpdateRule
+    group: dict[str, Any]
+    param: Tensor
+    grad: Tensor
+    states: dict[str, State]
+    stored: dict[str, Tensor]
+    hypers: Mapping[str, Any]
+    first: bool
+    count: Tensor | None
+    t: Any = None
+    scalars: dict[str, Any] = field(default_factory=dict)
+    new: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype that the step is computed in."""
+        return torch.float64 if self.param.dtype == torch.float64 else torch.float32
+
+
+def real(x: Tensor) -> Tensor:
+    """A complex tensor as the real and imaginary parts that it is made of."""
+    return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
+
+
+def tell_time(stepped: Iterable[Stepped]) -> None:
+    """Gives each its t. Counts on a device are read in one transfer for each device; for capture they stay there."""
+    waiting: dict[torch.device, list[Stepped]] = {}
+    for one in stepped:
+        if one.count is not None and one.t is None:
+            if one.group.get("capturable"):
+                one.t = one.count.double()
+            else:
+                waiting.setdefault(one.count.device, []).append(one)
+    for ones in waiting.values():
+        counts = torch.stack([one.count for one in ones if one.count is not None]).tolist()
+        for one, count in zip(ones, counts, strict=True):
+            one.t = int(count)
+
+
+def compute_scalars(stepped: Iterable[Stepped]) -> None:
+    """Gives each its host scalars, evaluated once for all that agree in what `host` reads; stores new host states."""
+    known: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in stepped:
+        size = one.param.shape
+        pasts = {key: one.stored[key].item() for key, state in one.states.items() if state.host}
+        varying = {
+            "t": one.t,
+            "first": one.first,
+            "numel": one.param.numel(),
+            "rows": size[-2] if len(size) > 1 else 1,
+            "cols": size[-1] if size else 1,
+            **{one.states[key].past: value for key, value in pasts.items()},
+        }
+        given = answer(one.rule.host, varying)
+        at = (id(one.rule), id(one.group), *given.values())
+        if at not in known:
+            known[at] = {**one.hypers, **one.rule.host(**given, **answer(one.rule.host, one.hypers))}
+        one.scalars = known[at]
+        for key in pasts:
+            one.stored[key].fill_(one.scalars[one.states[key].name])
+
+
+def run(stepped: list[Stepped]) -> None:
+    """Computes the new values of all and stores them. Needs their scalars."""
+    for rule in {id(one.rule): one.rule for one in stepped}.values():
+        mine = [one for one in stepped if one.rule is rule and one.param.numel()]
+        if len(rule.updates) == 1:  # nothing waits for another parameter, so nothing of a parameter's size is kept
+            for one in mine:
+                _apply(one, 0, {})
+                _store(one)
+        elif mine:
+            _run_loops(rule, mine)
+
+
+def _run_loops(rule: UpdateRule, stepped: list[Stepped]) -> None:
+    common: dict[str, Tensor] = {}
+    for loop in range(len(rule.updates)):
+        for one in stepped:
+            _apply(one, loop, common)
+        for name in [name for name in rule.combine if name in stepped[0].new]:
+            common[name] = rule.combine[name]([one.new.pop(name) for one in stepped])
+    for one in stepped:
+        _store(one)
+
+
+def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor]) -> None:
+    update = one.rule.updates[loop]
+    keep = torch.is_grad_enabled()
+    offered = {
+        **{name: _scalar(value, one) for name, value in one.scalars.items()},
+        **{name: _scalar(value, one) for name, value in common.items()},
+        **one.new,
+    }
+    names = asked(update)
+    for key, state in one.states.items():
+        if state.past in names and not state.host:
+            offered[state.past] = _loaded(one.stored[key], one.dtype, keep)
+    grad = _loaded(one.grad, one.dtype, keep)
+    grad = -grad if one.group.get("maximize") else grad
+    one.new.update(update(_loaded(one.param, one.dtype, keep), grad, **answer(update, offered)))
+
+
+def _loaded(x: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
+    # Autograd needs the old value after it is overwritten.
+    return x.to(dtype, copy=keep)
+
+
+def _scalar(value: Any, one: Stepped) -> Any:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.to(one.param.device, one.dtype)
+    return value
+
+
+def _store(one: Stepped) -> None:
+    new = {key: value for key, value in one.new.items() if key == "param" or key in one.stored}
+    taken = {id(x) for x in (one.param, *one.stored.values())}
+    for key, value in new.items():
+        # A new value that is another's old one must be saved before that is overwritten.
+        if id(value) in taken or value._base is not None:
+            new[key] = value.clone()
+    for key, value in new.items():
+        (one.param if key == "param" else one.stored[key]).copy_(value)
+    one.new.clear()

@@ -1,0 +1,151 @@
+"""RMSprop. Written by optgen 0.1.0 (format 1) from rules/rmsprop.py; do not edit.
+
+    optgen build rmsprop --backend torch
+
+Tieleman & Hinton, Lecture 6.5, COURSERA: Neural Networks for Machine Learning, 2012; centered as in Graves,
+Generating Sequences With Recurrent Neural Networks, 2013, https://arxiv.org/abs/1308.0850, equations 38 to 45.
+Numbers as torch.optim.RMSprop: eps is added outside the root, the learning rate stays outside the momentum buffer.
+
+    g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+    v[t] = alpha*v[t - 1] + (1 - alpha)*g_wd[t]**2
+    a[t] = alpha*a[t - 1] + (1 - alpha)*g_wd[t]
+    s[t] = Piecewise((v[t] - a[t]**2, centered), (v[t], True))
+    u[t] = g_wd[t]/(sqrt(s[t]) + eps)
+    b[t] = momentum*b[t - 1] + u[t]
+    d[t] = Piecewise((b[t], Ne(momentum, 0)), (u[t], True))
+    theta[t] = theta[t - 1] - lr*d[t]
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from ._runtime import Hyper, RuleOptimizer, Scalar, State, UpdateRule
+
+
+def states(*, momentum: Scalar, centered: bool) -> dict[str, State]:
+    """What is kept from step to step, by its key in a checkpoint."""
+    kept: dict[str, State] = {}
+    kept["square_avg"] = State("v")
+    if momentum != 0:
+        kept["momentum_buffer"] = State("b")
+    if centered:
+        kept["grad_avg"] = State("a")
+    return kept
+
+
+def host(*, alpha: Scalar) -> dict[str, Scalar]:
+    """Scalars of one step, computed once for all parameters that share them."""
+    scalars: dict[str, Scalar] = {}
+    scalars["one_minus_alpha"] = 1 - alpha
+    return scalars
+
+
+def update(
+    theta_prev: Tensor,
+    g: Tensor,
+    *,
+    v_prev: Tensor,
+    b_prev: Tensor | None = None,
+    a_prev: Tensor | None = None,
+    alpha: Scalar,
+    eps: Scalar,
+    lr: Scalar,
+    momentum: Scalar,
+    weight_decay: Scalar,
+    centered: bool,
+    one_minus_alpha: Scalar,
+) -> dict[str, Tensor]:
+    """One step of one parameter, without side effects. All tensors have the compute dtype."""
+    # g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+    if weight_decay != 0:
+        g_wd = g + weight_decay * theta_prev
+    else:
+        g_wd = g
+    # v[t] = alpha*v[t - 1] + (1 - alpha)*g_wd[t]**2
+    v = alpha * v_prev + one_minus_alpha * (g_wd * g_wd)
+    if centered:
+        # a[t] = alpha*a[t - 1] + (1 - alpha)*g_wd[t]
+        a = alpha * a_prev + one_minus_alpha * g_wd
+    # s[t] = Piecewise((v[t] - a[t]**2, centered), (v[t], True))
+    if centered:
+        s = v - a * a
+    else:
+        s = v
+    # u[t] = g_wd[t]/(sqrt(s[t]) + eps)
+    u = g_wd / (torch.sqrt(s) + eps)
+    if momentum != 0:
+        # b[t] = momentum*b[t - 1] + u[t]
+        b = momentum * b_prev + u
+    # d[t] = Piecewise((b[t], Ne(momentum, 0)), (u[t], True))
+    if momentum != 0:
+        d = b
+    else:
+        d = u
+    # theta[t] = theta[t - 1] - lr*d[t]
+    theta = theta_prev - lr * d
+    new = {"param": theta, "square_avg": v}
+    if momentum != 0:
+        new["momentum_buffer"] = b
+    if centered:
+        new["grad_avg"] = a
+    return new
+
+
+def fused() -> ModuleType:
+    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import rmsprop
+
+    return rmsprop
+
+
+class RMSprop(RuleOptimizer):
+    """RMSprop: recurrent networks, reinforcement learning."""
+
+    rule = UpdateRule(
+        hypers=(
+            Hyper("lr", at_least=0),
+            Hyper("alpha", at_least=0),
+            Hyper("eps", at_least=0),
+            Hyper("weight_decay", at_least=0),
+            Hyper("momentum", at_least=0),
+            Hyper("centered", flag=True),
+        ),
+        keys=("step", "square_avg", "momentum_buffer", "grad_avg"),
+        states=states,
+        host=host,
+        updates=(update,),
+        fused=fused,
+    )
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-08,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": centered,
+            "capturable": capturable,
+            "foreach": foreach,
+            "maximize": maximize,
+            "differentiable": differentiable,
+        }
+        super().__init__(params, defaults)

@@ -1,0 +1,154 @@
+"""NumPy: the readable reference. `init` starts the states, `step` makes one step, over lists of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from optgen.dsl.rule import Rule, Schedule
+from optgen.dsl.symbols import Kind
+from optgen.ir import COLS, ROWS, TENSOR, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
+from optgen.listing import (
+    annotation,
+    default,
+    header,
+    host_lines,
+    host_names,
+    names_in,
+    needs_matrix,
+    quoted,
+    returned,
+    starts_late,
+    totals,
+    variant_of,
+    woven,
+)
+from optgen.passes import Program
+from optgen.passes.phase import phase
+from optgen.printers import HOST, NUMPY, to_text
+from optgen.render import render_python
+from optgen.weave import Item
+
+FOLDER = "numpy_ref"
+FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
+COMBINE = {Op.SUM: "sum", Op.MAX: "max"}
+AXIS = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
+EXTENT = {"numel": "{0}.size", "rows": "{0}.shape[-2] if {0}.ndim > 1 else 1", "cols": "{0}.shape[-1] if {0}.ndim else 1"}
+
+
+def emit(program: Program) -> str:
+    """The text of the rule's module."""
+    rule = program.rule
+    phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
+    start = woven(program, _start)
+    asked = [n for d in rule.declarations for n in d.names if n in names_in(start)]
+    param = f"{rule.param.label}_prev"
+    late = [str(rule.grad.label)] if starts_late(program) else []
+    loops = [_loop(program, phases, k, [*late, *asked] if start else None) for k in range(max(map(len, phases.values())))]
+    code = [line for loop in loops for line in loop["lines"]]
+    return render_python(
+        "numpy.jinja", header=header(rule, "numpy"), math=any("math." in line for line in [*code, *start]), start=start, parts=loops,
+        arguments=[f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations], late=late,
+        start_call=[param, *asked], start_arguments=[f"{param}: Array", *(f"{n}: Array" for n in late), *(f"{n}: {_type(rule, n)}" for n in asked)],
+        hypers=_floats(program, names_in([*code, *start])), start_hypers=_floats(program, set(asked)),
+        param=param, grad=str(rule.grad.label), matrix=needs_matrix(program))
+
+
+def emit_schedule(schedule: Schedule) -> str:
+    """The text of a schedule's module: one plain function of t."""
+    ordered = sorted(schedule.declarations, key=lambda d: d.default is not None)
+    arguments = [f"{d.name}: float" + ("" if d.default is None else f" = {default(d)}") for d in ordered]
+    lines = returned(schedule)
+    return render_python("schedule_numpy.jinja", header=header(schedule, "numpy"), math=any("math." in line for line in lines),
+                         arguments=["t: int", *(["*", *arguments] if arguments else [])], lines=lines)
+
+
+def shared() -> dict[str, str]:
+    """The files that all rules of this backend need: none, each stands alone."""
+    return {}
+
+
+def _floats(program: Program, used: set[str]) -> list[str]:
+    """Lines that make Python floats of the hyperparameters that are used: NumPy's own scalars would widen float32 arrays."""
+    lines = []
+    for d in program.rule.declarations:
+        if d.is_tuple and used & set(d.names):
+            lines.append(f"{', '.join(d.names)} = map(float, {d.name})")
+        elif not d.is_tuple and d.name in used and d.kind is Kind.REAL:
+            lines.append(f"{d.name} = float({d.name})")
+    return lines
+
+
+def _type(rule: Rule, name: str) -> str:
+    return next(annotation(d) if not d.is_tuple else "float" for d in rule.declarations if name in d.names)
+
+
+def _start(step: Step) -> Iterator[Item]:
+    param = step.of_role(Role.PARAM)[0].name
+    for state in step.of_role(Role.STATE):
+        yield (f'kept["{state.key}"] = {_initial(state, param, host_names(step))}',)
+
+
+def _initial(state: Var, param: str, host: frozenset[str]) -> str:
+    if state.tensor_init:
+        return f"{state.init.name}.copy()"
+    value = to_text(state.init, HOST, host)
+    if state.place is Place.HOST:
+        return f"float({value})"
+    index = "" if ROWS in state.axes and COLS in state.axes else f"[..., {':1' if ROWS not in state.axes else ':'}, {':1' if COLS not in state.axes else ':'}]"
+    like = f"{param}{index}" if {ROWS, COLS} & set(state.axes) else f"{param}.sum()"
+    return f"np.zeros_like({like})" if state.init == 0 else f"np.full_like({like}, {value})"
+
+
+def _loop(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, start: list[str] | None) -> dict[str, Any]:
+    """What the template needs to print one loop over the parameters."""
+    lines = woven(program, lambda s: _body(program, s, phases[variant_of(s)], k))
+    read = names_in(lines)
+    param = f"{program.rule.param.label}_prev"
+    call = f"_start({', '.join([param, *(start or [])])})"
+    given = [f"kept = {call}" if start is not None and ("first" in read or not k) else "kept = dict(state[i])"]
+    given += ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
+    given += ["kept |= state[i]"] if start is not None and not k else ["kept = new_state[i]"] if k else []
+    given += ["t = steps[i]"] if "t" in read else []
+    given += [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
+    combined = totals(phases, k)
+    return {"first": k == 0, "lines": [*given, *lines], "parts": [name for name, _ in combined],
+            "combined": [f"{name} = {COMBINE[op]}({name}_parts)" for name, op in combined]}
+
+
+def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> Iterator[Item]:
+    if k >= len(phases):
+        return
+    part, host, last = phases[k], host_names(step), k == len(phases) - 1
+    written = {w.value: step.var(w.into).key for earlier in phases[:k] for w in earlier.stores}
+    for name in part.loads:
+        key = written.get(name) or step.var(name).key
+        if key:
+            yield (f'{name} = kept["{key}"]',)
+    scalars = [v for v in step.of_role(Role.STATE) if v.place is Place.HOST]
+    yield from ((f'{v.name} = float(kept["{v.key}"])',) for v in scalars)
+    yield from host_lines(step, part, last)
+    for statement in quoted(program, part.body):
+        yield statement if isinstance(statement, tuple) else (_statement(statement, host),)
+    for write in part.stores:
+        var = step.var(write.into)
+        place = "new_params[i]" if var.role is Role.PARAM else f'kept["{var.key}"]'
+        dtype = f"{program.rule.param.label}_prev.dtype"
+        yield (f"{place} = np.asarray({write.value}, {dtype})",)
+    if last:
+        yield from ((f'kept["{step.var(w.into).key}"] = {w.value}',) for w in step.writes if step.var(w.into).place is Place.HOST)
+
+
+def _statement(statement: Statement, host: frozenset[str]) -> str:
+    match statement:
+        case Map(target=target, expr=expr):
+            return f"{target} = {to_text(expr, NUMPY, host)}"
+        case Reduce(target=target, op=op, arg=arg, over=over):
+            text = f"{FUNCTIONS[op]}({to_text(arg, NUMPY, host)}{AXIS.get(over, '')})"
+            return f"{target}_parts.append({text})" if TENSOR in over else f"{target} = {text}"
+        case MatMul(target=target, a=a, b=b, ta=ta, tb=tb):
+            return f"{target} = {_turned(a, ta)} @ {_turned(b, tb)}"
+
+
+def _turned(name: str, turned: bool) -> str:
+    return f"np.swapaxes({name}, -1, -2)" if turned else name

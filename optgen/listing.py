@@ -1,0 +1,167 @@
+"""Listing: what every backend prints of a program alike: its header, arguments, scalars and quoted equations."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import sympy
+
+from optgen import __version__, equations
+from optgen.dsl.rule import Rule, Schedule
+from optgen.dsl.symbols import Declaration, Kind
+from optgen.ir import BATCH, COLS, ROWS, TENSOR, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, reads
+from optgen.passes import Program
+from optgen.printers import HOST, to_text
+from optgen.weave import PYTHON, Item, Syntax, weave
+
+WIDTH = 116
+FORMAT = 1
+
+
+def header(rule: Rule | Schedule, backend: str) -> list[str]:
+    """The lines of a generated file's docstring: what it is, where it comes from, what it computes."""
+    built_in = rule.source.startswith("rules/")
+    name = rule.source.removeprefix("rules/").removesuffix(".py") if built_in else rule.source
+    origin = rule.source or "a Rule object"
+    lines = [f"{rule.name}. Written by optgen {__version__} (format {FORMAT}) from {origin}; do not edit.", ""]
+    lines += [f"    optgen build {name} --backend {backend}", ""] if name else []
+    about = " ".join(rule.doc.removeprefix(f"{rule.name}.").split())
+    lines += [*textwrap.wrap(about, WIDTH, break_long_words=False), ""] if about else []
+    for line in equations.text(rule):
+        lines += textwrap.wrap(line, WIDTH, initial_indent="    ", subsequent_indent="        ", break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\\", "\\\\").replace('"""', "'''") for line in lines]  # nothing in it may end the docstring
+
+
+def default(declaration: Declaration) -> str:
+    """The default of a constructor argument as Python."""
+    return repr(declaration.default)
+
+
+def quote(text: str) -> str:
+    """The text as a Python string in double quotes."""
+    return json.dumps(text)
+
+
+def annotation(declaration: Declaration, number: str = "float") -> str:
+    """The type of a constructor argument. number: the type of a single hyperparameter."""
+    if declaration.kind is Kind.FLAG:
+        return "bool"
+    if declaration.is_tuple:
+        return f"tuple[{', '.join([number] * len(declaration.names))}]"
+    return f"{number} | None" if declaration.default is None else number
+
+
+def variant_of(step: Step) -> tuple[bool, ...]:
+    """The truth values of the static conditions that make this variant."""
+    return tuple(step.variant.values())
+
+
+def host_names(step: Step) -> frozenset[str]:
+    """The names that are scalars on the host."""
+    return frozenset(v.name for v in step.vars if v.place is Place.HOST)
+
+
+def names_in(lines: Iterable[str]) -> set[str]:
+    """Every word in lines of code that could be a name."""
+    return {word for line in lines if not line.lstrip().startswith("#") for word in re.findall(r"(?<![.\w])[A-Za-z_]\w*", line)}
+
+
+def starts_late(program: Program) -> bool:
+    """Whether a state can only start at the first step: its start is the gradient, or the rule asks whether it is the first."""
+    grad = str(program.rule.grad.label)
+    return any(v.name == "first" or (v.tensor_init and v.init.name == grad) for s in program.steps for v in s.vars)
+
+
+def condition_texts(program: Program) -> list[str]:
+    """The static conditions as Python."""
+    return [to_text(condition, HOST) for condition in program.conditions]
+
+
+def woven(program: Program, items: Callable[[Step], Iterable[Item]], syntax: Syntax = PYTHON, conditions: list[str] | None = None) -> list[str]:
+    """The items of all variants as one text, wrapped. conditions: their spelling, as Python if not given."""
+    by_variant = {variant_of(step): list(items(step)) for step in program.steps}
+    joined = weave(by_variant, condition_texts(program) if conditions is None else conditions, syntax)
+    return [part for line in joined for part in wrap(line)]
+
+
+def quoted(program: Program, body: Iterable[Statement], comment: str = "#") -> Iterator[Item | Statement]:
+    """The statements, those of an equation after a comment that quotes it."""
+    texts = dict(zip((_target(eq.lhs) for eq in program.rule.equations), equations.text(program.rule), strict=True))
+    waiting: list[Statement] = []
+    for statement in body:
+        waiting.append(statement)
+        if statement.target in texts:
+            yield tuple(textwrap.wrap(texts[statement.target], WIDTH - 12, initial_indent=f"{comment} ",
+                                      subsequent_indent=f"{comment}     ", break_long_words=False, break_on_hyphens=False))
+            yield from waiting
+            waiting = []
+    yield from waiting
+
+
+def _target(lhs: Any) -> str:
+    index = lhs.indices[0]
+    return f"{lhs.base.label}_{index}" if isinstance(index, sympy.Integer) else str(lhs.base.label)
+
+
+def host_lines(step: Step, part: Phase, last: bool) -> Iterator[Item]:
+    """A line of Python for each host scalar that a phase needs; the last one also computes what is stored."""
+    needed = {name for s in part.body for name in reads(s)}
+    needed |= {w.value for w in step.writes if last and step.var(w.into).place is Place.HOST}
+    for statement in reversed(step.host):
+        needed |= set(reads(statement)) if statement.target in needed else set()
+    for statement in step.host:
+        if statement.target in needed:
+            yield (f"{statement.target} = {to_text(statement.expr, HOST, host_names(step))}",)
+
+
+def totals(phases: Mapping[tuple[bool, ...], tuple[Phase, ...]], k: int) -> list[tuple[str, Op]]:
+    """What phase k reduces over the model, with how it is combined."""
+    found = {s.target: s.op for parts in phases.values() if k < len(parts) for s in parts[k].body
+             if isinstance(s, Reduce) and TENSOR in s.over}
+    return sorted(found.items())
+
+
+def returned(schedule: Schedule) -> list[str]:
+    """Lines that return a schedule's factor, its outermost branches as `if`s."""
+    names = frozenset(s.name for s in schedule.value.free_symbols)
+    value, lines = schedule.value, []
+    while value.is_Piecewise:
+        (taken, condition), *rest = value.args
+        if condition == sympy.true:
+            value = taken
+            break
+        lines += [f"if {to_text(condition, HOST, names)}:", *wrap(f"    return {to_text(taken, HOST, names)}")]
+        value = sympy.Piecewise(*rest, evaluate=False) if rest[0].cond != sympy.true else rest[0].expr
+    return [*lines, *wrap(f"return {to_text(value, HOST, names)}")]
+
+
+def wrap(line: str) -> list[str]:
+    """A line of code that is too long, broken inside parentheses that it gets for it."""
+    margin = line[: len(line) - len(line.lstrip())]
+    head, sign, tail = line.partition(" = ") if " = " in line else line.partition("return ")
+    if len(line) <= WIDTH or margin + "#" == line[: len(margin) + 1] or not sign:
+        return [line]
+    pieces = textwrap.wrap(tail, WIDTH - len(margin) - 4, break_long_words=False, break_on_hyphens=False)
+    return [f"{head}{sign}(", *(f"{margin}    {piece}" for piece in pieces), f"{margin})"]
+
+
+def module_name(rule: Rule | Schedule) -> str:
+    """The name of the files that a rule becomes: that of its own file, else its class's in lower case."""
+    return Path(rule.source).stem if rule.source else rule.name.lower()
+
+
+def is_elementwise(program: Program) -> bool:
+    """Whether every element is computed from itself and from host scalars."""
+    return all(isinstance(s, Map) and BATCH in step.var(s.target).axes for step in program.steps for s in step.body)
+
+
+def needs_matrix(program: Program) -> bool:
+    """Whether the rule looks at rows or columns, so that a parameter needs two dimensions."""
+    statistics = any(isinstance(s, MatMul) or (isinstance(s, Reduce) and s.over in ((ROWS,), (COLS,))) for p in program.steps for s in p.body)
+    return statistics or any(v.place is Place.DEVICE and BATCH in v.axes and not {ROWS, COLS} <= set(v.axes)
+                             for p in program.steps for v in p.of_role(Role.STATE, Role.LOCAL))
