@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optgen.build import compile, optimizer
-    from optgen.dsl import *  # noqa: F403
+    from optgen.build import compile as compile
+    from optgen.build import optimizer as optimizer
+    from optgen.dsl import *
 
 __version__ = "0.1.0"
 

@@ -1,7 +1,8 @@
 """Cache: generated modules in a folder of the user's, keyed by content and importable in any later process.
 
-The folder is private (0700). An entry is written aside and renamed, so no process sees half of one; its text is compared
-with what was generated before it is imported. Where the folder cannot be used, a private temporary one takes its place.
+The folder is private (0700). An entry is written aside and renamed, so no process sees half of one; its text is
+compared with what was generated before it is imported. Where the folder cannot be used, a private temporary one takes
+its place.
 """
 
 from __future__ import annotations
@@ -71,9 +72,13 @@ def _elsewhere(files: Files, key: str, error: OSError) -> None:
         private = Path(tempfile.mkdtemp(prefix="optgen-"))
         _write(files, private, key)
     except OSError as second:
-        raise OptgenError(f"no folder for generated code can be written: {error}; {second}\n"
-                          "hint: free some disk space, or set XDG_CACHE_HOME to a folder of yours") from None
-    warnings.warn(f"the cache cannot be used ({error}); generated code is kept in {private} for this process", stacklevel=4)
+        raise OptgenError(
+            f"no folder for generated code can be written: {error}; {second}\n"
+            "hint: free some disk space, or set XDG_CACHE_HOME to a folder of yours"
+        ) from None
+    warnings.warn(
+        f"the cache cannot be used ({error}); generated code is kept in {private} for this process", stacklevel=4
+    )
     optgen._built.__path__.insert(0, str(private))
 
 

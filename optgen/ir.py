@@ -4,9 +4,9 @@
     Statement = Map(target, expr) | Reduce(target, op, arg, over) | MatMul(target, a, b, ta, tb)
     Phase     = loads: name*, body: Statement*, stores: Write*
 
-Names in expressions are plain SymPy symbols; `Var` says what each stands for. Statements are single-assignment and in the
-order of evaluation; a variant is straight-line: it holds no static condition. The arguments of a sum or product are in
-the order in which they are computed, left to right, and a nested sum or product is a parenthesis: every printer keeps that.
+Names in expressions are plain SymPy symbols; `Var` says what each stands for. Statements are single-assignment and in
+the order of evaluation; a variant is straight-line: it holds no static condition. The arguments of a sum or product
+are in the order in which they are computed, left to right, and a nested one is a parenthesis: every printer keeps that.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ class Axis:
         return self.name
 
 
-# A device value has some of these, in this order: a value per element has all four, a row statistic lacks COLS, a per-tensor
-# scalar has TENSOR only, a value common to every tensor stepped together has none.
+# A device value has some of these, in this order: a value per element has all four, a row statistic lacks COLS, a
+# per-tensor scalar has TENSOR only, a value common to every tensor stepped together has none.
 TENSOR, BATCH, ROWS, COLS = (Axis(name, name) for name in ("tensor", "batch", "rows", "cols"))
 ELEMENT = (TENSOR, BATCH, ROWS, COLS)
 
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """A name. A STATE is the past value `x_prev` of the quantity x; `key` is its name in a checkpoint, `init` its start,
-    `tensor_init` whether that is the parameter or the gradient."""
+    """A name. A STATE is the past value `x_prev` of the quantity x; `key` is its name in a checkpoint, `init` its
+    start, `tensor_init` whether that is the parameter or the gradient."""
 
     name: str
     role: Role

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from optgen.ir import Map, MatMul, Place, Reduce, Role, Statement, Step, Var
-from optgen.printers import TEXT, to_text
+from optgen.languages import TEXT
+from optgen.printers import to_text
 
 
 def show(step: Step) -> str:

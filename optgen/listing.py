@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from optgen import __version__, equations
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, Kind
 from optgen.ir import BATCH, COLS, ROWS, TENSOR, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, reads
+from optgen.languages import HOST
 from optgen.passes import Program
-from optgen.printers import HOST, to_text
+from optgen.printers import to_text
 from optgen.weave import PYTHON, Item, Syntax, weave
 
 WIDTH = 116
@@ -33,7 +34,14 @@ def header(rule: Rule | Schedule, backend: str) -> list[str]:
     about = " ".join(rule.doc.removeprefix(f"{rule.name}.").split())
     lines += [*textwrap.wrap(about, WIDTH, break_long_words=False), ""] if about else []
     for line in equations.text(rule):
-        lines += textwrap.wrap(line, WIDTH, initial_indent="    ", subsequent_indent="        ", break_long_words=False, break_on_hyphens=False)
+        lines += textwrap.wrap(
+            line,
+            WIDTH,
+            initial_indent="    ",
+            subsequent_indent="        ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     return [line.replace("\\", "\\\\").replace('"""', "'''") for line in lines]  # nothing in it may end the docstring
 
 
@@ -68,11 +76,16 @@ def host_names(step: Step) -> frozenset[str]:
 
 def names_in(lines: Iterable[str]) -> set[str]:
     """Every word in lines of code that could be a name."""
-    return {word for line in lines if not line.lstrip().startswith("#") for word in re.findall(r"(?<![.\w])[A-Za-z_]\w*", line)}
+    return {
+        word
+        for line in lines
+        if not line.lstrip().startswith("#")
+        for word in re.findall(r"(?<![.\w])[A-Za-z_]\w*", line)
+    }
 
 
 def starts_late(program: Program) -> bool:
-    """Whether a state can only start at the first step: its start is the gradient, or the rule asks whether it is the first."""
+    """Whether states can only start at the first step: from the gradient, or because the rule asks for `first`."""
     grad = str(program.rule.grad.label)
     return any(v.name == "first" or (v.tensor_init and v.init.name == grad) for s in program.steps for v in s.vars)
 
@@ -82,7 +95,12 @@ def condition_texts(program: Program) -> list[str]:
     return [to_text(condition, HOST) for condition in program.conditions]
 
 
-def woven(program: Program, items: Callable[[Step], Iterable[Item]], syntax: Syntax = PYTHON, conditions: list[str] | None = None) -> list[str]:
+def woven(
+    program: Program,
+    items: Callable[[Step], Iterable[Item]],
+    syntax: Syntax = PYTHON,
+    conditions: list[str] | None = None,
+) -> list[str]:
     """The items of all variants as one text, wrapped. conditions: their spelling, as Python if not given."""
     by_variant = {variant_of(step): list(items(step)) for step in program.steps}
     joined = weave(by_variant, condition_texts(program) if conditions is None else conditions, syntax)
@@ -96,8 +114,16 @@ def quoted(program: Program, body: Iterable[Statement], comment: str = "#") -> I
     for statement in body:
         waiting.append(statement)
         if statement.target in texts:
-            yield tuple(textwrap.wrap(texts[statement.target], WIDTH - 12, initial_indent=f"{comment} ",
-                                      subsequent_indent=f"{comment}     ", break_long_words=False, break_on_hyphens=False))
+            yield tuple(
+                textwrap.wrap(
+                    texts[statement.target],
+                    WIDTH - 12,
+                    initial_indent=f"{comment} ",
+                    subsequent_indent=f"{comment}     ",
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
             yield from waiting
             waiting = []
     yield from waiting
@@ -121,8 +147,13 @@ def host_lines(step: Step, part: Phase, last: bool) -> Iterator[Item]:
 
 def totals(phases: Mapping[tuple[bool, ...], tuple[Phase, ...]], k: int) -> list[tuple[str, Op]]:
     """What phase k reduces over the model, with how it is combined."""
-    found = {s.target: s.op for parts in phases.values() if k < len(parts) for s in parts[k].body
-             if isinstance(s, Reduce) and TENSOR in s.over}
+    found = {
+        s.target: s.op
+        for parts in phases.values()
+        if k < len(parts)
+        for s in parts[k].body
+        if isinstance(s, Reduce) and TENSOR in s.over
+    }
     return sorted(found.items())
 
 
@@ -138,6 +169,12 @@ def returned(schedule: Schedule) -> list[str]:
         lines += [f"if {to_text(condition, HOST, names)}:", *wrap(f"    return {to_text(taken, HOST, names)}")]
         value = sympy.Piecewise(*rest, evaluate=False) if rest[0].cond != sympy.true else rest[0].expr
     return [*lines, *wrap(f"return {to_text(value, HOST, names)}")]
+
+
+def signature(name: str, arguments: Sequence[str], returns: str) -> list[str]:
+    """The line that opens a function, or several if it is too long."""
+    line = f"def {name}({', '.join(arguments)}) -> {returns}:"
+    return [line] if len(line) <= WIDTH else [f"def {name}(", *(f"    {a}," for a in arguments), f") -> {returns}:"]
 
 
 def wrap(line: str) -> list[str]:
@@ -162,6 +199,13 @@ def is_elementwise(program: Program) -> bool:
 
 def needs_matrix(program: Program) -> bool:
     """Whether the rule looks at rows or columns, so that a parameter needs two dimensions."""
-    statistics = any(isinstance(s, MatMul) or (isinstance(s, Reduce) and s.over in ((ROWS,), (COLS,))) for p in program.steps for s in p.body)
-    return statistics or any(v.place is Place.DEVICE and BATCH in v.axes and not {ROWS, COLS} <= set(v.axes)
-                             for p in program.steps for v in p.of_role(Role.STATE, Role.LOCAL))
+    statistics = any(
+        isinstance(s, MatMul) or (isinstance(s, Reduce) and s.over in ((ROWS,), (COLS,)))
+        for p in program.steps
+        for s in p.body
+    )
+    return statistics or any(
+        v.place is Place.DEVICE and BATCH in v.axes and not {ROWS, COLS} <= set(v.axes)
+        for p in program.steps
+        for v in p.of_role(Role.STATE, Role.LOCAL)
+    )

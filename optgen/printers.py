@@ -6,71 +6,26 @@ parentheses here. An expression with a function that the language lacks raises R
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
 from sympy import Rational, S
 
 from optgen.errors import RuleError
+from optgen.languages import HOST, Language
 
 SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 6)
 TERNARY, OR, AND, NOT, COMPARE = -4, -3, -2, -1, 0
-MULTIPLIED_OUT = 4  # x**n up to here is printed as a product: exact in every language, where a power function is not
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
-    """How functions and operators are spelled. `power` and `divide` are operators if they hold no braces."""
+def to_text(
+    expr: Any, language: Language, host: frozenset[str] = frozenset(), names: Mapping[str, str] | None = None
+) -> str:
+    """The expression in a language.
 
-    name: str
-    functions: Mapping[str, str]
-    power: str = "{}**{}"
-    divide: str = ""
-    where: str = "{1} if {0} else {2}"
-    and_: str = "{} and {}"
-    or_: str = "{} or {}"
-    not_: str = "not {}"
-    pi: str = "math.pi"
-    integer: str = "{}"
-    mixed: Mapping[str, str] = field(default_factory=dict)  # of a tensor and a scalar, where that is written otherwise
-    multiplied_out: int = MULTIPLIED_OUT
-    alone: str = "{}"  # a number that is an argument or a branch, where it needs a type that an operand takes from the other
-
-
-HOST = Language("host Python", {
-    "sqrt": "math.sqrt({})", "exp": "math.exp({})", "log": "math.log({})", "Abs": "abs({})", "sign": "float(({0} > 0) - ({0} < 0))",
-    "Max": "max({}, {})", "Min": "min({}, {})", "floor": "math.floor({})", "cos": "math.cos({})", "sin": "math.sin({})",
-    "tanh": "math.tanh({})"}, multiplied_out=0)
-SCALAR = Language("PyTorch scalars", {
-    "sqrt": "sqrt({})", "exp": "exp({})", "log": "log({})", "Abs": "abs({})", "sign": "sign({})", "Max": "maximum({}, {})",
-    "Min": "minimum({}, {})", "floor": "floor({})", "cos": "cos({})", "sin": "sin({})", "tanh": "tanh({})"}, multiplied_out=0)
-NUMPY = Language("NumPy", {
-    "sqrt": "np.sqrt({})", "exp": "np.exp({})", "log": "np.log({})", "Abs": "np.abs({})", "sign": "np.sign({})",
-    "Max": "np.maximum({}, {})", "Min": "np.minimum({}, {})", "floor": "np.floor({})", "cos": "np.cos({})", "sin": "np.sin({})",
-    "tanh": "np.tanh({})"}, where="np.where({}, {}, {})", and_="{} & {}", or_="{} | {}", not_="~{}")
-TORCH = Language("PyTorch", {
-    "sqrt": "torch.sqrt({})", "exp": "torch.exp({})", "log": "torch.log({})", "Abs": "torch.abs({})", "sign": "torch.sign({})",
-    "Max": "torch.maximum({}, {})", "Min": "torch.minimum({}, {})", "floor": "torch.floor({})", "cos": "torch.cos({})",
-    "sin": "torch.sin({})", "tanh": "torch.tanh({})"}, where="torch.where({}, {}, {})", and_="{} & {}", or_="{} | {}", not_="~{}",
-    mixed={"Max": "torch.clamp({}, min={})", "Min": "torch.clamp({}, max={})"})
-TRITON = Language("Triton", {
-    "sqrt": "sqrt({}, STRICT)", "exp": "tl.exp({})", "log": "tl.log({})", "Abs": "tl.abs({})", "sign": "sign({})",
-    "Max": "maximum({}, {})", "Min": "minimum({}, {})", "floor": "tl.floor({})", "cos": "tl.cos({})", "sin": "tl.sin({})",
-    "tanh": "tanh({})"}, power="power({}, {})", divide="div({}, {}, STRICT)", where="tl.where({}, {}, {})", and_="{} & {}",
-    or_="{} | {}", not_="~{}", pi=repr(math.pi), multiplied_out=16, alone="tl.full((), {}, COMPUTE)")
-TEXT = Language("text", {
-    "sqrt": "sqrt({})", "exp": "exp({})", "log": "log({})", "Abs": "|{}|", "sign": "sign({})", "Max": "max({}, {})", "Min": "min({}, {})",
-    "floor": "floor({})", "cos": "cos({})", "sin": "sin({})", "tanh": "tanh({})", "total": "total({}, {})", "mean": "mean({}, {})",
-    "norm": "norm({}, {})", "rms": "rms({}, {})", "amax": "amax({}, {})", "matmul": "matmul({}, {})", "transpose": "transpose({})"},
-    pi="pi", multiplied_out=0)
-
-
-def to_text(expr: Any, language: Language, host: frozenset[str] = frozenset(), names: Mapping[str, str] | None = None) -> str:
-    """The expression in a language. host: names of scalars, whose branches are Python's own. names: spellings of symbols.
-
+    host: names of scalars, whose branches are Python's own. names: spellings of symbols.
     Raises RuleError for a function that the language lacks.
     """
     return _Printer(language, host, names or {}).at(expr, TERNARY)
@@ -179,8 +134,9 @@ class _Printer:
         if exponent.is_Integer and 1 < exponent <= self.language.multiplied_out:
             return " * ".join([self.at(base, ATOM)] * int(exponent)), PRODUCT
         call = "(" in self.language.power
-        return self.language.power.format(self.argument(base) if call else self.at(base, ATOM), self.at(exponent, TERNARY if call else POWER)), (
-            ATOM if call else POWER)
+        return self.language.power.format(
+            self.argument(base) if call else self.at(base, ATOM), self.at(exponent, TERNARY if call else POWER)
+        ), (ATOM if call else POWER)
 
     def branches(self, expr: Any) -> tuple[str, int]:
         """The last branch first: each condition chooses between its value and all that follows."""
@@ -189,10 +145,16 @@ class _Printer:
         text, binds = (self.argument(last), ATOM) if alone else self.text(last)
         for value, condition in reversed(pairs):
             if all(s.name in self.host for s in condition.free_symbols):
-                text = HOST.where.format(_Printer(HOST, self.host, self.names).at(condition, OR), self.at(value, OR), text)
+                text = HOST.where.format(
+                    _Printer(HOST, self.host, self.names).at(condition, OR), self.at(value, OR), text
+                )
                 binds = TERNARY
             else:
-                parts = (self.at(condition, OR), self.argument(value, OR if "if" in self.language.where else TERNARY), text)
+                parts = (
+                    self.at(condition, OR),
+                    self.argument(value, OR if "if" in self.language.where else TERNARY),
+                    text,
+                )
                 text = self.language.where.format(*parts)
                 binds = TERNARY if "if" in self.language.where else ATOM
         return text, binds
@@ -201,10 +163,12 @@ class _Printer:
         if isinstance(expr, sympy.logic.boolalg.BooleanAtom):
             return str(bool(expr)), ATOM
         bitwise = "&" in self.language.and_ or "(" in self.language.and_
+        if isinstance(expr, sympy.Not) and isinstance(expr.args[0], sympy.Ne):
+            return self.text(sympy.Equality(*expr.args[0].args))
         if isinstance(expr, sympy.Not):
             return self.language.not_.format(self.at(expr.args[0], ATOM if bitwise else NOT)), ATOM if bitwise else NOT
         template, binds = (self.language.and_, AND) if isinstance(expr, sympy.And) else (self.language.or_, OR)
-        text, *rest = (self.at(arg, ATOM if bitwise else binds + 1) for arg in sorted(expr.args, key=str))
+        text, *rest = (self.at(arg, ATOM if bitwise else NOT) for arg in sorted(expr.args, key=str))
         for part in rest:
             text = template.format(text, part)
         return text, binds

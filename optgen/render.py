@@ -13,8 +13,14 @@ from jinja2 import meta
 @cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("optgen", "templates")
-    return jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,  # noqa: S701
-                              keep_trailing_newline=True, autoescape=False)
+    return jinja2.Environment(
+        loader=loader,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
 
 
 def render(template: str, **names: Any) -> str:

@@ -1,6 +1,6 @@
 """Weave: lines of straight-line variants become one text with `if`s; running it is running any one variant.
 
-The merged sequence holds each variant's lines in their order, so it is right by construction; the rest is for the reader.
+The merged sequence holds each variant's lines in their order, so it is right by construction; the rest is for looks.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from sympy import evaluate
+from sympy import Symbol, evaluate
 from sympy.logic.boolalg import Boolean, SOPform, false, true
-from sympy import Symbol
 
 Variant = tuple[bool, ...]
 Item = tuple[str, ...]
@@ -37,7 +36,8 @@ C = Syntax("if ({}) {{", "}} else {{", "!{}", " && ", " || ", "}")
 def weave(lines: Mapping[Variant, Sequence[Item]], conditions: Sequence[str], syntax: Syntax = PYTHON) -> list[str]:
     """One list of lines from those of all variants. An item is one or more lines that stay together.
 
-    lines: variant (a truth value for each condition) -> items. conditions: their texts in the language, one name or comparison each.
+    lines: variant (a truth value for each condition) -> items.
+    conditions: their texts in the language, one name or comparison each.
     """
     merged = _merge(lines)
     return _emit(merged, frozenset(lines), [*conditions], syntax)
@@ -60,8 +60,12 @@ def _merge(lines: Mapping[Variant, Sequence[Item]]) -> list[tuple[Item, frozense
     return [(item, frozenset(held)) for item, held in merged]
 
 
-def _emit(items: Sequence[tuple[Item, frozenset[Variant]]], universe: frozenset[Variant], conditions: list[str],
-          syntax: Syntax) -> list[str]:
+def _emit(
+    items: Sequence[tuple[Item, frozenset[Variant]]],
+    universe: frozenset[Variant],
+    conditions: list[str],
+    syntax: Syntax,
+) -> list[str]:
     """Items under the branches that they need; `universe` holds the variants that reach this place."""
     out: list[str] = []
     at = 0
@@ -75,7 +79,7 @@ def _emit(items: Sequence[tuple[Item, frozenset[Variant]]], universe: frozenset[
         out.append(syntax.if_.format(text))
         out += _indent(_emit([(i, g & inside) for i, g in items[at:end]], inside, conditions, syntax))
         outside = universe - inside
-        other = _run(items, end, lambda g: g <= outside)
+        other = _run(items, end, outside.issuperset)
         if other > end:
             out.append(syntax.else_.format())
             out += _indent(_emit(items[end:other], outside, conditions, syntax))
@@ -84,8 +88,13 @@ def _emit(items: Sequence[tuple[Item, frozenset[Variant]]], universe: frozenset[
     return out
 
 
-def _branch(items: Sequence[tuple[Item, frozenset[Variant]]], at: int, universe: frozenset[Variant], conditions: list[str],
-            syntax: Syntax) -> tuple[int, frozenset[Variant], str]:
+def _branch(
+    items: Sequence[tuple[Item, frozenset[Variant]]],
+    at: int,
+    universe: frozenset[Variant],
+    conditions: list[str],
+    syntax: Syntax,
+) -> tuple[int, frozenset[Variant], str]:
     """The end of the longest run that one literal guards, with its variants and text; else the run of one guard."""
     best: tuple[int, int, frozenset[Variant], str] | None = None
     for i, condition in enumerate(conditions):
@@ -112,8 +121,11 @@ def _text(guard: frozenset[Variant], universe: frozenset[Variant], conditions: l
     size = 2 ** len(names)
     every = [tuple(bool(n >> (len(names) - 1 - i) & 1) for i in range(len(names))) for n in range(size)]
     with evaluate(True):
-        form = SOPform(names, [list(map(int, v)) for v in every if v in guard],
-                       [list(map(int, v)) for v in every if v not in universe])
+        form = SOPform(
+            names,
+            [list(map(int, v)) for v in every if v in guard],
+            [list(map(int, v)) for v in every if v not in universe],
+        )
     return _boolean(form, dict(zip(names, conditions, strict=True)), syntax)
 
 

@@ -1,5 +1,6 @@
-"""Adagrad. Duchi, Hazan & Singer, Adaptive Subgradient Methods for Online Learning and Stochastic Optimization, JMLR 2011.
-https://jmlr.org/papers/v12/duchi11a.html, Figure 1. Numbers as torch.optim.Adagrad."""
+"""Adagrad. Duchi, Hazan & Singer, Adaptive Subgradient Methods for Online Learning and Stochastic
+Optimization, JMLR 2011. https://jmlr.org/papers/v12/duchi11a.html, Figure 1. Numbers as
+torch.optim.Adagrad."""
 from optgen import Eq, Ne, Piecewise, Rule, hyper, sqrt, t, tensors
 
 theta, g, g_wd, G, eta = tensors("theta g g_wd G eta")
@@ -19,7 +20,8 @@ rule = Rule(
         Eq(G[t], G[t - 1] + g_wd[t] ** 2),
         Eq(theta[t], theta[t - 1] - eta[t] * (g_wd[t] / (sqrt(G[t]) + eps))),
     ],
-    signature="lr lr_decay weight_decay initial_accumulator_value eps foreach * maximize differentiable fused",
+    signature="lr lr_decay weight_decay initial_accumulator_value eps foreach * "
+              "maximize differentiable fused",
     state_at_construction=True,
     sparse=True,
     typical_lr={"sparse features": (1e-2, 1e-1)},

@@ -1,6 +1,6 @@
-"""Adam. Kingma & Ba, Adam: A Method for Stochastic Optimization, ICLR 2015.
-https://arxiv.org/abs/1412.6980, Algorithm 1; amsgrad: Reddi, Kale & Kumar, On the Convergence of Adam and Beyond,
-ICLR 2018, https://arxiv.org/abs/1904.09237. Numbers as torch.optim.Adam."""
+"""Adam. Kingma & Ba, Adam: A Method for Stochastic Optimization, ICLR 2015. https://arxiv.org/abs/1412.6980,
+Algorithm 1; amsgrad: Reddi, Kale & Kumar, On the Convergence of Adam and Beyond, ICLR 2018,
+https://arxiv.org/abs/1904.09237. Numbers as torch.optim.Adam."""
 from optgen import Eq, Max, Ne, Piecewise, Rule, flag, hyper, sqrt, t, tensors
 
 theta, theta_wd, g, g_wd, m, v, v_max, m_hat, v_hat = tensors("theta theta_wd g g_wd m v v_max m_hat v_hat")
@@ -25,7 +25,9 @@ rule = Rule(
         Eq(v_hat[t], Piecewise((v_max[t], amsgrad), (v[t], True)) / (1 - beta2**t)),
         Eq(theta[t], theta_wd[t] - lr * m_hat[t] / (sqrt(v_hat[t]) + eps)),
     ],
-    signature="lr betas eps weight_decay amsgrad * foreach maximize capturable differentiable fused decoupled_weight_decay",
-    typical_lr={"pretraining": (1e-4, 3e-4), "full fine-tuning": (1e-5, 5e-5), "LoRA fine-tuning": (1e-4, 3e-4)},
+    signature="lr betas eps weight_decay amsgrad * foreach maximize capturable differentiable fused "
+              "decoupled_weight_decay",
+    typical_lr={"pretraining": (1e-4, 3e-4), "full fine-tuning": (1e-5, 5e-5),
+                "LoRA fine-tuning": (1e-4, 3e-4)},
     use="most deep learning",
 )

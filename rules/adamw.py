@@ -1,6 +1,6 @@
 """AdamW. Loshchilov & Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
-https://arxiv.org/abs/1711.05101, Algorithm 2; amsgrad: Reddi, Kale & Kumar, On the Convergence of Adam and Beyond,
-ICLR 2018, https://arxiv.org/abs/1904.09237. Numbers as torch.optim.AdamW."""
+https://arxiv.org/abs/1711.05101, Algorithm 2; amsgrad: Reddi, Kale & Kumar, On the Convergence of Adam
+and Beyond, ICLR 2018, https://arxiv.org/abs/1904.09237. Numbers as torch.optim.AdamW."""
 from optgen import Eq, Max, Piecewise, Rule, flag, hyper, sqrt, t, tensors
 
 theta, g, m, v, v_max, m_hat, v_hat = tensors("theta g m v v_max m_hat v_hat")
@@ -23,6 +23,7 @@ rule = Rule(
     ],
     signature="lr betas eps weight_decay amsgrad * maximize foreach capturable differentiable fused",
     group_constants={"decoupled_weight_decay": True},
-    typical_lr={"pretraining": (1e-4, 3e-4), "full fine-tuning": (1e-5, 5e-5), "LoRA fine-tuning": (1e-4, 3e-4)},
+    typical_lr={"pretraining": (1e-4, 3e-4), "full fine-tuning": (1e-5, 5e-5),
+                "LoRA fine-tuning": (1e-4, 3e-4)},
     use="LLM training",
 )

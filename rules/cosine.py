@@ -1,5 +1,5 @@
-"""Cosine. Cosine annealing without restarts over total_steps, then constant. Loshchilov & Hutter, SGDR: Stochastic Gradient
-Descent with Warm Restarts, ICLR 2017, https://arxiv.org/abs/1608.03983, equation 5."""
+"""Cosine. Cosine annealing without restarts over total_steps, then constant. Loshchilov & Hutter, SGDR:
+Stochastic Gradient Descent with Warm Restarts, ICLR 2017, https://arxiv.org/abs/1608.03983, equation 5."""
 from optgen import Min, Schedule, cos, hyper, pi, t
 
 total_steps = hyper("total_steps", None, at_least=1)

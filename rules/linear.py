@@ -1,4 +1,5 @@
-"""Linear. Linear decay to 0, or to min_factor times the initial learning rate, over total_steps, then constant."""
+"""Linear. Linear decay to 0, or to min_factor times the initial learning rate, over total_steps, then
+constant."""
 from optgen import Min, Schedule, hyper, t
 
 total_steps = hyper("total_steps", None, at_least=1)

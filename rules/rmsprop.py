@@ -1,6 +1,7 @@
-"""RMSprop. Tieleman & Hinton, Lecture 6.5, COURSERA: Neural Networks for Machine Learning, 2012; centered as in Graves,
-Generating Sequences With Recurrent Neural Networks, 2013, https://arxiv.org/abs/1308.0850, equations 38 to 45. Numbers as
-torch.optim.RMSprop: eps is added outside the root, the learning rate stays outside the momentum buffer."""
+"""RMSprop. Tieleman & Hinton, Lecture 6.5, COURSERA: Neural Networks for Machine Learning, 2012; centered as
+in Graves, Generating Sequences With Recurrent Neural Networks, 2013, https://arxiv.org/abs/1308.0850,
+equations 38 to 45. Numbers as torch.optim.RMSprop: eps is added outside the root, the learning rate stays
+outside the momentum buffer."""
 from optgen import Eq, Ne, Piecewise, Rule, flag, hyper, sqrt, t, tensors
 
 theta, g, g_wd, v, a, s, u, b, d = tensors("theta g g_wd v a s u b d")

@@ -1,6 +1,7 @@
-"""SGD. Robbins & Monro, A Stochastic Approximation Method, 1951, https://doi.org/10.1214/aoms/1177729586; momentum and
-Nesterov's as in Sutskever, Martens, Dahl & Hinton, On the importance of initialization and momentum in deep learning,
-ICML 2013, https://proceedings.mlr.press/v28/sutskever13.html. Numbers as torch.optim.SGD."""
+"""SGD. Robbins & Monro, A Stochastic Approximation Method, 1951, https://doi.org/10.1214/aoms/1177729586;
+momentum and Nesterov's as in Sutskever, Martens, Dahl & Hinton, On the importance of initialization and
+momentum in deep learning, ICML 2013, https://proceedings.mlr.press/v28/sutskever13.html. Numbers as
+torch.optim.SGD."""
 from optgen import Eq, Ne, Piecewise, Rule, first, flag, hyper, t, tensors
 
 theta, g, g_wd, b, d = tensors("theta g g_wd b d")

@@ -1,6 +1,7 @@
-"""WarmupCosine. Linear warmup from 0 over warmup_steps, then half a cosine down to 0, or to min_factor times the initial
-learning rate, at total_steps, then constant. Loshchilov & Hutter, SGDR, ICLR 2017, https://arxiv.org/abs/1608.03983. Numbers
-as transformers' get_cosine_schedule_with_warmup."""
+"""WarmupCosine. Linear warmup from 0 over warmup_steps, then half a cosine down to 0, or to min_factor times
+the initial learning rate, at total_steps, then constant. Loshchilov & Hutter, SGDR: Stochastic Gradient
+Descent with Warm Restarts, ICLR 2017, https://arxiv.org/abs/1608.03983. Numbers as transformers'
+get_cosine_schedule_with_warmup."""
 from optgen import Max, Min, Piecewise, Schedule, cos, hyper, pi, t
 
 total_steps = hyper("total_steps", None, at_least=1)
@@ -8,5 +9,6 @@ warmup_steps = hyper("warmup_steps", None, at_least=0)
 min_factor = hyper("min_factor", 0.0, at_least=0, at_most=1)
 progress = Min((t - warmup_steps) / Max(total_steps - warmup_steps, 1), 1)
 decay = min_factor + (1 - min_factor) * ((1 + cos(pi * progress)) / 2)
+warmup = t / Max(warmup_steps, 1)
 
-rule = Schedule(value=Piecewise((t / Max(warmup_steps, 1), t < warmup_steps), (decay, True)), use="LLM training")
+rule = Schedule(value=Piecewise((warmup, t < warmup_steps), (decay, True)), use="LLM training")

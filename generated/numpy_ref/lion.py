@@ -50,7 +50,6 @@ def step(
     lr = float(lr)
     beta1, beta2 = map(float, betas)
     weight_decay = float(weight_decay)
-    steps = [int(t)] * len(params) if np.ndim(t) == 0 else [int(n) for n in t]
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = [i for i, g in enumerate(grads) if g is not None and params[i].size]
     for i in work:

@@ -58,7 +58,6 @@ def step(
     momentum = float(momentum)
     dampening = float(dampening)
     weight_decay = float(weight_decay)
-    steps = [int(t)] * len(params) if np.ndim(t) == 0 else [int(n) for n in t]
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = [i for i, g in enumerate(grads) if g is not None and params[i].size]
     for i in work:

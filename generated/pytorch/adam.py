@@ -38,7 +38,15 @@ def states(*, amsgrad: bool) -> dict[str, State]:
     return kept
 
 
-def host(t: int, *, lr: Scalar, beta1: Scalar, beta2: Scalar, weight_decay: Scalar, decoupled_weight_decay: bool) -> dict[str, Scalar]:
+def host(
+    t: int,
+    *,
+    lr: Scalar,
+    beta1: Scalar,
+    beta2: Scalar,
+    weight_decay: Scalar,
+    decoupled_weight_decay: bool,
+) -> dict[str, Scalar]:
     """Scalars of one step, computed once for all parameters that share them."""
     scalars: dict[str, Scalar] = {}
     if decoupled_weight_decay:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from torch.optim import Optimizer
 
-from ._schedules import Hyper, RuleScheduler
+from ._schedules import RuleScheduler
 
 
 def factor(t: int) -> float:
@@ -21,9 +21,6 @@ def factor(t: int) -> float:
 
 class Constant(RuleScheduler):
     """Constant: fine-tuning, debugging."""
-
-    hypers = (
-    )
 
     def __init__(
         self,

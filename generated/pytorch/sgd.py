@@ -80,7 +80,7 @@ def update(
 
 def requires(*, momentum: Scalar, dampening: Scalar, nesterov: bool) -> str:
     """What is wrong with hyperparameters that do not go together; empty if nothing is."""
-    if not (momentum > 0 and not dampening != 0 or not nesterov):
+    if not ((momentum > 0 and dampening == 0) or not nesterov):
         return "Nesterov momentum requires a momentum and zero dampening"
     return ""
 

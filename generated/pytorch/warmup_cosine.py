@@ -3,8 +3,8 @@
     optgen build warmup_cosine --backend torch
 
 Linear warmup from 0 over warmup_steps, then half a cosine down to 0, or to min_factor times the initial learning
-rate, at total_steps, then constant. Loshchilov & Hutter, SGDR, ICLR 2017, https://arxiv.org/abs/1608.03983. Numbers
-as transformers' get_cosine_schedule_with_warmup.
+rate, at total_steps, then constant. Loshchilov & Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, ICLR
+2017, https://arxiv.org/abs/1608.03983. Numbers as transformers' get_cosine_schedule_with_warmup.
 
     factor(t) = Piecewise((t/Max(warmup_steps, 1), warmup_steps > t), (min_factor + (1 - min_factor)*((1 +
         cos(pi*Min((t - warmup_steps)/Max(total_steps - warmup_steps, 1), 1)))/2), True))

@@ -1,4 +1,4 @@
-"""Where generated modules are imported from: the user's cache, as a package, so that pickles find their classes again."""
+"""Where generated modules are imported from: the user's cache, as a package, so that pickles find their classes."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Kind
-from optgen.ir import COLS, ROWS, TENSOR, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
+from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
+from optgen.languages import HOST, NUMPY
 from optgen.listing import (
     annotation,
     default,
@@ -18,6 +19,7 @@ from optgen.listing import (
     needs_matrix,
     quoted,
     returned,
+    signature,
     starts_late,
     totals,
     variant_of,
@@ -25,15 +27,19 @@ from optgen.listing import (
 )
 from optgen.passes import Program
 from optgen.passes.phase import phase
-from optgen.printers import HOST, NUMPY, to_text
+from optgen.printers import to_text
 from optgen.render import render_python
 from optgen.weave import Item
 
 FOLDER = "numpy_ref"
 FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
 COMBINE = {Op.SUM: "sum", Op.MAX: "max"}
-AXIS = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
-EXTENT = {"numel": "{0}.size", "rows": "{0}.shape[-2] if {0}.ndim > 1 else 1", "cols": "{0}.shape[-1] if {0}.ndim else 1"}
+AXIS: dict[tuple[Axis, ...], str] = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
+EXTENT = {
+    "numel": "{0}.size",
+    "rows": "{0}.shape[-2] if {0}.ndim > 1 else 1",
+    "cols": "{0}.shape[-1] if {0}.ndim else 1",
+}
 
 
 def emit(program: Program) -> str:
@@ -44,14 +50,31 @@ def emit(program: Program) -> str:
     asked = [n for d in rule.declarations for n in d.names if n in names_in(start)]
     param = f"{rule.param.label}_prev"
     late = [str(rule.grad.label)] if starts_late(program) else []
-    loops = [_loop(program, phases, k, [*late, *asked] if start else None) for k in range(max(map(len, phases.values())))]
+    loops = [
+        _loop(program, phases, k, [*late, *asked] if start else None) for k in range(max(map(len, phases.values())))
+    ]
     code = [line for loop in loops for line in loop["lines"]]
     return render_python(
-        "numpy.jinja", header=header(rule, "numpy"), math=any("math." in line for line in [*code, *start]), start=start, parts=loops,
-        arguments=[f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations], late=late,
-        start_call=[param, *asked], start_arguments=[f"{param}: Array", *(f"{n}: Array" for n in late), *(f"{n}: {_type(rule, n)}" for n in asked)],
-        hypers=_floats(program, names_in([*code, *start])), start_hypers=_floats(program, set(asked)),
-        param=param, grad=str(rule.grad.label), matrix=needs_matrix(program))
+        "numpy.jinja",
+        header=header(rule, "numpy"),
+        math=any("math." in line for line in [*code, *start]),
+        start=start,
+        parts=loops,
+        arguments=[f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations],
+        late=late,
+        start_call=[param, *asked],
+        start_opens=signature(
+            "_start",
+            [f"{param}: Array", *(f"{n}: Array" for n in late), *(f"{n}: {_type(rule, n)}" for n in asked)],
+            "State",
+        ),
+        hypers=_floats(program, names_in([*code, *start])),
+        start_hypers=_floats(program, set(asked)),
+        param=param,
+        grad=str(rule.grad.label),
+        matrix=needs_matrix(program),
+        counts="t" in names_in(code),
+    )
 
 
 def emit_schedule(schedule: Schedule) -> str:
@@ -59,8 +82,13 @@ def emit_schedule(schedule: Schedule) -> str:
     ordered = sorted(schedule.declarations, key=lambda d: d.default is not None)
     arguments = [f"{d.name}: float" + ("" if d.default is None else f" = {default(d)}") for d in ordered]
     lines = returned(schedule)
-    return render_python("schedule_numpy.jinja", header=header(schedule, "numpy"), math=any("math." in line for line in lines),
-                         arguments=["t: int", *(["*", *arguments] if arguments else [])], lines=lines)
+    return render_python(
+        "schedule_numpy.jinja",
+        header=header(schedule, "numpy"),
+        math=any("math." in line for line in lines),
+        opens=signature("factor", ["t: int", *(["*", *arguments] if arguments else [])], "float"),
+        lines=lines,
+    )
 
 
 def shared() -> dict[str, str]:
@@ -69,7 +97,7 @@ def shared() -> dict[str, str]:
 
 
 def _floats(program: Program, used: set[str]) -> list[str]:
-    """Lines that make Python floats of the hyperparameters that are used: NumPy's own scalars would widen float32 arrays."""
+    """Lines that make Python floats of the hyperparameters in use: NumPy's own scalars would widen float32 arrays."""
     lines = []
     for d in program.rule.declarations:
         if d.is_tuple and used & set(d.names):
@@ -95,12 +123,18 @@ def _initial(state: Var, param: str, host: frozenset[str]) -> str:
     value = to_text(state.init, HOST, host)
     if state.place is Place.HOST:
         return f"float({value})"
-    index = "" if ROWS in state.axes and COLS in state.axes else f"[..., {':1' if ROWS not in state.axes else ':'}, {':1' if COLS not in state.axes else ':'}]"
+    index = (
+        ""
+        if ROWS in state.axes and COLS in state.axes
+        else f"[..., {':1' if ROWS not in state.axes else ':'}, {':1' if COLS not in state.axes else ':'}]"
+    )
     like = f"{param}{index}" if {ROWS, COLS} & set(state.axes) else f"{param}.sum()"
     return f"np.zeros_like({like})" if state.init == 0 else f"np.full_like({like}, {value})"
 
 
-def _loop(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, start: list[str] | None) -> dict[str, Any]:
+def _loop(
+    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, start: list[str] | None
+) -> dict[str, Any]:
     """What the template needs to print one loop over the parameters."""
     lines = woven(program, lambda s: _body(program, s, phases[variant_of(s)], k))
     read = names_in(lines)
@@ -112,8 +146,12 @@ def _loop(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k
     given += ["t = steps[i]"] if "t" in read else []
     given += [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
     combined = totals(phases, k)
-    return {"first": k == 0, "lines": [*given, *lines], "parts": [name for name, _ in combined],
-            "combined": [f"{name} = {COMBINE[op]}({name}_parts)" for name, op in combined]}
+    return {
+        "first": k == 0,
+        "lines": [*given, *lines],
+        "parts": [name for name, _ in combined],
+        "combined": [f"{name} = {COMBINE[op]}({name}_parts)" for name, op in combined],
+    }
 
 
 def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> Iterator[Item]:
@@ -136,7 +174,11 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
         dtype = f"{program.rule.param.label}_prev.dtype"
         yield (f"{place} = np.asarray({write.value}, {dtype})",)
     if last:
-        yield from ((f'kept["{step.var(w.into).key}"] = {w.value}',) for w in step.writes if step.var(w.into).place is Place.HOST)
+        yield from (
+            (f'kept["{step.var(w.into).key}"] = {w.value}',)
+            for w in step.writes
+            if step.var(w.into).place is Place.HOST
+        )
 
 
 def _statement(statement: Statement, host: frozenset[str]) -> str:

@@ -1,17 +1,17 @@
-"""PyTorch: a `torch.optim.Optimizer`. Pure functions say what the rule computes; the shared runtime does all the rest."""
+"""PyTorch: a `torch.optim.Optimizer`. Pure functions say what the rule computes; the shared runtime does the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from optgen.dsl.rule import Rule, Schedule
-from optgen.dsl.symbols import Declaration, Kind
-from optgen.ir import COLS, ROWS, TENSOR, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
+from optgen.constructor import argument, arguments, defaults, hyper, tuple_of
+from optgen.dsl.rule import Schedule
+from optgen.dsl.symbols import Kind
+from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
+from optgen.languages import HOST, SCALAR, TORCH
 from optgen.listing import (
-    annotation,
-    default,
     header,
     host_names,
     is_elementwise,
@@ -21,27 +21,45 @@ from optgen.listing import (
     quote,
     quoted,
     returned,
+    signature,
     totals,
     variant_of,
     woven,
 )
 from optgen.passes import Program
 from optgen.passes.phase import phase
-from optgen.printers import HOST, SCALAR, TORCH, to_text
+from optgen.printers import to_text
 from optgen.render import render_python
 from optgen.weave import Item
 
 FOLDER = "pytorch"
 FUNCTIONS = {Op.SUM: "torch.sum", Op.MEAN: "torch.mean", Op.MAX: "torch.amax"}
 COMBINE = {Op.SUM: "total", Op.MAX: "largest"}
-DIM = {(ROWS,): ", dim=-2, keepdim=True", (COLS,): ", dim=-1, keepdim=True"}
-OPTIONS = "* foreach maximize capturable differentiable fused state_dtype"
-OPTION_TYPES = {
-    "foreach": "bool | None = None", "fused": "bool | None = None", "maximize": "bool = False", "capturable": "bool = False",
-    "differentiable": "bool = False", "state_dtype": "torch.dtype | None = None",
+DIM: dict[tuple[Axis, ...], str] = {(ROWS,): ", dim=-2, keepdim=True", (COLS,): ", dim=-1, keepdim=True"}
+OFFERED = {
+    "Hyper",
+    "RuleOptimizer",
+    "Scalar",
+    "State",
+    "UpdateRule",
+    "cos",
+    "exp",
+    "floor",
+    "from_grad",
+    "from_param",
+    "largest",
+    "log",
+    "maximum",
+    "minimum",
+    "per_col",
+    "per_row",
+    "per_tensor",
+    "sign",
+    "sin",
+    "sqrt",
+    "tanh",
+    "total",
 }
-OFFERED = {"Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "cos", "exp", "floor", "from_grad", "from_param", "largest", "log",
-           "maximum", "minimum", "per_col", "per_row", "per_tensor", "sign", "sin", "sqrt", "tanh", "total"}
 
 
 def emit(program: Program) -> str:
@@ -52,14 +70,30 @@ def emit(program: Program) -> str:
     states, host = woven(program, _states), woven(program, lambda s: _host(s, phases[variant_of(s)]))
     updates = [_update(program, phases, k, count) for k in range(count)]
     spec = _spec(program, count, [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)])
-    requires = [f"if not {_parenthesised(to_text(c, HOST))}:\n        return {quote(message)}" for c, message in rule.requires]
+    requires = [
+        f"if not {_parenthesised(to_text(c, HOST))}:\n        return {quote(message)}" for c, message in rule.requires
+    ]
     code = [*states, *host, *spec, *(line for update in updates for line in update["lines"])]
     return render_python(
-        "torch.jinja", header=header(rule, "torch"), imports=sorted(names_in([*code, "Hyper RuleOptimizer Scalar State UpdateRule"]) & OFFERED),
-        math=any("math." in line for line in code), torch=any("torch." in line for line in [*code, *_arguments(rule)]), name=rule.name,
-        state_arguments=_asked(program, states), states=states, host_arguments=_host_arguments(program, host), host=host, updates=updates,
-        requires=requires, requires_arguments=_asked(program, requires), fused=module_name(rule) if is_elementwise(program) else "", spec=spec,
-        arguments=_arguments(rule), defaults=_defaults(rule), about=f"{rule.name}{': ' + rule.use if rule.use else ''}.")
+        "torch.jinja",
+        header=header(rule, "torch"),
+        imports=sorted(names_in([*code, "Hyper RuleOptimizer Scalar State UpdateRule"]) & OFFERED),
+        math=any("math." in line for line in code),
+        torch=any("torch." in line for line in [*code, *arguments(rule)]),
+        name=rule.name,
+        states_opens=signature("states", _asked(program, states), "dict[str, State]"),
+        states=states,
+        host_opens=signature("host", _host_arguments(program, host), "dict[str, Scalar]"),
+        host=host,
+        updates=updates,
+        requires=requires,
+        requires_opens=signature("requires", _asked(program, requires), "str"),
+        fused=module_name(rule) if is_elementwise(program) else "",
+        spec=spec,
+        arguments=arguments(rule),
+        defaults=defaults(rule),
+        about=f"{rule.name}{': ' + rule.use if rule.use else ''}.",
+    )
 
 
 def emit_schedule(schedule: Schedule) -> str:
@@ -67,21 +101,29 @@ def emit_schedule(schedule: Schedule) -> str:
     ordered = sorted(schedule.declarations, key=lambda d: d.default is not None)
     lines = returned(schedule)
     return render_python(
-        "schedule_torch.jinja", header=header(schedule, "torch"), math=any("math." in line for line in lines), lines=lines, name=schedule.name,
-        names=[d.name for d in ordered], call=["t", *(f"{d.name}=self.{d.name}" for d in ordered)], hypers=[_hyper(d, required=True) for d in ordered],
-        arguments=["t: int", *(["*"] if ordered else []), *(_argument(d) for d in ordered)],
-        constructor=[*(_argument(d) for d in ordered), "last_epoch: int = -1"],
-        about=f"{schedule.name}{': ' + schedule.use if schedule.use else ''}.")
+        "schedule_torch.jinja",
+        header=header(schedule, "torch"),
+        math=any("math." in line for line in lines),
+        lines=lines,
+        imports=[*(["Hyper"] if ordered else []), "RuleScheduler"],
+        name=schedule.name,
+        names=[d.name for d in ordered],
+        call=["t", *(f"{d.name}=self.{d.name}" for d in ordered)],
+        hypers=[hyper(d, required=True) for d in ordered],
+        opens=signature("factor", ["t: int", *(["*"] if ordered else []), *(argument(d) for d in ordered)], "float"),
+        constructor=[*(argument(d) for d in ordered), "last_epoch: int = -1"],
+        about=f"{schedule.name}{': ' + schedule.use if schedule.use else ''}.",
+    )
 
 
 def shared() -> dict[str, str]:
     """The files that all rules of this backend need: the runtime, as it is."""
     folder = resources.files("optgen.runtime.pytorch")
-    return {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.name.startswith("_") and f.name.endswith(".py") and f.name != "__init__.py"}
-
-
-def _argument(d: Declaration) -> str:
-    return f"{d.name}: float" if d.default is None else f"{d.name}: {annotation(d)} = {default(d)}"
+    return {
+        f.name: f.read_text(encoding="utf-8")
+        for f in folder.iterdir()
+        if f.name.startswith("_") and f.name.endswith(".py") and f.name != "__init__.py"
+    }
 
 
 def _states(step: Step) -> Iterator[Item]:
@@ -121,50 +163,83 @@ def _host(step: Step, phases: tuple[Phase, ...]) -> Iterator[Item]:
 def _asked(program: Program, lines: list[str]) -> list[str]:
     """The hyperparameters that lines of code read, as typed arguments by keyword."""
     read = names_in(lines)
-    found = [f"{n}: {'bool' if d.kind is Kind.FLAG else 'Scalar'}" for d in program.rule.declarations for n in d.names if n in read]
+    found = [
+        f"{n}: {'bool' if d.kind is Kind.FLAG else 'Scalar'}"
+        for d in program.rule.declarations
+        for n in d.names
+        if n in read
+    ]
     return ["*", *found] if found else []
 
 
 def _host_arguments(program: Program, lines: list[str]) -> list[str]:
     read = names_in(lines)
     given = {"t": "int", "first": "bool", "numel": "int", "rows": "int", "cols": "int"}
-    past = {v.name: "Scalar = 0.0" for s in program.steps for v in s.of_role(Role.STATE) if v.place is Place.HOST and v.name in read}
+    past = {
+        v.name: "Scalar = 0.0"
+        for s in program.steps
+        for v in s.of_role(Role.STATE)
+        if v.place is Place.HOST and v.name in read
+    }
     keywords = [*_asked(program, lines)[1:], *(f"{name}: {kind}" for name, kind in past.items())]
-    return [*(f"{name}: {kind}" for name, kind in given.items() if name in read), *(["*", *keywords] if keywords else [])]
+    return [
+        *(f"{name}: {kind}" for name, kind in given.items() if name in read),
+        *(["*", *keywords] if keywords else []),
+    ]
 
 
 def _update(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, count: int) -> dict[str, Any]:
     """What the template needs to print the function of one loop."""
-    body = woven(program, lambda s: _body(program, s, phases[variant_of(s)][k:k + 1]))
+    body = woven(program, lambda s: _body(program, s, phases[variant_of(s)][k : k + 1]))
     returns = [_returns(s, phases[variant_of(s)], k) for s in program.steps]
     common = [item for item in returns[0] if all(item in other for other in returns)]
-    rest = woven(program, lambda s: [(f"new[{key}] = {value}",) for key, value in _returns(s, phases[variant_of(s)], k)
-                                     if (key, value) not in common])
+    rest = woven(
+        program,
+        lambda s: [
+            (f"new[{key}] = {value}",)
+            for key, value in _returns(s, phases[variant_of(s)], k)
+            if (key, value) not in common
+        ],
+    )
     literal = "{" + ", ".join(f"{key}: {value}" for key, value in common) + "}"
+    name = "update" if count == 1 else f"update_{k + 1}"
     lines = [*body, f"new = {literal}", *rest, "return new"] if rest else [*body, f"return {literal}"]
-    return {"name": "update" if count == 1 else f"update_{k + 1}", "lines": lines, "arguments": _update_arguments(program, phases, k, lines),
-            "about": "One step of one parameter" if k == count - 1 else "What one parameter gives to the values common to all"}
+    return {
+        "lines": lines,
+        "opens": signature(name, _update_arguments(program, phases, k, lines), "dict[str, Tensor]"),
+        "about": "One step of one parameter"
+        if k == count - 1
+        else "What one parameter gives to the values common to all",
+    }
 
 
-def _update_arguments(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, lines: list[str]) -> list[str]:
+def _update_arguments(
+    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, lines: list[str]
+) -> list[str]:
     read = names_in(lines)
     param, grad = f"{program.rule.param.label}_prev", str(program.rule.grad.label)
     in_all: dict[str, int] = {}
     kinds: dict[str, str] = {}
     for step in program.steps:
-        part = phases[variant_of(step)][k:k + 1]
+        part = phases[variant_of(step)][k : k + 1]
         local = {s.target for p in part for s in p.body if not _is_shared(s)}
-        for name in dict.fromkeys([*(n for p in part for n in p.loads), *(n for p in part for s in p.body for n in reads(s))]):
+        for name in dict.fromkeys(
+            [*(n for p in part for n in p.loads), *(n for p in part for s in p.body for n in reads(s))]
+        ):
             if name in local or name in (param, grad):
                 continue
             var = step.var(name)
             in_all[name] = in_all.get(name, 0) + 1
             kinds[name] = "Tensor" if var.place is Place.DEVICE else "bool" if var.boolean else "Scalar"
     asked = {n for d in program.rule.declarations for n in d.names if n in read}
-    kinds |= {n: "bool" if d.kind is Kind.FLAG else "Scalar" for d in program.rule.declarations for n in d.names if n in asked}
+    kinds |= {
+        n: "bool" if d.kind is Kind.FLAG else "Scalar" for d in program.rule.declarations for n in d.names if n in asked
+    }
     absent = {"Tensor": " | None = None", "bool": " = False", "Scalar": " = 0.0"}
     order = sorted(kinds, key=lambda n: (kinds[n] != "Tensor", n not in asked, list(kinds).index(n)))
-    typed = [f"{n}: {kinds[n]}{'' if n in asked or in_all[n] == len(program.steps) else absent[kinds[n]]}" for n in order]
+    typed = [
+        f"{n}: {kinds[n]}{'' if n in asked or in_all[n] == len(program.steps) else absent[kinds[n]]}" for n in order
+    ]
     return [f"{param}: Tensor", f"{grad}: Tensor", *(["*", *typed] if typed else [])]
 
 
@@ -184,7 +259,7 @@ def _returns(step: Step, phases: tuple[Phase, ...], k: int) -> list[tuple[str, s
         return []
     made = [(f'"{step.var(w.into).key or "param"}"', w.value) for w in phases[k].stores]
     made += [(f'"{s.target}"', s.target) for s in phases[k].body if _is_shared(s)]
-    later = {name for part in phases[k + 1:] for name in part.loads}
+    later = {name for part in phases[k + 1 :] for name in part.loads}
     return made + [(f'"{w.value}"', w.value) for w in phases[k].stores if w.value in later]
 
 
@@ -208,7 +283,7 @@ def _spec(program: Program, count: int, combine: list[str]) -> list[str]:
     states = list(dict.fromkeys(v.key for step in reversed(program.steps) for v in step.of_role(Role.STATE)))
     states.sort(key=lambda key: list(keyed.values()).index(key) if key in keyed.values() else len(keyed))
     keys = [*(["step"] if reads_t or "step" in rule.state_keys.values() else []), *states]
-    lines = ["hypers=(", *(f"    {_hyper(d)}," for d in rule.declarations), "),", f"keys={_tuple(keys)},"]
+    lines = ["hypers=(", *(f"    {hyper(d)}," for d in rule.declarations), "),", f"keys={tuple_of(keys)},"]
     names = ["update"] if count == 1 else [f"update_{k + 1}" for k in range(count)]
     lines += ["states=states,", "host=host,", f"updates=({', '.join(names)}{',' if count == 1 else ''}),"]
     lines += [f"combine={{{', '.join(combine)}}},"] if combine else []
@@ -221,37 +296,5 @@ def _spec(program: Program, count: int, combine: list[str]) -> list[str]:
     return lines + ([f"min_ndim={least},"] if least is not None else [])
 
 
-def _hyper(d: Declaration, required: bool = False) -> str:
-    bounds = [f"{side}={value}" for side, value in (("at_least", d.bounds.at_least), ("above", d.bounds.above), ("at_most", d.bounds.at_most),
-                                                    ("below", d.bounds.below)) if value is not None]
-    flags = (["flag=True"] if d.kind is Kind.FLAG else []) + (["optional=True"] if d.default is None and not required else [])
-    return f"Hyper({', '.join([quote(d.name), *([_tuple(d.names)] if d.is_tuple else []), *bounds, *flags])})"
-
-
-def _tuple(texts: Sequence[str]) -> str:
-    return f"({', '.join(map(quote, texts))}{',' if len(texts) == 1 else ''})"
-
-
-def _order(rule: Rule) -> list[str]:
-    names = " ".join(d.name for d in rule.declarations)
-    return (rule.signature or f"{names} {OPTIONS}").split()
-
-
-def _arguments(rule: Rule) -> list[str]:
-    declared = {d.name: d for d in rule.declarations}
-    return [f"{n}: {_number(declared[n])} = {default(declared[n])}" if n in declared else n if n == "*" else f"{n}: {OPTION_TYPES[n]}"
-            for n in _order(rule)]
-
-
-def _number(d: Declaration) -> str:
-    return annotation(d, "float | Tensor" if d.is_tuple or d.name == "lr" else "float")
-
-
-def _defaults(rule: Rule) -> list[str]:
-    return [*(f'"{n}": {n}' for n in _order(rule) if n != "*"), *(f'"{key}": {value}' for key, value in rule.group_constants.items())]
-
-
 def _parenthesised(text: str) -> str:
     return f"({text})" if " " in text else text
-
-

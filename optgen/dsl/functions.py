@@ -11,8 +11,33 @@ from optgen.dsl.names import caller
 from optgen.dsl.rule import Eq
 from optgen.errors import RuleError
 
-__all__ = ["Abs", "And", "Max", "Min", "Ne", "Not", "Or", "Piecewise", "amax", "clip", "cos", "exp", "floor", "log",
-           "matmul", "mean", "norm", "pi", "rms", "sign", "sin", "sqrt", "tanh", "total", "transpose"]
+__all__ = [
+    "Abs",
+    "And",
+    "Max",
+    "Min",
+    "Ne",
+    "Not",
+    "Or",
+    "Piecewise",
+    "amax",
+    "clip",
+    "cos",
+    "exp",
+    "floor",
+    "log",
+    "matmul",
+    "mean",
+    "norm",
+    "pi",
+    "rms",
+    "sign",
+    "sin",
+    "sqrt",
+    "tanh",
+    "total",
+    "transpose",
+]
 
 
 class Max(Function):
@@ -87,17 +112,25 @@ def Piecewise(*pairs: tuple[Any, Any]) -> Any:
     made = []
     for position, pair in enumerate(pairs):
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise RuleError("Piecewise takes pairs of a value and a condition", loc, "write Piecewise((a, t <= 5), (b, True))")
+            raise RuleError(
+                "Piecewise takes pairs of a value and a condition", loc, "write Piecewise((a, t <= 5), (b, True))"
+            )
         value, condition = pair
         last = position == len(pairs) - 1
         if isinstance(condition, Eq):
             condition = sympy.Equality(condition.lhs, condition.rhs)
         if isinstance(condition, (bool, sympy.logic.boolalg.BooleanAtom)) and not (last and bool(condition)):
-            raise RuleError(f"a condition of Piecewise is the bare Python value {bool(condition)}", loc,
-                            "Python decides `t == 1` at once; write Eq(t, 1), Ne(t, 1), t <= 1, first or a flag")
+            raise RuleError(
+                f"a condition of Piecewise is the bare Python value {bool(condition)}",
+                loc,
+                "Python decides `t == 1` at once; write Eq(t, 1), Ne(t, 1), t <= 1, first or a flag",
+            )
         if not isinstance(condition, (bool, sympy.logic.boolalg.Boolean)):
-            raise RuleError(f"a condition of Piecewise is {condition!r}, which is not a condition", loc,
-                            "write a relation such as t <= 5 or Ne(momentum, 0), first, or a flag")
+            raise RuleError(
+                f"a condition of Piecewise is {condition!r}, which is not a condition",
+                loc,
+                "write a relation such as t <= 5 or Ne(momentum, 0), first, or a flag",
+            )
         if last and condition not in (True, sympy.true):
             raise RuleError("the last pair of Piecewise has a condition", loc, "end with (value, True)")
         made.append((value, condition))

@@ -48,8 +48,10 @@ def load(name_or_path: str | Path) -> Rule | Schedule:
         return load_file(Path(text))
     if text.lower() in built_in_names():
         return load_file(built_in_folder() / f"{text.lower()}.py", f"rules/{text.lower()}.py")
-    raise OptgenError(f"there is no built-in rule {text!r}\nhint: choose one of {', '.join(built_in_names())}, "
-                      "or give the path of a rule file that ends in .py")
+    raise OptgenError(
+        f"there is no built-in rule {text!r}\nhint: choose one of {', '.join(built_in_names())}, "
+        "or give the path of a rule file that ends in .py"
+    )
 
 
 def load_file(path: Path, shown: str | None = None) -> Rule | Schedule:
@@ -60,13 +62,18 @@ def load_file(path: Path, shown: str | None = None) -> Rule | Schedule:
     except FileNotFoundError:
         raise OptgenError(f"there is no rule file {shown}\nhint: `optgen new NAME` writes one to start from") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise OptgenError(f"the rule file {shown} cannot be read: {error}\nhint: it must be a text file in UTF-8") from None
+        raise OptgenError(
+            f"the rule file {shown} cannot be read: {error}\nhint: it must be a text file in UTF-8"
+        ) from None
     module = _execute(source, shown)
     rule = getattr(module, "rule", None)
     start = Loc(shown, 1, 1)
     if not isinstance(rule, (Rule, Schedule)):
-        raise RuleError(f"the file defines no `rule`, found {type(rule).__name__}", start,
-                        "end it with rule = Rule(...) or rule = Schedule(...)")
+        raise RuleError(
+            f"the file defines no `rule`, found {type(rule).__name__}",
+            start,
+            "end it with rule = Rule(...) or rule = Schedule(...)",
+        )
     stem = check_identifier(path.stem, "file name", start)
     doc = (module.__doc__ or "").strip()
     return replace(rule, name=rule.name or _class_name(doc, stem), doc=rule.doc or doc, source=_provenance(shown))
@@ -79,7 +86,7 @@ def _execute(source: str, shown: str) -> ModuleType:
     module.__file__ = shown
     try:
         with literal():
-            exec(compile(source, shown, "exec"), module.__dict__)  # noqa: S102 - a rule file is Python that the user chose
+            exec(compile(source, shown, "exec"), module.__dict__)  # a rule file is Python that the user chose to run
     except (RuleError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # whatever a rule file raises is the user's to see, at the line that raised it
@@ -91,8 +98,11 @@ def _raised(error: BaseException, shown: str) -> RuleError:
     line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
     for frame in traceback.extract_tb(sys.exc_info()[2]):
         line = frame.lineno or line if frame.filename == shown else line
-    hint = ("a condition on hyperparameters belongs in a Piecewise; Python's `if` cannot decide it"
-            if "truth value" in str(error) else "the file stops at this line; correct it and run again")
+    hint = (
+        "a condition on hyperparameters belongs in a Piecewise; Python's `if` cannot decide it"
+        if "truth value" in str(error)
+        else "the file stops at this line; correct it and run again"
+    )
     return RuleError(f"the rule file raises {type(error).__name__}: {error}", Loc(shown, line, line), hint)
 
 

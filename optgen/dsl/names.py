@@ -32,9 +32,15 @@ def caller(depth: int = 1) -> Loc:
 def check_identifier(name: object, what: str, loc: Loc | None) -> str:
     """`name` if it can stand in generated Python and C, else a RuleError. `what` says what it names."""
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
-        raise RuleError(f"{what} {name!r} is not a valid name", loc,
-                        "use an ASCII letter, then letters, digits or underscores, at most 64 in all")
+        raise RuleError(
+            f"{what} {name!r} is not a valid name",
+            loc,
+            "use an ASCII letter, then letters, digits or underscores, at most 64 in all",
+        )
     if name in RESERVED:
-        raise RuleError(f"{what} {name!r} is reserved by Python, C or the generated code", loc,
-                        f"choose another name, for example {name}_0")
+        raise RuleError(
+            f"{what} {name!r} is reserved by Python, C or the generated code",
+            loc,
+            f"choose another name, for example {name}_0",
+        )
     return name

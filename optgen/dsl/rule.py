@@ -35,12 +35,12 @@ class Rule:
     param, grad: the quantities that hold the parameter and its gradient.
     equations: in the order in which they are computed. A quantity is state if and only if its past is read.
     state_keys: names of states in a checkpoint; `{t: "step"}` stores the step count.
-    init: what a state starts from, 0 if absent: a number, an expression of hyperparameters, the parameter, the gradient.
+    init: what a state starts from, 0 if absent: a number, an expression of hyperparameters, param, grad.
     requires: pairs (condition on hyperparameters, message), checked whenever values are given.
     ndim, min_ndim, otherwise: which shapes the rule is for, and the rule for all others.
     signature: constructor arguments in order, `*` before the keyword-only ones, where a class of torch sets it.
     state_at_construction: the constructor creates the states, not a parameter's first step.
-    sparse: sparse gradients are accepted, as the class of torch does. group_constants: what that class keeps in its groups.
+    sparse: sparse gradients are accepted. group_constants: what the class of torch keeps in its groups besides.
     typical_lr: task -> (lowest, highest) learning rate. use: what it is used for, in a line.
     Raises RuleError for what is no equation, a state key that is invalid or given twice, an unknown quantity.
     """
@@ -93,37 +93,56 @@ class Rule:
             yield Problem("the rule has no equations", self.loc, "write equations=[Eq(theta[t], ...)]")
         for equation in self.equations:
             if not isinstance(equation, Eq):
-                yield Problem(f"{equation!r} is not an equation of optgen", self.loc,
-                              "use Eq from optgen: sympy.Eq evaluates its arguments, and Eq(x, x) becomes True")
+                yield Problem(
+                    f"{equation!r} is not an equation of optgen",
+                    self.loc,
+                    "use Eq from optgen: sympy.Eq evaluates its arguments, and Eq(x, x) becomes True",
+                )
             elif not isinstance(equation.lhs, Indexed) or len(equation.lhs.indices) != 1:
-                yield Problem(f"the left side {equation.lhs} is not a quantity at one index", equation.loc,
-                              "write Eq(m[t], ...)")
+                yield Problem(
+                    f"the left side {equation.lhs} is not a quantity at one index", equation.loc, "write Eq(m[t], ...)"
+                )
 
     def _check_keys(self) -> Iterator[Problem]:
         seen: dict[str, Any] = {}
         for quantity, key in self.state_keys.items():
             if not isinstance(key, str) or not IDENTIFIER.fullmatch(key):
-                yield Problem(f"state key {key!r} of {quantity} is not a valid name", self.loc,
-                              "use an ASCII letter, then letters, digits or underscores, at most 64 in all")
+                yield Problem(
+                    f"state key {key!r} of {quantity} is not a valid name",
+                    self.loc,
+                    "use an ASCII letter, then letters, digits or underscores, at most 64 in all",
+                )
             elif key in seen:
-                yield Problem(f"state key {key!r} is given to both {seen[key]} and {quantity}", self.loc,
-                              "a checkpoint needs one name for each state")
+                yield Problem(
+                    f"state key {key!r} is given to both {seen[key]} and {quantity}",
+                    self.loc,
+                    "a checkpoint needs one name for each state",
+                )
             elif key == "step" and quantity != t:
-                yield Problem(f"state key 'step' of {quantity} is kept for the step count", self.loc,
-                              "choose another key; {t: 'step'} stores the count")
+                yield Problem(
+                    f"state key 'step' of {quantity} is kept for the step count",
+                    self.loc,
+                    "choose another key; {t: 'step'} stores the count",
+                )
             seen[str(key)] = quantity
 
     def _check_quantities(self) -> Iterator[Problem]:
         for what in (self.param, self.grad):
             if not isinstance(what, IndexedBase):
-                yield Problem(f"{what!r} is given as the parameter or the gradient, but is no quantity", self.loc,
-                              'declare it with tensors("theta g")')
+                yield Problem(
+                    f"{what!r} is given as the parameter or the gradient, but is no quantity",
+                    self.loc,
+                    'declare it with tensors("theta g")',
+                )
         used = {atom for e in self.expressions() for atom in e.atoms(IndexedBase)} | {self.param, self.grad, t}
         for where, quantities in (("state_keys", self.state_keys), ("init", self.init)):
             for quantity in quantities:
                 if quantity not in used:
-                    yield Problem(f"{where} names {quantity}, which stands in no equation", self.loc,
-                                  "remove the entry or correct its name")
+                    yield Problem(
+                        f"{where} names {quantity}, which stands in no equation",
+                        self.loc,
+                        "remove the entry or correct its name",
+                    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +166,11 @@ class Schedule:
         object.__setattr__(self, "value", sympy.sympify(self.value, strict=True))
         strangers = sorted(str(s) for s in self.value.free_symbols if s != t and not isinstance(s, Hyper))
         if strangers:
-            raise RuleError(f"the schedule reads {', '.join(strangers)}", self.loc,
-                            "a schedule is an expression of t and hyperparameters declared with hyper(...)")
+            raise RuleError(
+                f"the schedule reads {', '.join(strangers)}",
+                self.loc,
+                "a schedule is an expression of t and hyperparameters declared with hyper(...)",
+            )
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:

@@ -107,9 +107,16 @@ def tensors(names: str) -> Any:
     return made[0] if len(made) == 1 else made
 
 
-def hyper(name: str, default: Number | Sequence[Number] | None, *, at_least: Number | None = None,
-          above: Number | None = None, at_most: Number | None = None, below: Number | None = None,
-          names: str | None = None) -> Any:
+def hyper(
+    name: str,
+    default: Number | Sequence[Number] | None,
+    *,
+    at_least: Number | None = None,
+    above: Number | None = None,
+    at_most: Number | None = None,
+    below: Number | None = None,
+    names: str | None = None,
+) -> Any:
     """A hyperparameter: one symbol, or one for each element of a tuple default (`betas` gives beta1, beta2).
 
     Bounds hold for each element and are checked whenever a user passes a value. `names` overrides the symbols' names.
@@ -122,15 +129,24 @@ def hyper(name: str, default: Number | Sequence[Number] | None, *, at_least: Num
     values: tuple[Any, ...] = tuple(default) if isinstance(default, (tuple, list)) else (default,)
     for value in values:
         if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
-            raise RuleError(f"the default {value!r} of {name!r} is not a number", loc,
-                            "give a number, a tuple of numbers or None; a Boolean is a flag(name, default)")
+            raise RuleError(
+                f"the default {value!r} of {name!r} is not a number",
+                loc,
+                "give a number, a tuple of numbers or None; a Boolean is a flag(name, default)",
+            )
         if value is not None and not bounds.admit(value):
-            raise RuleError(f"the default {value!r} of {name!r} lies outside its bounds: {bounds}", loc,
-                            "change the default or the bounds")
+            raise RuleError(
+                f"the default {value!r} of {name!r} lies outside its bounds: {bounds}",
+                loc,
+                "change the default or the bounds",
+            )
     symbols = _symbol_names(name, len(values) if several else 0, names)
     if len(symbols) != len(values) or len(set(symbols)) != len(symbols):
-        raise RuleError(f"{name!r} has {len(values)} elements but the names {', '.join(symbols)}", loc,
-                        "give one name for each element of the default")
+        raise RuleError(
+            f"{name!r} has {len(values)} elements but the names {', '.join(symbols)}",
+            loc,
+            "give one name for each element of the default",
+        )
     for symbol in symbols:
         check_identifier(symbol, "hyperparameter", loc)
     declaration = Declaration(name, values if several else default, symbols, bounds, Kind.REAL, next(_order), loc)
@@ -143,8 +159,11 @@ def flag(name: str, default: bool) -> Any:
     loc = caller()
     check_identifier(name, "flag", loc)
     if not isinstance(default, bool):
-        raise RuleError(f"the default {default!r} of flag {name!r} is neither True nor False", loc,
-                        "a number is declared with hyper(name, default)")
+        raise RuleError(
+            f"the default {default!r} of flag {name!r} is neither True nor False",
+            loc,
+            "a number is declared with hyper(name, default)",
+        )
     return Hyper(name, Declaration(name, default, (name,), Bounds(), Kind.FLAG, next(_order), loc))
 
 

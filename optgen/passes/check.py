@@ -30,8 +30,8 @@ def check(step: Step, hoisted: bool = True) -> Step:
 
 def _check_places(step: Step) -> None:
     host = {v.name for v in step.vars if v.place is Place.HOST}
-    for statement in step.host:
-        assert statement.target in host and set(reads(statement)) <= host, f"{statement.target} is not a host value"
+    for scalar in step.host:
+        assert {scalar.target, *reads(scalar)} <= host, f"{scalar.target} is not a host value"
     for statement in step.body:
         assert statement.target not in host, f"{statement.target} belongs to the host"
         if isinstance(statement, (Map, Reduce)):

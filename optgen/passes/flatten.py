@@ -53,28 +53,38 @@ class _Flattener:
         if expr in self.known:
             return self.known[expr]
         if isinstance(expr, (norm, rms)):
-            inner = (total if isinstance(expr, norm) else mean)(self._named(expr.args[0], f"{target}_base", loc) ** 2, expr.args[1])
+            inner = (total if isinstance(expr, norm) else mean)(
+                self._named(expr.args[0], f"{target}_base", loc) ** 2, expr.args[1]
+            )
             return Pow(self._visit(inner, target, loc), S.Half)
         if isinstance(expr, REDUCTIONS):
             return self._lift(expr, f"{target}_{_op(expr).value}", target, loc)
         if isinstance(expr, matmul):
             return self._lift(expr, f"{target}_product", target, loc)
         if isinstance(expr, transpose):
-            raise RuleError("transpose stands outside a matmul", loc, "write it as an argument: matmul(x, transpose(x))")
+            raise RuleError(
+                "transpose stands outside a matmul", loc, "write it as an argument: matmul(x, transpose(x))"
+            )
         if isinstance(expr, Pow) and expr.exp.is_Integer and abs(expr.exp) > 1 and not expr.base.is_Symbol:
             return Pow(self._named(expr.base, f"{target}_base", loc), expr.exp)
         return rebuild(expr, [self._visit(arg, target, loc) for arg in expr.args])
 
     def _lift(self, expr: Any, wish: str, target: str, loc: Loc | None) -> Any:
         name = self._fresh(wish)
-        made = self._product(name, expr, loc, target) if isinstance(expr, matmul) else self._reduce(name, expr, loc, target)
+        made = (
+            self._product(name, expr, loc, target)
+            if isinstance(expr, matmul)
+            else self._reduce(name, expr, loc, target)
+        )
         self.body.append(made)
         self.known[expr] = symbol(name)
         return self.known[expr]
 
     def _reduce(self, name: str, expr: Any, loc: Loc | None, target: str) -> Reduce:
         if isinstance(expr, mean) and expr.args[1] == model:
-            raise RuleError("a mean over model has no fixed number of terms", loc, "divide total(x, model) by a count of your own")
+            raise RuleError(
+                "a mean over model has no fixed number of terms", loc, "divide total(x, model) by a count of your own"
+            )
         return Reduce(name, _op(expr), self._visit(expr.args[0], target, loc), OVER[expr.args[1]], loc)
 
     def _product(self, name: str, expr: Any, loc: Loc | None, target: str) -> MatMul:

@@ -88,7 +88,9 @@ class _Hoister:
         """A name for a host expression; if a branch guards it, it is 0 wherever the branch is not taken."""
         if expr.is_Symbol or expr.is_Number:
             return expr
-        guarded = expr if guard == S.true or not _can_fail(expr) else Piecewise((expr, guard), (S.Zero, True), evaluate=False)
+        guarded = (
+            expr if guard == S.true or not _can_fail(expr) else Piecewise((expr, guard), (S.Zero, True), evaluate=False)
+        )
         if guarded not in self.known:
             name = name_scalar(expr, target, self.taken)
             self.taken.add(name)
@@ -129,8 +131,11 @@ def _drop_unread(step: Step) -> Step:
         host = kept
     gone = {m.target for m in step.host} - {m.target for m in host}
     inits = {s.name for v in step.of_role(Role.STATE) for s in v.init.free_symbols}
-    keep = [v for v in step.vars
-            if v.name not in gone and (v.name in read | inits or v.role in (Role.PARAM, Role.GRAD, Role.STATE, Role.LOCAL))]
+    keep = [
+        v
+        for v in step.vars
+        if v.name not in gone and (v.name in read | inits or v.role in (Role.PARAM, Role.GRAD, Role.STATE, Role.LOCAL))
+    ]
     return replace(step, vars=tuple(keep), host=tuple(host))
 
 

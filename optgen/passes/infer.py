@@ -52,7 +52,9 @@ def _body(step: Step, shapes: Shapes) -> list[Problem]:
         try:
             shapes[statement.target] = _shape(statement, shapes)
         except _Mismatch as mismatch:
-            problems.append(Problem(str(mismatch), statement.loc, "reduce or transpose one of them so that their axes agree"))
+            problems.append(
+                Problem(str(mismatch), statement.loc, "reduce or transpose one of them so that their axes agree")
+            )
     return problems
 
 
@@ -63,7 +65,9 @@ def _states(step: Step, shapes: Shapes) -> list[Problem]:
             try:
                 shapes[write.into] = _join(shapes[write.into], shapes[write.value], write.into, write.value)
             except _Mismatch as mismatch:
-                problems.append(Problem(str(mismatch), _loc(step, write.value), "a state keeps its shape from step to step"))
+                problems.append(
+                    Problem(str(mismatch), _loc(step, write.value), "a state keeps its shape from step to step")
+                )
     return problems
 
 
@@ -71,7 +75,13 @@ def _param(step: Step, shapes: Shapes) -> list[Problem]:
     name = step.writes[0].value
     shape = shapes[name]
     if shape is not None and not set(shape) <= set(ELEMENT):
-        return [Problem(f"the parameter {name} becomes a value over {_words(shape)}", _loc(step, name), "its update must have its shape")]
+        return [
+            Problem(
+                f"the parameter {name} becomes a value over {_words(shape)}",
+                _loc(step, name),
+                "its update must have its shape",
+            )
+        ]
     shapes[name] = ELEMENT
     return []
 
@@ -125,9 +135,13 @@ def _words(shape: tuple[Axis, ...]) -> str:
 
 
 def _product(statement: MatMul, shapes: Shapes) -> Shape:
-    (a_axes, a), (b_axes, b) = (_matrix(statement, n, t, shapes) for n, t in ((statement.a, statement.ta), (statement.b, statement.tb)))
+    (a_axes, a), (b_axes, b) = (
+        _matrix(statement, n, t, shapes) for n, t in ((statement.a, statement.ta), (statement.b, statement.tb))
+    )
     if a[1].extent != b[0].extent:
-        raise _Mismatch(f"{statement.a} over {_words(a)} and {statement.b} over {_words(b)} do not multiply: {a[1]} is not {b[0]}")
+        raise _Mismatch(
+            f"{statement.a} over {_words(a)} and {statement.b} over {_words(b)} do not multiply: {a[1]} is not {b[0]}"
+        )
     last = b[1] if b[1] != a[0] else Axis(f"{a[0]}_2", a[0].extent)
     batch = a_axes if len(a_axes) >= len(b_axes) else b_axes
     return (*batch, a[0], last)

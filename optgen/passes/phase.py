@@ -1,8 +1,8 @@
 """Phase: cut the body where a value needs all of another; each part is one pass over memory.
 
-Assumes a hoisted step. Establishes that a phase reads stored quantities, results of reductions and of earlier products,
-and what it computes itself: what an earlier phase computed is computed again, or loaded if it was stored. A stored quantity is
-overwritten in the last phase that still needs its past.
+Assumes a hoisted step. Establishes that a phase reads stored quantities, results of reductions and of earlier
+products, and what it computes itself: what an earlier phase computed is computed again, or loaded if it was stored. A
+stored quantity is overwritten in the last phase that still needs its past.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from optgen.ir import TENSOR, Map, MatMul, Phase, Place, Reduce, Role, Statement
 
 
 def phase(step: Step, everywhere: bool) -> tuple[Phase, ...]:
-    """The body in phases. `everywhere` cuts at each reduction and product, as kernels must; else over the model only."""
+    """The body in phases. `everywhere` cuts at each reduction and product, as kernels must; else at the model's."""
     cutter = _Cutter(step, everywhere)
     return cutter.phases()
 
@@ -29,7 +29,11 @@ class _Cutter:
     def __post_init__(self) -> None:
         for statement in self.step.body:
             level = max((self.ready.get(name, 0) for name in reads(statement)), default=0)
-            if isinstance(statement, MatMul) and self.everywhere and any(name in self.level for name in reads(statement)):
+            if (
+                isinstance(statement, MatMul)
+                and self.everywhere
+                and any(name in self.level for name in reads(statement))
+            ):
                 level += 1
             self.level[statement.target] = level
             self.ready[statement.target] = level + self._cuts(statement)
@@ -41,7 +45,9 @@ class _Cutter:
         count = max([*self.level.values(), *store.values(), 0]) + 1
         while True:
             made = [self._phase(k, writes, store) for k in range(count)]
-            late = {w.value: k for k, part in enumerate(made) for w in writes if w.into in part.loads and k > store[w.value]}
+            late = {
+                w.value: k for k, part in enumerate(made) for w in writes if w.into in part.loads and k > store[w.value]
+            }
             if not late:
                 return tuple(made)
             store |= late
@@ -83,4 +89,7 @@ class _Cutter:
         return isinstance(statement, Map) and not (statement.target in store and store[statement.target] == k)
 
     def _is_stored(self, name: str) -> bool:
-        return self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE) and self.step.var(name).place is Place.DEVICE
+        return (
+            self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE)
+            and self.step.var(name).place is Place.DEVICE
+        )

@@ -12,7 +12,7 @@ import sympy
 from sympy import Indexed, IndexedBase
 
 from optgen.dsl.rule import Rule
-from optgen.dsl.symbols import EXTENTS, Hyper, Kind, first, t
+from optgen.dsl.symbols import EXTENTS, Hyper, Kind, t
 from optgen.ir import Map, Place, Role, Step, Var, Write, symbol
 from optgen.passes.validate import index_of, label
 
@@ -28,13 +28,19 @@ def resolve(specialised: tuple[Rule, dict[str, bool], list[tuple[Any, Any, Any]]
     writes = (Write(f"{label(rule.param)}_prev", label(rule.param)), *(Write(f"{name}_prev", name) for name in states))
     held = _states(rule, states)
     used = read | {s.name for state in held for s in state.init.free_symbols}
-    return Step(rule.name, variant, (*_inputs(rule, used), *held, *(Var(m.target, Role.LOCAL, loc=m.loc) for m in body)),
-                (), body, writes)
+    return Step(
+        rule.name,
+        variant,
+        (*_inputs(rule, used), *held, *(Var(m.target, Role.LOCAL, loc=m.loc) for m in body)),
+        (),
+        body,
+        writes,
+    )
 
 
 def _name(quantity: Indexed) -> Any:
     index = index_of(quantity)
-    suffix = {0: "", -1: "_prev"}.get(index, f"_{index}")  # type: ignore[call-overload]  # a str index takes the default
+    suffix = "" if index == 0 else "_prev" if index == -1 else f"_{index}"
     return symbol(label(quantity) + suffix)
 
 
@@ -56,8 +62,10 @@ def _live(maps: list[Map], param: str) -> set[str]:
         if name in live or name not in by_target:
             continue
         live.add(name)
-        waiting += [s.name.removesuffix("_prev") if s.name not in by_target else s.name
-                    for s in by_target[name].expr.free_symbols]
+        waiting += [
+            s.name.removesuffix("_prev") if s.name not in by_target else s.name
+            for s in by_target[name].expr.free_symbols
+        ]
     return live
 
 
@@ -70,8 +78,11 @@ def _quantities(rule: Rule) -> list[str]:
 def _inputs(rule: Rule, read: set[str]) -> list[Var]:
     param, grad = label(rule.param), label(rule.grad)
     made = [Var(f"{param}_prev", Role.PARAM, loc=rule.loc), Var(grad, Role.GRAD, loc=rule.loc)]
-    made += [Var(name, Role.HYPER, place=Place.HOST, loc=d.loc, boolean=d.kind is Kind.FLAG)
-             for d in rule.declarations for name in d.names]
+    made += [
+        Var(name, Role.HYPER, place=Place.HOST, loc=d.loc, boolean=d.kind is Kind.FLAG)
+        for d in rule.declarations
+        for name in d.names
+    ]
     made += [Var("t", Role.STEP, place=Place.HOST), Var("first", Role.STEP, place=Place.HOST, boolean=True)]
     made += [Var(extent.name, Role.EXTENT, place=Place.HOST) for extent in EXTENTS]
     return [v for v in made if v.name in read or v.role in (Role.PARAM, Role.GRAD)]
@@ -85,6 +96,8 @@ def _states(rule: Rule, names: list[str]) -> list[Var]:
     def state(name: str) -> Var:
         value = inits.get(name, 0)
         init = starts[value] if value in starts else _rename(sympy.sympify(value))
-        return Var(f"{name}_prev", Role.STATE, loc=rule.loc, key=keys.get(name, name), init=init, tensor_init=value in starts)
+        return Var(
+            f"{name}_prev", Role.STATE, loc=rule.loc, key=keys.get(name, name), init=init, tensor_init=value in starts
+        )
 
     return [state(name) for name in names]

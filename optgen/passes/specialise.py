@@ -1,7 +1,7 @@
 """Specialise: static conditions are decided first, so each variant of a rule is straight-line.
 
-A condition is static if it reads flags, hyperparameters and extents only. Assumes a valid rule; establishes that no flag
-and no static condition is left.
+A condition is static if it reads flags, hyperparameters and extents only. Assumes a valid rule; establishes that no
+flag and no static condition is left.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ def conditions(rule: Rule) -> tuple[Any, ...]:
     for equation in rule.equations:
         found.update(dict.fromkeys(_static_atoms(equation.rhs)))
     if len(found) > MOST_CONDITIONS:
-        raise RuleError(f"the rule has {len(found)} static conditions, which make {2 ** len(found)} variants", rule.loc,
-                        f"use at most {MOST_CONDITIONS}: split the rule in two, or make a condition depend on t")
+        raise RuleError(
+            f"the rule has {len(found)} static conditions, which make {2 ** len(found)} variants",
+            rule.loc,
+            f"use at most {MOST_CONDITIONS}: split the rule in two, or make a condition depend on t",
+        )
     return tuple(found)
 
 

@@ -1,0 +1,157 @@
+"""Languages: how functions and operators are spelled in what optgen generates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MULTIPLIED_OUT = 4  # x**n up to here is printed as a product: exact in every language, where a power function is not
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How functions and operators are spelled. `power` and `divide` are operators if they hold no braces."""
+
+    name: str
+    functions: Mapping[str, str]
+    power: str = "{}**{}"
+    divide: str = ""
+    where: str = "{1} if {0} else {2}"
+    and_: str = "{} and {}"
+    or_: str = "{} or {}"
+    not_: str = "not {}"
+    pi: str = "math.pi"
+    integer: str = "{}"
+    mixed: Mapping[str, str] = field(default_factory=dict)  # of a tensor and a scalar, where that is written otherwise
+    multiplied_out: int = MULTIPLIED_OUT
+    alone: str = (
+        "{}"  # a number that is an argument or a branch, where it needs a type that an operand takes from the other
+    )
+
+
+HOST = Language(
+    "host Python",
+    {
+        "sqrt": "math.sqrt({})",
+        "exp": "math.exp({})",
+        "log": "math.log({})",
+        "Abs": "abs({})",
+        "sign": "float(({0} > 0) - ({0} < 0))",
+        "Max": "max({}, {})",
+        "Min": "min({}, {})",
+        "floor": "math.floor({})",
+        "cos": "math.cos({})",
+        "sin": "math.sin({})",
+        "tanh": "math.tanh({})",
+    },
+    multiplied_out=0,
+)
+SCALAR = Language(
+    "PyTorch scalars",
+    {
+        "sqrt": "sqrt({})",
+        "exp": "exp({})",
+        "log": "log({})",
+        "Abs": "abs({})",
+        "sign": "sign({})",
+        "Max": "maximum({}, {})",
+        "Min": "minimum({}, {})",
+        "floor": "floor({})",
+        "cos": "cos({})",
+        "sin": "sin({})",
+        "tanh": "tanh({})",
+    },
+    multiplied_out=0,
+)
+NUMPY = Language(
+    "NumPy",
+    {
+        "sqrt": "np.sqrt({})",
+        "exp": "np.exp({})",
+        "log": "np.log({})",
+        "Abs": "np.abs({})",
+        "sign": "np.sign({})",
+        "Max": "np.maximum({}, {})",
+        "Min": "np.minimum({}, {})",
+        "floor": "np.floor({})",
+        "cos": "np.cos({})",
+        "sin": "np.sin({})",
+        "tanh": "np.tanh({})",
+    },
+    where="np.where({}, {}, {})",
+    and_="{} & {}",
+    or_="{} | {}",
+    not_="~{}",
+)
+TORCH = Language(
+    "PyTorch",
+    {
+        "sqrt": "torch.sqrt({})",
+        "exp": "torch.exp({})",
+        "log": "torch.log({})",
+        "Abs": "torch.abs({})",
+        "sign": "torch.sign({})",
+        "Max": "torch.maximum({}, {})",
+        "Min": "torch.minimum({}, {})",
+        "floor": "torch.floor({})",
+        "cos": "torch.cos({})",
+        "sin": "torch.sin({})",
+        "tanh": "torch.tanh({})",
+    },
+    where="torch.where({}, {}, {})",
+    and_="{} & {}",
+    or_="{} | {}",
+    not_="~{}",
+    mixed={"Max": "torch.clamp({}, min={})", "Min": "torch.clamp({}, max={})"},
+)
+TRITON = Language(
+    "Triton",
+    {
+        "sqrt": "sqrt({}, STRICT)",
+        "exp": "tl.exp({})",
+        "log": "tl.log({})",
+        "Abs": "tl.abs({})",
+        "sign": "sign({})",
+        "Max": "maximum({}, {})",
+        "Min": "minimum({}, {})",
+        "floor": "tl.floor({})",
+        "cos": "tl.cos({})",
+        "sin": "tl.sin({})",
+        "tanh": "tanh({})",
+    },
+    power="power({}, {})",
+    divide="div({}, {}, STRICT)",
+    where="tl.where({}, {}, {})",
+    and_="{} & {}",
+    or_="{} | {}",
+    not_="~{}",
+    pi=repr(math.pi),
+    multiplied_out=16,
+    alone="tl.full((), {}, COMPUTE)",
+)
+TEXT = Language(
+    "text",
+    {
+        "sqrt": "sqrt({})",
+        "exp": "exp({})",
+        "log": "log({})",
+        "Abs": "|{}|",
+        "sign": "sign({})",
+        "Max": "max({}, {})",
+        "Min": "min({}, {})",
+        "floor": "floor({})",
+        "cos": "cos({})",
+        "sin": "sin({})",
+        "tanh": "tanh({})",
+        "total": "total({}, {})",
+        "mean": "mean({}, {})",
+        "norm": "norm({}, {})",
+        "rms": "rms({}, {})",
+        "amax": "amax({}, {})",
+        "matmul": "matmul({}, {})",
+        "transpose": "transpose({})",
+    },
+    pi="pi",
+    multiplied_out=0,
+)
