@@ -140,9 +140,9 @@ def _loop(
     read = names_in(lines)
     param = f"{program.rule.param.label}_prev"
     call = f"_start({', '.join([param, *(start or [])])})"
-    given = [f"kept = {call}" if start is not None and ("first" in read or not k) else "kept = dict(state[i])"]
+    given = ["kept = dict(state[i])" if start is None else f"kept = {call}"] if k == 0 or "first" in read else []
     given += ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
-    given += ["kept |= state[i]"] if start is not None and not k else ["kept = new_state[i]"] if k else []
+    given += ["kept = new_state[i]"] if k else ["kept |= state[i]"] if start is not None else []
     given += ["t = steps[i]"] if "t" in read else []
     given += [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
     combined = totals(phases, k)

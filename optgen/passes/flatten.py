@@ -13,12 +13,11 @@ from typing import Any
 from sympy import Pow, S
 
 from optgen.dsl.functions import REDUCTIONS, amax, matmul, mean, norm, rms, total, transpose
-from optgen.dsl.symbols import cols, elems, model, rows
 from optgen.errors import Loc, RuleError
 from optgen.ir import BATCH, COLS, ELEMENT, ROWS, Map, MatMul, Op, Reduce, Role, Statement, Step, Var, symbol
 from optgen.passes.rewrite import rebuild
 
-OVER = {elems: (BATCH, ROWS, COLS), rows: (ROWS,), cols: (COLS,), model: ELEMENT}
+OVER = {"elems": (BATCH, ROWS, COLS), "rows": (ROWS,), "cols": (COLS,), "model": ELEMENT}
 
 
 def flatten(step: Step) -> Step:
@@ -58,7 +57,7 @@ class _Flattener:
             )
             return Pow(self._visit(inner, target, loc), S.Half)
         if isinstance(expr, REDUCTIONS):
-            return self._lift(expr, f"{target}_{_op(expr).value}", target, loc)
+            return self._lift(expr, f"{_words(expr.args[0]) or target}_{_op(expr).value}", target, loc)
         if isinstance(expr, matmul):
             return self._lift(expr, f"{target}_product", target, loc)
         if isinstance(expr, transpose):
@@ -70,22 +69,18 @@ class _Flattener:
         return rebuild(expr, [self._visit(arg, target, loc) for arg in expr.args])
 
     def _lift(self, expr: Any, wish: str, target: str, loc: Loc | None) -> Any:
-        name = self._fresh(wish)
-        made = (
-            self._product(name, expr, loc, target)
-            if isinstance(expr, matmul)
-            else self._reduce(name, expr, loc, target)
-        )
-        self.body.append(made)
+        made = self._product("", expr, loc, target) if isinstance(expr, matmul) else self._reduce("", expr, loc, target)
+        name = self._fresh(wish)  # after its arguments have taken theirs, so that numbers rise down the page
+        self.body.append(replace(made, target=name))
         self.known[expr] = symbol(name)
         return self.known[expr]
 
     def _reduce(self, name: str, expr: Any, loc: Loc | None, target: str) -> Reduce:
-        if isinstance(expr, mean) and expr.args[1] == model:
+        if isinstance(expr, mean) and expr.args[1].name == "model":
             raise RuleError(
                 "a mean over model has no fixed number of terms", loc, "divide total(x, model) by a count of your own"
             )
-        return Reduce(name, _op(expr), self._visit(expr.args[0], target, loc), OVER[expr.args[1]], loc)
+        return Reduce(name, _op(expr), self._visit(expr.args[0], target, loc), OVER[expr.args[1].name], loc)
 
     def _product(self, name: str, expr: Any, loc: Loc | None, target: str) -> MatMul:
         turned = [isinstance(arg, transpose) for arg in expr.args]
@@ -116,6 +111,13 @@ def _numbered(wish: str) -> Iterator[str]:
     while True:
         yield f"{wish}_{number}"
         number += 1
+
+
+def _words(arg: Any) -> str:
+    """x for x and x_sq for its square; empty for anything longer."""
+    if arg.is_Pow and arg.exp == 2 and arg.base.is_Symbol:
+        return f"{arg.base.name}_sq"
+    return str(arg.name) if arg.is_Symbol else ""
 
 
 def _op(expr: Any) -> Op:

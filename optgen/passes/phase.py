@@ -49,7 +49,7 @@ class _Cutter:
                 w.value: k for k, part in enumerate(made) for w in writes if w.into in part.loads and k > store[w.value]
             }
             if not late:
-                return tuple(made)
+                return tuple(part for part in made if part.body or part.stores) or tuple(made[:1])
             store |= late
 
     def _cuts(self, statement: Statement) -> bool:

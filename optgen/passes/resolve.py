@@ -13,7 +13,7 @@ from sympy import Indexed, IndexedBase
 
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import EXTENTS, Hyper, Kind, t
-from optgen.ir import Map, Place, Role, Step, Var, Write, symbol
+from optgen.ir import ELEMENT, Map, Place, Role, Step, Var, Write, symbol
 from optgen.passes.validate import index_of, label
 
 
@@ -77,7 +77,7 @@ def _quantities(rule: Rule) -> list[str]:
 
 def _inputs(rule: Rule, read: set[str]) -> list[Var]:
     param, grad = label(rule.param), label(rule.grad)
-    made = [Var(f"{param}_prev", Role.PARAM, loc=rule.loc), Var(grad, Role.GRAD, loc=rule.loc)]
+    made = [Var(f"{param}_prev", Role.PARAM, ELEMENT, loc=rule.loc), Var(grad, Role.GRAD, ELEMENT, loc=rule.loc)]
     made += [
         Var(name, Role.HYPER, place=Place.HOST, loc=d.loc, boolean=d.kind is Kind.FLAG)
         for d in rule.declarations
