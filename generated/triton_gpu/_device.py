@@ -1,0 +1,143 @@
+"""Device functions that every generated Triton kernel calls: words of work, streams of memory, arithmetic."""
+
+# mypy: disable-error-code="untyped-decorator"
+# (Triton has no type hints.)
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+# A word of work is one int64: slow (1 bit), tensor (20 bits), row of scalars (13 bits), chunk (30 bits), from the top.
+# A slow chunk starts at an address that is no multiple of VEC elements, and goes through the masked loop.
+
+
+@triton.jit
+def tensor_of(word: tl.tensor) -> tl.tensor:
+    """The number of the tensor, that is of its record."""
+    return (word >> 43) & 0xFFFFF
+
+
+@triton.jit
+def row_of(word: tl.tensor) -> tl.tensor:
+    """The number of the row of scalars."""
+    return (word >> 30) & 0x1FFF
+
+
+@triton.jit
+def chunk_of(word: tl.tensor) -> tl.tensor:
+    """The number of the chunk within its tensor."""
+    return word & 0x3FFFFFFF
+
+
+@triton.jit
+def stream(record: tl.tensor, column: tl.constexpr, dtype: tl.constexpr, start: tl.tensor) -> tl.tensor:
+    """A pointer to element `start` of the tensor whose address stands in a column of the record."""
+    return tl.load(record + column).to(tl.pointer_type(dtype)) + start
+
+
+@triton.jit
+def truth(pointer: tl.tensor) -> tl.tensor:
+    """A truth value of the row."""
+    holds = tl.load(pointer) != 0
+    return tl.full((), 0, tl.int1) | holds  # the interpreter takes `holds` itself for a float where it meets a block
+
+
+@triton.jit
+def whole_blocks(word: tl.tensor, left: tl.tensor, BLOCK: tl.constexpr) -> tl.tensor:
+    """How many of the `left` elements the unmasked loop takes: whole blocks, none of a slow chunk."""
+    return tl.where(word < 0, 0, left // BLOCK * BLOCK)
+
+
+# The masked loop takes half a block at a time: Triton gives accesses of equal length one layout, that of the main
+# loop, which costs the masked loop shared memory and the kernel ten registers. The promise of alignment stands on an
+# address that only the main loop computes: on a shared one, the masked loop would believe it too.
+
+
+@triton.jit
+def load(
+    base: tl.tensor,
+    at: tl.tensor,
+    left: tl.tensor,
+    tail: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+    COMPUTE: tl.constexpr,
+) -> tl.tensor:
+    """A block of a stream from element `at` on, in the compute dtype."""
+    if tail:
+        i = at + tl.arange(0, BLOCK // 2)
+        value = tl.load(base + i, mask=i < left)
+    else:
+        aligned = tl.multiple_of(base + at, VEC * (base.dtype.element_ty.primitive_bitwidth // 8))
+        value = tl.load(aligned + tl.arange(0, BLOCK))
+    return value.to(COMPUTE)
+
+
+@triton.jit
+def store(
+    base: tl.tensor,
+    value: tl.tensor,
+    at: tl.tensor,
+    left: tl.tensor,
+    tail: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """Write a block of a stream from element `at` on, rounded to the stream's dtype."""
+    if tail:
+        i = at + tl.arange(0, BLOCK // 2)
+        tl.store(base + i, value.to(base.dtype.element_ty), mask=i < left)
+    else:
+        aligned = tl.multiple_of(base + at, VEC * (base.dtype.element_ty.primitive_bitwidth // 8))
+        tl.store(aligned + tl.arange(0, BLOCK), value.to(base.dtype.element_ty))
+
+
+@triton.jit
+def div(x: tl.tensor, y: tl.tensor, STRICT: tl.constexpr) -> tl.tensor:
+    """x / y: correctly rounded if STRICT or in fp64, else within 2 ulp."""
+    return tl.div_rn(x, y) if STRICT and (x + y).dtype == tl.float32 else x / y
+
+
+@triton.jit
+def sqrt(x: tl.tensor, STRICT: tl.constexpr) -> tl.tensor:
+    """The square root: correctly rounded if STRICT or in fp64, else approximate, subnormals taken as zero."""
+    return tl.sqrt_rn(x) if STRICT and x.dtype == tl.float32 else tl.sqrt(x)
+
+
+@triton.jit
+def maximum(x: tl.tensor, y: tl.tensor) -> tl.tensor:
+    """The larger of two; a NaN in either is kept."""
+    return tl.maximum(x, y, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def minimum(x: tl.tensor, y: tl.tensor) -> tl.tensor:
+    """The smaller of two; a NaN in either is kept."""
+    return tl.minimum(x, y, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def sign(x: tl.tensor) -> tl.tensor:
+    """-1, 0 or 1; a NaN is kept."""
+    return tl.where(x > 0, 1.0, tl.where(x < 0, -1.0, x))
+
+
+@triton.jit
+def tanh(x: tl.tensor) -> tl.tensor:
+    """The hyperbolic tangent, -e / (2 + e) with e = exp(-2|x|) - 1 by Kahan's quotient, which does not cancel."""
+    y = 2 * tl.abs(x)
+    y = tl.where(y > 40, 40.0, y)  # beyond, tanh rounds to 1
+    u = tl.exp(-y)
+    e = tl.where(u == 1, -y, (1 - u) * y / tl.log(u))
+    return tl.where(x < 0, e, -e) / (2 + e)
+
+
+@triton.jit
+def power(x: tl.tensor, y: tl.tensor) -> tl.tensor:
+    """x to the power y as exp2(y * log2(|x|)), with the sign and the NaN of a negative x."""
+    y = y + tl.zeros_like(x)
+    size = tl.where(y == 0, 1.0, tl.exp2(y * tl.log2(tl.abs(x))))
+    is_even = tl.floor(y * 0.5) * 2 == y
+    negative = tl.where(tl.floor(y) == y, tl.where(is_even, size, -size), float("nan"))
+    return tl.where(x < 0, negative, size)

@@ -1,0 +1,87 @@
+"""Adagrad. Written by optgen 0.1.0 (format 1) from rules/adagrad.py; do not edit.
+
+    optgen build adagrad --backend triton
+
+Duchi, Hazan & Singer, Adaptive Subgradient Methods for Online Learning and Stochastic Optimization, JMLR 2011.
+https://jmlr.org/papers/v12/duchi11a.html, Figure 1. Numbers as torch.optim.Adagrad.
+
+    eta[t] = lr/(1 + (t - 1)*lr_decay)
+    g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+    G[t] = G[t - 1] + g_wd[t]**2
+    theta[t] = theta[t - 1] - eta[t]*(g_wd[t]/(sqrt(G[t]) + eps))
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
+from ._runtime import Launcher
+
+# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+STATES: tuple[str, ...] = ("sum",)
+SCALARS = (
+    "weight_decay",
+    "eps",
+    "eta",
+)
+
+
+@triton.jit
+def _step(
+    words: tl.tensor,
+    records: tl.tensor,
+    scalars: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    G_type: tl.constexpr,
+    has_weight_decay: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
+    word = tl.load(words + tl.program_id(0))
+    record = records + tensor_of(word) * 8
+    row = scalars + row_of(word) * 3
+    start = chunk_of(word) * chunk
+    theta_at = stream(record, 0, theta_type, start)
+    g_at = stream(record, 1, g_type, start)
+    G_at = stream(record, 2, G_type, start)
+    left = tl.minimum(tl.load(record + 3) - start, chunk).to(tl.int32)
+    weight_decay = tl.load(row + 0)
+    eps = tl.load(row + 1)
+    eta = tl.load(row + 2)
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if MAXIMIZE:
+                g = -g
+            G_prev = load(G_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+            if has_weight_decay:
+                g_wd = g + weight_decay * theta_prev
+            else:
+                g_wd = g
+            # G[t] = G[t - 1] + g_wd[t]**2
+            G = G_prev + g_wd * g_wd
+            # theta[t] = theta[t - 1] - eta[t]*(g_wd[t]/(sqrt(G[t]) + eps))
+            theta = theta_prev - eta * (div(g_wd, sqrt(G, STRICT) + eps, STRICT))
+            store(theta_at, theta, at, left, tail, BLOCK, VEC)
+            store(G_at, G, at, left, tail, BLOCK, VEC)
+
+
+def flags(*, weight_decay: float) -> dict[str, bool]:
+    """The variant of the kernel that a parameter group needs."""
+    return {"has_weight_decay": weight_decay != 0}
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    return Launcher(_step, SCALARS)
