@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from optgen.codecs import plain
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Kind
 from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
@@ -129,7 +130,7 @@ def _initial(state: Var, param: str, host: frozenset[str]) -> str:
         else f"[..., {':1' if ROWS not in state.axes else ':'}, {':1' if COLS not in state.axes else ':'}]"
     )
     like = f"{param}{index}" if {ROWS, COLS} & set(state.axes) else f"{param}.sum()"
-    return f"np.zeros_like({like})" if state.init == 0 else f"np.full_like({like}, {value})"
+    return plain.numpy_alloc(like, value)
 
 
 def _loop(
@@ -162,7 +163,8 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
     for name in part.loads:
         key = written.get(name) or step.var(name).key
         if key:
-            yield (f'{name} = kept["{key}"]',)
+            place = f'kept["{key}"]'
+            yield (f"{name} = {plain.numpy_load(place)}",)
     scalars = [v for v in step.of_role(Role.STATE) if v.place is Place.HOST]
     yield from ((f'{v.name} = float(kept["{v.key}"])',) for v in scalars)
     yield from host_lines(step, part, last)
@@ -172,7 +174,7 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
         var = step.var(write.into)
         place = "new_params[i]" if var.role is Role.PARAM else f'kept["{var.key}"]'
         dtype = f"{program.rule.param.label}_prev.dtype"
-        yield (f"{place} = np.asarray({write.value}, {dtype})",)
+        yield (f"{place} = {plain.numpy_store(write.value, dtype)}",)
     if last:
         yield from (
             (f'kept["{step.var(w.into).key}"] = {w.value}',)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from optgen.codecs import plain
 from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import EXTENTS, Kind
 from optgen.errors import Problem, RuleError
@@ -166,7 +167,7 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
     """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
     (part,) = phase(step, everywhere=True)
     for name in part.loads:
-        yield (f"{name} = load({_stem(name)}_at, at, left, tail, BLOCK, VEC, COMPUTE)",)
+        yield (f"{name} = {plain.triton_load(_stem(name))}",)
         if step.var(name).role is Role.GRAD:
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
     for statement in quoted(program, part.body):
@@ -176,4 +177,4 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
             case tuple():
                 yield statement
     for write in part.stores:
-        yield (f"store({_stem(write.into)}_at, {write.value}, at, left, tail, BLOCK, VEC)",)
+        yield (plain.triton_store(_stem(write.into), write.value),)
