@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module, resources
 from pathlib import Path
 from types import ModuleType
@@ -164,6 +164,7 @@ def optimizer(rule: Source) -> type[Any]:
 
 def _loaded(rule: Source) -> Rule | Schedule:
     loaded = load(rule) if isinstance(rule, (str, Path)) else rule
+    loaded = loaded if loaded.name else replace(loaded, name="CustomRule")
     check_identifier(loaded.name, "rule", loaded.loc)
     return loaded
 

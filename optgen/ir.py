@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 from sympy import Symbol
+from sympy.logic.boolalg import Boolean
 
 from optgen.errors import Loc
 
@@ -170,3 +171,8 @@ def reads(statement: Statement) -> Iterator[str]:
             yield from sorted(s.name for s in expr.free_symbols)
         case MatMul(a=a, b=b):
             yield from (a, b)
+
+
+def is_condition(expr: Any) -> bool:
+    """Whether an expression is true or false: a relation or what And, Or and Not make; a symbol may stand for either."""
+    return isinstance(expr, Boolean) and not expr.is_Symbol

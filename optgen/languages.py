@@ -25,6 +25,7 @@ class Language:
     integer: str = "{}"
     mixed: Mapping[str, str] = field(default_factory=dict)  # of a tensor and a scalar, where that is written otherwise
     multiplied_out: int = MULTIPLIED_OUT
+    filled: str = ""  # a scalar as a tensor like another, where a branch of scalars would lose the compute dtype
     alone: str = (
         "{}"  # a number that is an argument or a branch, where it needs a type that an operand takes from the other
     )
@@ -80,6 +81,7 @@ NUMPY = Language(
         "tanh": "np.tanh({})",
     },
     where="np.where({}, {}, {})",
+    filled="np.full_like({}, {})",
     and_="{} & {}",
     or_="{} | {}",
     not_="~{}",
@@ -100,6 +102,7 @@ TORCH = Language(
         "tanh": "torch.tanh({})",
     },
     where="torch.where({}, {}, {})",
+    filled="torch.full_like({}, {})",
     and_="{} & {}",
     or_="{} | {}",
     not_="~{}",

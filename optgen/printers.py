@@ -143,6 +143,9 @@ class _Printer:
         *pairs, (last, _) = expr.args
         alone = isinstance(last, (sympy.Number, sympy.NumberSymbol)) and "if" not in self.language.where
         text, binds = (self.argument(last), ATOM) if alone else self.text(last)
+        tensors = [s.name for _, condition in pairs for s in condition.free_symbols if s.name not in self.host]
+        if self.language.filled and tensors and all(self._is_scalar(value) for value, _ in expr.args):
+            text, binds = self.language.filled.format(min(tensors), self.at(last, TERNARY)), ATOM
         for value, condition in reversed(pairs):
             if all(s.name in self.host for s in condition.free_symbols):
                 text = HOST.where.format(

@@ -118,7 +118,7 @@ def Piecewise(*pairs: tuple[Any, Any]) -> Any:
         value, condition = pair
         last = position == len(pairs) - 1
         if isinstance(condition, Eq):
-            condition = sympy.Equality(condition.lhs, condition.rhs)
+            condition = sympy.sympify(condition)
         if isinstance(condition, (bool, sympy.logic.boolalg.BooleanAtom)) and not (last and bool(condition)):
             raise RuleError(
                 f"a condition of Piecewise is the bare Python value {bool(condition)}",

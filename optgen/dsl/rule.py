@@ -27,6 +27,19 @@ class Eq:
         object.__setattr__(self, "rhs", sympy.sympify(rhs, strict=True))
         object.__setattr__(self, "loc", caller())
 
+    def _sympy_(self) -> Any:
+        """As a condition, in a Piecewise or beside & | ~, an equation is SymPy's relation."""
+        return sympy.Equality(self.lhs, self.rhs)
+
+    def __and__(self, other: Any) -> Any:
+        return sympy.And(self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return sympy.Or(self, other)
+
+    def __invert__(self) -> Any:
+        return sympy.Not(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from optgen.ir import Map, Place, Reduce, Role, Step, reads
+from sympy.functions.elementary.piecewise import ExprCondPair
+
+from optgen.ir import Map, Place, Reduce, Role, Step, is_condition, reads
 
 
 def check(step: Step, hoisted: bool = True) -> Step:
@@ -43,6 +45,7 @@ def _check_places(step: Step) -> None:
 def _check_scalars(expr: Any, host: set[str]) -> None:
     """No arithmetic on host scalars alone is left in a device expression."""
     for part in expr.args:
-        arithmetic = part.args and part.free_symbols and not part.is_Relational and not part.is_Boolean
+        pair = isinstance(part, ExprCondPair)
+        arithmetic = part.args and part.free_symbols and not (pair or is_condition(part))
         assert not (arithmetic and {s.name for s in part.free_symbols} <= host), f"{part} in {expr} is not hoisted"
         _check_scalars(part, host)

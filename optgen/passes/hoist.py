@@ -11,7 +11,7 @@ from typing import Any
 
 from sympy import And, Mul, Not, Piecewise, Pow, S, Symbol, log
 
-from optgen.ir import Map, MatMul, Place, Reduce, Role, Statement, Step, Var, symbol
+from optgen.ir import Map, MatMul, Place, Reduce, Role, Statement, Step, Var, is_condition, symbol
 from optgen.passes.name_scalar import name_scalar
 from optgen.passes.rewrite import rebuild
 
@@ -94,7 +94,7 @@ class _Hoister:
         if guarded not in self.known:
             name = name_scalar(expr, target, self.taken)
             self.taken.add(name)
-            self.made[name] = bool(expr.is_Boolean)
+            self.made[name] = is_condition(expr)
             self.host_names.add(name)
             self.host.append(Map(name, guarded))
             self.known[guarded] = symbol(name, self.made[name])

@@ -6,12 +6,13 @@ import itertools
 from typing import Any
 
 from sympy import Mul, S
-from sympy.core.relational import Ge, Gt, Le, Lt, Ne
+from sympy.core.relational import Eq, Ge, Gt, Le, Lt, Ne
 
 from optgen.dsl.names import RESERVED
+from optgen.ir import is_condition
 
 LONGEST = 32
-RELATIONS = {Le: "le", Lt: "lt", Ge: "ge", Gt: "gt", Ne: "ne"}
+RELATIONS = {Le: "le", Lt: "lt", Ge: "ge", Gt: "gt", Ne: "ne", Eq: "eq"}
 
 
 def name_scalar(expr: Any, target: str, taken: set[str]) -> str:
@@ -19,7 +20,7 @@ def name_scalar(expr: Any, target: str, taken: set[str]) -> str:
     words = _words(expr)
     if words and len(words) <= LONGEST and words[0].isalpha() and words not in taken and words not in RESERVED:
         return words
-    stem = f"{target}_{'if' if expr.is_Boolean else 'scale'}"
+    stem = f"{target}_{'if' if is_condition(expr) else 'scale'}"
     return next(n for n in itertools.chain([stem], (f"{stem}{i}" for i in itertools.count(2))) if n not in taken)
 
 

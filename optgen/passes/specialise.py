@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import sympy
@@ -16,6 +17,7 @@ from sympy.core.relational import Relational
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import And, BooleanAtom, Not, Or
 
+from optgen.dsl.functions import Max, Min
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import EXTENTS, Hyper, Kind
 from optgen.errors import RuleError
@@ -71,6 +73,9 @@ def _decide(node: Any, variant: dict[Any, bool]) -> Any:
         return _fold(node)
     if isinstance(node, Piecewise):
         return _first_that_holds(node)
+    if isinstance(node, (sympy.Max, sympy.Min)):  # of any number of arguments, unlike ours
+        ours = Max if isinstance(node, sympy.Max) else Min
+        return reduce(ours, node.args)
     return node
 
 

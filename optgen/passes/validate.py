@@ -31,6 +31,8 @@ KNOWN = (
     sympy.sin,
     sympy.tanh,
     sympy.floor,
+    sympy.Max,
+    sympy.Min,
     Max,
     Min,
     matmul,
