@@ -149,7 +149,8 @@ def _host(step: Step, phases: tuple[Phase, ...]) -> Iterator[Item]:
     body = {name for part in phases for s in part.body for name in reads(s)}
     stored = {w.value for w in step.writes if step.var(w.into).place is Place.HOST}
     internal = {name for s in step.host for name in reads(s)}
-    yield from ((f'scalars["{v.name}"] = {v.name}',) for v in step.of_role(Role.STEP, Role.EXTENT) if v.name in body)
+    given = [*step.of_role(Role.STEP, Role.EXTENT), *(v for v in step.of_role(Role.STATE) if v.place is Place.HOST)]
+    yield from ((f'scalars["{v.name}"] = {v.name}',) for v in given if v.name in body)
     for s in step.host:
         text = to_text(s.expr, SCALAR, host)
         if s.target in internal:

@@ -21,7 +21,7 @@ def resolve(specialised: tuple[Rule, dict[str, bool], list[tuple[Any, Any, Any]]
     """One straight-line variant of a rule as a Step: a body of Maps, nothing on the host yet, axes unknown."""
     rule, variant, equations = specialised
     maps = [Map(str(_name(lhs)), _rename(rhs), loc) for lhs, rhs, loc in equations]
-    live = _live(maps, label(rule.param))
+    live = _live(maps, [label(rule.param), *_outputs(rule)])
     body = tuple(m for m in maps if m.target in live)
     read = {s.name for m in body for s in m.expr.free_symbols}
     states = [name for name in _quantities(rule) if f"{name}_prev" in read and name != label(rule.param)]
@@ -52,21 +52,28 @@ def _rename(expr: Any) -> Any:
     return expr.xreplace(plain)
 
 
-def _live(maps: list[Map], param: str) -> set[str]:
-    """The targets that the parameter's update needs, this step or, through a state, a later one."""
+def _live(maps: list[Map], roots: list[str]) -> set[str]:
+    """The targets that the roots need, this step or, through a state, a later one."""
     by_target = {m.target: m for m in maps}
     live: set[str] = set()
-    waiting = [param]
+    waiting = list(roots)
     while waiting:
         name = waiting.pop()
         if name in live or name not in by_target:
             continue
         live.add(name)
         waiting += [
-            s.name.removesuffix("_prev") if s.name not in by_target else s.name
-            for s in by_target[name].expr.free_symbols
+            s.name if s.name in by_target else s.name.removesuffix("_prev") for s in by_target[name].expr.free_symbols
         ]
     return live
+
+
+def _outputs(rule: Rule) -> list[str]:
+    """States that no variant of the update reads, such as an average of the parameters: kept for whoever looks."""
+    maps = [Map(_name(eq.lhs).name, _rename(eq.rhs)) for eq in rule.equations]
+    read = {s.name for m in maps for s in m.expr.free_symbols}
+    needed = _live(maps, [label(rule.param)])
+    return [m.target for m in maps if f"{m.target}_prev" in read and m.target not in needed]
 
 
 def _quantities(rule: Rule) -> list[str]:
