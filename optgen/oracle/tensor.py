@@ -65,7 +65,7 @@ class Tensor:
 
     def _reached(self) -> dict[Key, None]:
         found: dict[Key, None] = {}
-        waiting: list[Key] = [(self.rule.param, NOW)]
+        waiting: list[Key] = [(self.rule.param, NOW), *((output, NOW) for output in outputs(self.rule))]
         while waiting:
             key = waiting.pop(0)
             if key in found:
@@ -273,3 +273,16 @@ def _spine(expr: Any, kind: type) -> list[Any]:
     """The terms or factors from left to right: those of a leading one of the same kind are not in parentheses."""
     head, *rest = expr.args
     return [*(_spine(head, kind) if isinstance(head, kind) else [head]), *rest]
+
+
+def outputs(rule: Rule) -> list[Any]:
+    """States that the parameter's update reads under no condition, such as an average of it: kept for whoever looks."""
+    reads = {key_of(eq.lhs): {key_of(node) for node in eq.rhs.atoms(Indexed)} for eq in rule.equations}
+    needed, waiting = set(), [(rule.param, NOW)]
+    while waiting:
+        quantity, index = waiting.pop()
+        if (quantity, index) not in needed:
+            needed.add((quantity, index))
+            waiting += [(quantity, NOW)] if index == PAST else reads.get((quantity, index), ())
+    pasts = {quantity for keys in reads.values() for quantity, index in keys if index == PAST}
+    return [quantity for quantity, index in reads if index == NOW and quantity in pasts and (quantity, NOW) not in needed]
