@@ -34,8 +34,17 @@ from optgen.weave import Item
 
 FOLDER = "numpy_ref"
 FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
-COMBINE = {Op.SUM: "sum", Op.MAX: "max"}
+COMBINE = {Op.SUM: "sum({}_parts)", Op.MAX: "np.max({}_parts, initial=-np.inf)"}
 AXIS: dict[tuple[Axis, ...], str] = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
+LIKE = {  # an array of a state's shape, by the extents of its last axes
+    (): "{0}.sum()",
+    ("rows",): "{0}[..., :1]",
+    ("cols",): "{0}[..., :1, :]",
+    ("rows", "cols"): "{0}",
+    ("rows", "rows"): "np.broadcast_to({0}[..., :1], (*{0}.shape[:-1], {0}.shape[-2]))",
+    ("cols", "cols"): "np.broadcast_to({0}[..., :1, :], (*{0}.shape[:-2], {0}.shape[-1], {0}.shape[-1]))",
+    ("cols", "rows"): "np.swapaxes({0}, -1, -2)",
+}
 EXTENT = {
     "numel": "{0}.size",
     "rows": "{0}.shape[-2] if {0}.ndim > 1 else 1",
@@ -73,7 +82,7 @@ def emit(program: Program) -> str:
         start_hypers=_floats(program, set(asked)),
         param=param,
         grad=str(rule.grad.label),
-        matrix=needs_matrix(program),
+        unfit=_unfit(program),
         counts="t" in names_in(code),
     )
 
@@ -108,6 +117,14 @@ def _floats(program: Program, used: set[str]) -> list[str]:
     return lines
 
 
+def _unfit(program: Program) -> str:
+    """The condition under which the rule is not for the shape of parameter i; empty if it is for all."""
+    if program.rule.ndim is not None:
+        return f"params[i].ndim != {program.rule.ndim}"
+    least = max(program.rule.min_ndim or 0, 2 if needs_matrix(program) else 0)
+    return f"params[i].ndim < {least}" if least else ""
+
+
 def _type(rule: Rule, name: str) -> str:
     return next(annotation(d) if not d.is_tuple else "float" for d in rule.declarations if name in d.names)
 
@@ -124,13 +141,8 @@ def _initial(state: Var, param: str, host: frozenset[str]) -> str:
     value = to_text(state.init, HOST, host)
     if state.place is Place.HOST:
         return f"float({value})"
-    index = (
-        ""
-        if ROWS in state.axes and COLS in state.axes
-        else f"[..., {':1' if ROWS not in state.axes else ':'}, {':1' if COLS not in state.axes else ':'}]"
-    )
-    like = f"{param}{index}" if {ROWS, COLS} & set(state.axes) else f"{param}.sum()"
-    return plain.numpy_alloc(like, value)
+    like = LIKE[tuple(axis.extent for axis in state.axes if axis.extent in ("rows", "cols"))]
+    return plain.numpy_alloc(like.format(param), value)
 
 
 def _loop(
@@ -151,7 +163,7 @@ def _loop(
         "first": k == 0,
         "lines": [*given, *lines],
         "parts": [name for name, _ in combined],
-        "combined": [f"{name} = {COMBINE[op]}({name}_parts)" for name, op in combined],
+        "combined": [f"{name} = {COMBINE[op].format(name)}" for name, op in combined],
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from optgen.dsl.load import literal
 from optgen.dsl.rule import Rule
+from optgen.errors import RuleError
 from optgen.ir import Step
 from optgen.passes.check import check
 from optgen.passes.flatten import flatten
@@ -32,6 +33,12 @@ class Program:
 
 def lower(rule: Rule, after: str = STAGES[-1]) -> Program:
     """Compile a rule, up to and including the pass named `after`. Raises RuleError with all problems of a stage."""
+    if rule.otherwise is not None:
+        raise RuleError(
+            "a rule with `otherwise` cannot be compiled yet",
+            rule.loc,
+            "make two rules and give each optimizer its own parameters",
+        )
     with literal():
         validate(rule)
         found = conditions(rule)
