@@ -49,7 +49,7 @@ class _Text(StrPrinter):
             below = factor.is_Pow and factor.exp == -1
             text += "/" if below else "*"
             text += self.parenthesize(factor.base if below else factor, PRECEDENCE["Mul"])
-        return sign + text
+        return f"{sign}{text}"
 
 
 class _Latex(LatexPrinter):

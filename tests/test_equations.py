@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sympy import IndexedBase
+
 from optgen import dsl
 from optgen.dsl import Eq, Max, Piecewise, Rule, cols, load, matmul, mean, t, tensors, transpose
 from optgen.dsl.load import built_in_names, literal
 from optgen.dsl.symbols import Hyper
 from optgen.equations import latex, text
-from sympy import IndexedBase
 
 
 def names_of(rule: Any) -> dict[str, Any]:

@@ -1,0 +1,5 @@
+"""`python -m optgen` is the command line."""
+
+from optgen.cli import main
+
+main()

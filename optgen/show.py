@@ -1,0 +1,156 @@
+"""Show: what a rule computes, takes, stores and costs, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from optgen.dsl.load import built_in_names, load
+from optgen.dsl.rule import Rule, Schedule
+from optgen.dsl.symbols import Declaration, t
+from optgen.equations import text
+from optgen.ir import COLS, ELEMENT, ROWS, TENSOR, Axis, Role, Step, Var
+from optgen.passes import lower
+from optgen.passes.phase import phase
+
+# Bytes of one element of (parameter and gradient, state) under the three usual choices of formats.
+FORMATS = {"float32": (4, 4), "bfloat16 with float32 state": (2, 4), "bfloat16": (2, 2)}
+
+
+def overview() -> RenderableType:
+    """All built-in rules and schedules, and the formats in which parameters, gradients and state may be stored."""
+    rules, schedules = _table("optimizer", "class", "state", "use"), _table("schedule", "class", "arguments", "use")
+    for name in built_in_names():
+        match load(name):
+            case Rule() as rule:
+                keys = (v.key for v in states(lower(rule).steps))
+                rules.add_row(name, rule.name, ", ".join(keys) or "none", rule.use)
+            case Schedule() as rule:
+                schedules.add_row(name, rule.name, ", ".join(d.name for d in rule.declarations) or "none", rule.use)
+    formats = _table("storage format", "meaning")
+    formats.add_row("float64, float32, bfloat16, float16", "parameters, gradients and state, in any mix; computed in "
+                    "float32, or float64 for float64 parameters")
+    return Group(rules, schedules, formats)
+
+
+def description(rule: Rule | Schedule) -> RenderableType:
+    """Everything there is to know about one rule."""
+    parts: list[RenderableType] = [Text(" ".join(rule.doc.split()) or rule.name)]
+    if rule.use:
+        parts.append(Text(f"use: {rule.use}"))
+    if isinstance(rule, Rule) and rule.typical_lr:
+        rates = (f"{task} {_short(low)} to {_short(high)}" for task, (low, high) in rule.typical_lr.items())
+        parts.append(Text("typical learning rates: " + "; ".join(rates)))
+    parts += [_heading("equations"), *(Text(f"  {line}") for line in text(rule))]
+    parts += [_heading("hyperparameters"), hyperparameters(rule.declarations)]
+    if isinstance(rule, Rule):
+        steps = lower(rule).steps
+        parts += [_heading("state"), state_table(rule, steps)]
+        parts += [_heading("bytes per parameter: state / read and written by a step"), bytes_table(steps)]
+        parts += [Text(""), Text(f"launches for a whole group of parameters on a GPU: {_launches(steps)}")]
+    return Group(*parts)
+
+
+def hyperparameters(declarations: tuple[Declaration, ...]) -> RenderableType:
+    """Names, defaults and bounds, in the order of the constructor."""
+    table = _table("name", "default", "bounds", "in equations")
+    for declared in declarations:
+        default = "required" if declared.default is None else str(declared.default)
+        table.add_row(declared.name, default, str(declared.bounds) or "none", ", ".join(declared.names))
+    return table if declarations else Text("  none")
+
+
+def state_table(rule: Rule, steps: tuple[Step, ...]) -> RenderableType:
+    """What is kept between steps, in which shape, and in which variants."""
+    table = _table("key", "quantity", "starts at", "one number per", "when")
+    for quantity, key in rule.state_keys.items():
+        if quantity == t:
+            table.add_row(key, "t", "0", "tensor", "always")
+    for var in states(steps):
+        table.add_row(var.key, var.name.removesuffix("_prev"), str(var.init), _extent(var.axes), _when(var, steps))
+    return table if table.row_count else Text("  none")
+
+
+def bytes_table(steps: tuple[Step, ...]) -> RenderableType:
+    """State kept and memory moved by a step for each element, for each set of states that some variant keeps."""
+    table = _table("state kept", *FORMATS)
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for step in steps:
+        costs = (bytes_per_element(step, *sizes) for sizes in FORMATS.values())
+        rows.setdefault(tuple(v.key for v in states((step,))), [f"{kept} / {moved}" for kept, moved in costs])
+    for keys, cells in sorted(rows.items(), key=lambda row: len(row[0])):
+        table.add_row(", ".join(keys) or "none", *cells)
+    return table
+
+
+def bytes_per_element(step: Step, weight: int, state: int) -> tuple[int, int]:
+    """Bytes of state, and bytes that a step reads and writes, per element. Row and column statistics count nothing."""
+
+    def size(name: str) -> int:
+        match step.var(name):
+            case Var(role=Role.PARAM | Role.GRAD):
+                return weight
+            case Var(role=Role.STATE, axes=axes):
+                return state if axes == ELEMENT else 0
+            case _:
+                return 0
+
+    kept = sum(size(v.name) for v in step.of_role(Role.STATE))
+    moved = sum(size(name) for part in phase(step, True) for name in (*part.loads, *(w.into for w in part.stores)))
+    return kept, moved
+
+
+def states(steps: tuple[Step, ...]) -> tuple[Var, ...]:
+    """The states of all these variants, each once, in order."""
+    found: Mapping[str, Var] = {v.key: v for step in steps for v in step.of_role(Role.STATE)}
+    return tuple(found.values())
+
+
+def _when(var: Var, steps: tuple[Step, ...]) -> str:
+    """The condition under which a state is kept, where one condition decides it."""
+    kept = [any(v.key == var.key for v in step.of_role(Role.STATE)) for step in steps]
+    if all(kept):
+        return "always"
+    for condition in steps[0].variant:
+        truth = [step.variant[condition] for step in steps]
+        if truth == kept:
+            return condition
+        if [not value for value in truth] == kept:
+            return f"not {condition}"
+    return f"{sum(kept)} of {len(kept)} variants"
+
+
+def _extent(axes: tuple[Axis, ...]) -> str:
+    match axes:
+        case ():
+            return "model"
+        case _ if axes == ELEMENT:
+            return "element"
+        case _ if ROWS in axes:
+            return "row"
+        case _ if COLS in axes:
+            return "column"
+        case _:
+            return "tensor" if TENSOR in axes else "step"
+
+
+def _launches(steps: tuple[Step, ...]) -> str:
+    return " or ".join(str(n) for n in sorted({len(phase(step, True)) for step in steps}))
+
+
+def _short(rate: float) -> str:
+    return f"{rate:.0e}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def _heading(words: str) -> Text:
+    return Text(f"\n{words}", style="bold")
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=number == 0)
+    return table

@@ -1,0 +1,73 @@
+"""Verifying: generated code compared with its equations, as a table that fills in while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from optgen.build import backend as backend_module
+from optgen.build import backend_names, compile
+from optgen.dsl.load import load
+from optgen.dsl.rule import Schedule
+from optgen.errors import RuleError
+from optgen.verify import Row, Verdict, passed, summary, verify_in_interpreter, verify_rule
+
+STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.VACUOUS: "red", Verdict.SKIPPED: "yellow"}
+
+
+def run(names: Sequence[str], backends: Sequence[str] | None, console: Console) -> bool:
+    """Verify each rule, print one row for each rule, backend, dtype and class of shapes. Whether all passed."""
+    for name in backends or ():
+        backend_module(name)  # an unknown one is refused before the long work
+    found: list[Row] = []
+    good = True
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=len(names))
+        for position, name in enumerate(names):
+            rows = list(_rows(name, backends or backend_names(), progress, bar, position))
+            good &= passed(rows)
+            found += rows
+    console.print(_table(found))
+    failed = sum(row.verdict in (Verdict.FAIL, Verdict.VACUOUS) for row in found)
+    skipped = sum(row.verdict is Verdict.SKIPPED for row in found)
+    passes = len(found) - failed - skipped
+    console.print(f"{len(found)} comparisons: {passes} passed, {failed} failed, {skipped} skipped",
+                  style="green" if good else "red")
+    return good
+
+
+def _rows(name: str, backends: Sequence[str], progress: Progress, bar: TaskID, position: int) -> Iterator[Row]:
+    """All comparisons of one rule. Triton runs in an interpreter of its own, in another process."""
+    rule = load(name)
+
+    def advance(done: int, total: int, what: str) -> None:
+        progress.update(bar, completed=position + done / max(total, 1), description=f"{rule.name} {what}")
+
+    here = [backend for backend in backends if backend != "triton"]
+    yield from verify_rule(rule, {backend: compile(rule, backend) for backend in here}, advance)
+    if "triton" in backends and not isinstance(rule, Schedule):
+        try:
+            compile(rule, "triton")
+        except RuleError as error:
+            yield Row(rule.name, "triton", "", "", "", verdict=Verdict.SKIPPED, reason=error.problems[0].message)
+        else:
+            yield from verify_in_interpreter(name, advance)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table(title="generated code against the equations")
+    for heading in ("rule", "backend", "dtype", "shapes"):
+        table.add_column(heading)
+    for heading in ("error / bound", "ulp"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    table.add_column("reason", overflow="fold")
+    for row in summary(rows):
+        verdict = f"[{STYLES[row.verdict]}]{row.verdict.value}[/]"
+        table.add_row(row.rule, row.backend, row.dtype, row.shape, f"{row.ratio:.3f}", f"{row.ulp:.1f}", verdict,
+                      row.reason)
+    return table
