@@ -78,7 +78,7 @@ class _Printer:
         if expr == S.Pi:
             return self.language.pi, ATOM
         if isinstance(expr, Rational) and not expr.is_Integer:
-            return f"{expr.p} / {expr.q}", UNARY if expr.p < 0 else PRODUCT
+            return f"{expr.p} / {expr.q}", PRODUCT
         text = self.language.integer.format(int(expr)) if expr.is_Integer else repr(float(expr))
         return text, UNARY if text.startswith("-") else ATOM
 
@@ -183,7 +183,8 @@ class _Printer:
         if name in self.language.mixed and any(self._is_scalar(arg) for arg in args):
             args = sorted(args, key=self._is_scalar)
             template = self.language.mixed[name]
-        return template.format(*(self.argument(arg) for arg in args))
+        least = COMPARE if "{0}" in template else TERNARY  # what is written twice is an operand there
+        return template.format(*(self.argument(arg, least) for arg in args))
 
     def _is_scalar(self, expr: Any) -> bool:
         return all(s.name in self.host for s in expr.free_symbols)

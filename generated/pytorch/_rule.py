@@ -30,6 +30,21 @@ def per_col(size: Sequence[int]) -> tuple[int, ...]:
     return (*size[:-2], 1, size[-1])
 
 
+def rows_by_rows(size: Sequence[int]) -> tuple[int, ...]:
+    """A square matrix for each matrix, as long as it has rows."""
+    return (*size[:-1], size[-2])
+
+
+def cols_by_cols(size: Sequence[int]) -> tuple[int, ...]:
+    """A square matrix for each matrix, as long as it has columns."""
+    return (*size[:-2], size[-1], size[-1])
+
+
+def cols_by_rows(size: Sequence[int]) -> tuple[int, ...]:
+    """The shape of the transpose."""
+    return (*size[:-2], size[-1], size[-2])
+
+
 def per_tensor(size: Sequence[int]) -> tuple[int, ...]:
     """One value for the whole tensor."""
     return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, overload
 
 import torch
@@ -11,13 +11,15 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from . import _checkpoints, _fused
+from . import _checkpoints, _faults, _fused
 from ._checkpoints import Group
 from ._hypers import Hyper, Scalar, read
 from ._rule import (
     State,
     UpdateRule,
     answer,
+    cols_by_cols,
+    cols_by_rows,
     from_grad,
     from_param,
     largest,
@@ -25,15 +27,16 @@ from ._rule import (
     per_element,
     per_row,
     per_tensor,
+    rows_by_rows,
     total,
 )
 from ._scalars import cos, exp, floor, log, maximum, minimum, sign, sin, sqrt, tanh
 from ._step import Stepped, compute_scalars, real, run, tell_time
 
 __all__ = [
-    "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "cos", "exp", "floor", "from_grad", "from_param",
-    "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row", "per_tensor", "sign", "sin", "sqrt",
-    "tanh", "total",
+    "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "cols_by_cols", "cols_by_rows", "cos", "exp", "floor",
+    "from_grad", "from_param", "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row", "per_tensor",
+    "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
 ]
 
 
@@ -47,9 +50,9 @@ class RuleOptimizer(Optimizer):
         super().__init__(params, defaults)
         if self.rule.state_at_construction:
             for group in self.param_groups:
-                hypers = self._hypers(group)
+                states = self.rule.states(**answer(self.rule.states, self._hypers(group)))
                 for param in group["params"]:
-                    self._state_of(param, param, group, hypers)
+                    self._state_of(param, real(param), self.rule, states, group)
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -61,13 +64,12 @@ class RuleOptimizer(Optimizer):
         if isinstance(param_group, dict):
             self._check_options({**self.defaults, **param_group})
         super().add_param_group(param_group)
-        try:
-            for position, param in enumerate(param_group["params"]):
-                where = _checkpoints.named([param_group], 0, position).removesuffix(" of group 0")
-                _check_param(type(self), where, param, self.rule)
-        except ValueError:
-            self.param_groups.pop()
-            raise
+        for position, param in enumerate(param_group["params"]):
+            where = _checkpoints.named(self.param_groups, len(self.param_groups) - 1, position)
+            fault = _faults.in_param(type(self), where, param, self.rule)
+            if fault:
+                self.param_groups.pop()
+                raise ValueError(fault)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -117,47 +119,53 @@ class RuleOptimizer(Optimizer):
         return loss
 
     def _step(self) -> None:
-        work = [(group, self._hypers(group), list(self._gradients(number, group)))
-                for number, group in enumerate(self.param_groups)]
-        stepped = [self._begin(group, hypers, *found) for group, hypers, gradients in work for found in gradients]
+        # All is looked at before anything changes, so that an error leaves everything as it was.
+        stepped = [one for number in range(len(self.param_groups)) for one in self._found(number)]
+        for one in stepped:
+            self._begin(one)
         tell_time(stepped)
         compute_scalars(stepped)
         run(_fused.launch(stepped, self._launchers()))
 
-    def _gradients(self, number: int, group: Group) -> Iterator[tuple[UpdateRule, Tensor, Tensor]]:
-        """The parameters of a group that have a gradient: their rule, themselves, the gradient as a strided tensor."""
+    def _found(self, number: int) -> Iterator[Stepped]:
+        """The parameters of a group that have a gradient. Raises ValueError for what cannot be stepped."""
+        group = self.param_groups[number]
+        hypers = self._hypers(group)
         scale = getattr(self, "grad_scale", None)
+        kept: dict[int, dict[str, State]] = {}
         for position, param in enumerate(group["params"]):
             grad = param.grad
             if grad is None:
                 continue
-            if grad.layout is not torch.strided:
-                grad = _dense(type(self), self.rule, group, grad)
-            if grad.shape != param.shape or grad.device != param.device or grad.is_complex() != param.is_complex():
-                where = _checkpoints.named(self.param_groups, number, position)
-                raise ValueError(f"{where} is {_shown(param)}, but its gradient is {_shown(grad)}")
             rule = self.rule.for_ndim(param.dim())
             assert rule is not None  # refused at construction otherwise
-            yield rule, param, grad if scale is None else grad / scale.to(grad.device)
+            if id(rule) not in kept:
+                kept[id(rule)] = rule.states(**answer(rule.states, hypers))
+            states = kept[id(rule)]
+            fault = _faults.in_step(param, grad, states, self.state.get(param, {}))
+            if fault:
+                raise ValueError(f"{_checkpoints.named(self.param_groups, number, position)}: {fault}")
+            if group.get("capturable"):
+                _faults.check_capturable(param)
+            grad = grad if grad.layout is torch.strided else _faults.dense(type(self), self.rule, hypers, grad)
+            grad = grad if scale is None else grad / scale.to(grad.device)
+            yield Stepped(rule, group, hypers, states, param, real(param), real(grad))
 
-    def _begin(self, group: Group, hypers: dict[str, Any], rule: UpdateRule, param: Tensor, grad: Tensor) -> Stepped:
-        """Fetches or creates the state of one parameter and counts the step."""
-        states = rule.states(**answer(rule.states, hypers))
-        old = self.state.get(param, {})
-        first = any(old.get(key) is None for key in states)
-        state = self._state_of(param, grad, group, hypers)
-        count = state.get("step") if "step" in rule.keys else None
-        t = None
-        if count is not None:
-            count += 1
-            t = int(count.item()) if count.device.type == "cpu" else None
-        stored = {key: real(state[key]) for key in states}
-        return Stepped(rule, group, real(param), real(grad), states, stored, hypers, first, count, t)
+    def _begin(self, one: Stepped) -> None:
+        """Fetches or creates the state of a parameter and counts the step."""
+        old = self.state.get(one.owner, {})
+        one.first = any(old.get(key) is None for key in one.states)
+        state = self._state_of(one.owner, one.grad, one.rule, one.states, one.group)
+        one.stored = {key: real(state[key]) for key in one.states}
+        if "step" in one.rule.keys:
+            one.count = state["step"]
+            one.count += 1
+            one.t = int(one.count.item()) if one.count.device.type == "cpu" else None
 
-    def _state_of(self, param: Tensor, grad: Tensor, group: Group, hypers: dict[str, Any]) -> dict[str, Any]:
-        """The state of a parameter, created where the variant in force lacks it."""
-        rule = self.rule.for_ndim(param.dim()) or self.rule
-        states = rule.states(**answer(rule.states, hypers))
+    def _state_of(
+        self, param: Tensor, grad: Tensor, rule: UpdateRule, states: Mapping[str, State], group: Group
+    ) -> dict[str, Any]:
+        """The state of a parameter, created where the variant in force lacks it. `grad` is a real view."""
         if not states and "step" not in rule.keys:
             return {}
         state: dict[str, Any] = self.state[param]
@@ -203,54 +211,15 @@ class RuleOptimizer(Optimizer):
 
 
 def _new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> Tensor:
-    dtype = (None if param.is_complex() else group.get("state_dtype")) or param.dtype
-    shape = kind.shape(param.shape)
     if kind.host:
-        return torch.full((), kind.init, dtype=_checkpoints.count_dtype(group))  # type: ignore[arg-type]  # host states start at a number
-    if tuple(shape) == tuple(param.shape):
+        return torch.full((), kind.init, dtype=torch.float64)  # type: ignore[arg-type]  # a number
+    dtype = None if param.is_complex() else group.get("state_dtype")
+    if kind.shape is per_element:
         state = torch.zeros_like(param, dtype=dtype, memory_format=torch.preserve_format)
     else:
-        state = torch.zeros(shape, dtype=dtype, device=param.device)
+        state = torch.zeros(kind.shape(param.shape), dtype=dtype or param.dtype.to_real(), device=param.device)
     if callable(kind.init):
-        start = kind.init(param, -grad if group.get("maximize") else grad)
-        return state.copy_(start)
-    if kind.init != 0:
+        real(state).copy_(kind.init(real(param), -grad if group.get("maximize") else grad))
+    elif kind.init != 0:
         real(state).fill_(kind.init)
     return state
-
-
-def _check_param(cls: type, where: str, param: Tensor, rule: UpdateRule) -> None:
-    if not (param.is_floating_point() or param.is_complex()):
-        raise ValueError(f"{cls.__name__} cannot update {where}: its dtype is {param.dtype}")
-    if param.is_complex() and not rule.supports_complex:
-        raise ValueError(f"{cls.__name__} does not support complex parameters: {where}")
-    if rule.for_ndim(param.dim()) is None:
-        shapes = f"{rule.ndim}D parameters" if rule.ndim is not None else f"parameters of {rule.min_ndim} axes or more"
-        raise ValueError(f"{cls.__name__} only supports {shapes} whereas we found a parameter with size: {param.shape}")
-    if param.layout is torch.strided and _overlaps(param):
-        raise ValueError(f"{cls.__name__} cannot update {where}: its elements share memory (an expanded tensor)")
-
-
-def _shown(x: Tensor) -> str:
-    return f"{x.dtype} of shape {tuple(x.shape)} on {x.device}"
-
-
-def _overlaps(x: Tensor) -> bool:
-    """Whether two elements may lie at one address."""
-    reach = 1
-    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
-        if size > 1:
-            if stride < reach:
-                return x.numel() > 0
-            reach += stride * (size - 1)
-    return False
-
-
-def _dense(cls: type, rule: UpdateRule, group: Group, grad: Tensor) -> Tensor:
-    if not rule.sparse:
-        who = cls.__name__
-        told = ("Adam", ", please consider SparseAdam instead") if who in ("Adam", "AdamW") else (who, "")
-        raise RuntimeError(f"{told[0]} does not support sparse gradients{told[1]}")
-    if group.get("weight_decay"):
-        raise RuntimeError("weight_decay option is not compatible with sparse gradients")
-    return grad.to_dense()

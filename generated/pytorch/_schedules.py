@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -37,20 +38,27 @@ class RuleScheduler(LRScheduler):
         raise NotImplementedError
 
     def get_lr(self) -> list[float | Tensor]:
-        """The learning rates of this step, from those that the groups have now."""
+        """The learning rates of this step, from those that the groups have now. Meant for `step`, as in torch."""
+        if not self._get_lr_called_within_step:
+            warnings.warn("To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
+                          UserWarning, stacklevel=2)
         now = self.factor(self.last_epoch)
         before = self.factor(self.last_epoch - 1) if self.last_epoch > 0 else 1.0
-        rates = zip(self.optimizer.param_groups, self.base_lrs, strict=True)
-        if now == before:
-            return [_copy(group["lr"]) for group, _ in rates]
-        if before == 0:  # no ratio: what is there is what another scheduler added
-            return [group["lr"] + base * now for group, base in rates]
-        return [group["lr"] * (now / before) for group, _ in rates]
+        resuming = self._step_count == 1 and self.last_epoch > 0
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        return [_next(rate, base, before, now, resuming) for rate, base in zip(rates, self.base_lrs, strict=True)]
 
     def _get_closed_form_lr(self) -> list[float | Tensor]:
         now = self.factor(self.last_epoch)
         return [base * now for base in self.base_lrs]
 
 
-def _copy(rate: float | Tensor) -> float | Tensor:
-    return rate.clone() if isinstance(rate, Tensor) else rate
+def _next(rate: float | Tensor, base: float | Tensor, before: float, now: float, resuming: bool) -> float | Tensor:
+    """The learning rate that follows `rate`."""
+    if not isinstance(rate, Tensor) and rate == base * before:  # untouched by others: no rounding adds up
+        return base * now
+    if resuming or now == before:  # torch's convention: a resumed optimizer has the rate of the step that comes
+        return rate.clone() if isinstance(rate, Tensor) else rate
+    if before == 0:  # there is no ratio, and what is there is what another scheduler added
+        return rate + base * now
+    return rate * (now / before)

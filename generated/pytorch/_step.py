@@ -14,18 +14,22 @@ from ._rule import State, UpdateRule, answer, asked
 
 @dataclass(slots=True)
 class Stepped:
-    """A parameter that has a gradient, with what its step needs. Tensors are real views of what is stored."""
+    """A parameter that has a gradient, with what its step needs.
+
+    owner: the parameter itself. param, grad, stored: real views, so that a step never sees a complex number.
+    """
 
     rule: UpdateRule
     group: dict[str, Any]
+    hypers: Mapping[str, Any]
+    states: Mapping[str, State]
+    owner: Tensor
     param: Tensor
     grad: Tensor
-    states: dict[str, State]
-    stored: dict[str, Tensor]
-    hypers: Mapping[str, Any]
-    first: bool
-    count: Tensor | None
+    first: bool = False
+    count: Tensor | None = None
     t: Any = None
+    stored: dict[str, Tensor] = field(default_factory=dict)
     scalars: dict[str, Any] = field(default_factory=dict)
     new: dict[str, Tensor] = field(default_factory=dict)
 

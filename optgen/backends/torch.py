@@ -36,30 +36,19 @@ FOLDER = "pytorch"
 FUNCTIONS = {Op.SUM: "torch.sum", Op.MEAN: "torch.mean", Op.MAX: "torch.amax"}
 COMBINE = {Op.SUM: "total", Op.MAX: "largest"}
 DIM: dict[tuple[Axis, ...], str] = {(ROWS,): ", dim=-2, keepdim=True", (COLS,): ", dim=-1, keepdim=True"}
-OFFERED = {
-    "Hyper",
-    "RuleOptimizer",
-    "Scalar",
-    "State",
-    "UpdateRule",
-    "cos",
-    "exp",
-    "floor",
-    "from_grad",
-    "from_param",
-    "largest",
-    "log",
-    "maximum",
-    "minimum",
-    "per_col",
-    "per_row",
-    "per_tensor",
-    "sign",
-    "sin",
-    "sqrt",
-    "tanh",
-    "total",
+SHAPES = {  # of a state, by the extents of its last axes
+    (): "per_tensor",
+    ("rows",): "per_row",
+    ("cols",): "per_col",
+    ("rows", "cols"): "",
+    ("rows", "rows"): "rows_by_rows",
+    ("cols", "cols"): "cols_by_cols",
+    ("cols", "rows"): "cols_by_rows",
 }
+OFFERED = frozenset(
+    """Hyper RuleOptimizer Scalar State UpdateRule cols_by_cols cols_by_rows cos exp floor from_grad from_param largest
+    log maximum minimum per_col per_row per_tensor rows_by_rows sign sin sqrt tanh total""".split()
+)
 
 
 def emit(program: Program) -> str:
@@ -139,8 +128,8 @@ def _states(step: Step) -> Iterator[Item]:
 def _shape(state: Var) -> list[str]:
     if state.place is Place.HOST:
         return ["host=True"]
-    held = {ROWS, COLS} & set(state.axes)
-    return {2: [], 0: ["shape=per_tensor"]}.get(len(held), ["shape=per_row" if ROWS in held else "shape=per_col"])
+    shape = SHAPES[tuple(axis.extent for axis in state.axes if axis.extent in ("rows", "cols"))]
+    return [f"shape={shape}"] if shape else []
 
 
 def _host(step: Step, phases: tuple[Phase, ...]) -> Iterator[Item]:
@@ -225,7 +214,7 @@ def _update_arguments(
         part = phases[variant_of(step)][k : k + 1]
         local = {s.target for p in part for s in p.body if not _is_shared(s)}
         for name in dict.fromkeys(
-            [*(n for p in part for n in p.loads), *(n for p in part for s in p.body for n in reads(s))]
+            [n for p in part for n in (*p.loads, *(n for s in p.body for n in reads(s)), *(w.value for w in p.stores))]
         ):
             if name in local or name in (param, grad):
                 continue

@@ -25,8 +25,8 @@ def infer(step: Step) -> Step:
     shapes: Shapes = {v.name: _given(v) for v in step.vars}
     problems: list[Problem] = []
     before: Shapes = {}
-    while shapes != before and not problems:  # a state's shape is the smallest that its own recurrence keeps
-        before = dict(shapes)
+    while shapes != before:  # a state's shape is the smallest that its own recurrence keeps
+        before = dict(shapes)  # what does not fit yet may fit once the shapes of all states are known
         problems = [*_body(step, shapes), *_states(step, shapes)]
     problems += _param(step, shapes) if not problems else []
     if problems:
@@ -74,15 +74,14 @@ def _states(step: Step, shapes: Shapes) -> list[Problem]:
 def _param(step: Step, shapes: Shapes) -> list[Problem]:
     name = step.writes[0].value
     shape = shapes[name]
-    if shape is not None and not set(shape) <= set(ELEMENT):
+    if shape != ELEMENT:
         return [
             Problem(
-                f"the parameter {name} becomes a value over {_words(shape)}",
+                f"the parameter {name} becomes a value over {_words(shape or ())}",
                 _loc(step, name),
                 "its update must have its shape",
             )
         ]
-    shapes[name] = ELEMENT
     return []
 
 
@@ -99,7 +98,7 @@ def _shape(statement: Statement, shapes: Shapes) -> Shape:
             lacking = [axis for axis in over if axis not in (shape or ())]
             if shape is None or (lacking and (len(over) == 1 or TENSOR in lacking)):
                 raise _Mismatch(f"{arg} has no {over[0] if len(over) == 1 else 'elements'} to reduce over")
-            return tuple(axis for axis in shape if axis not in over)
+            return tuple(axis for axis in shape if axis not in over and (len(over) == 1 or axis == TENSOR))
         case MatMul():
             return _product(statement, shapes)
 

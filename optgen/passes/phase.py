@@ -41,7 +41,7 @@ class _Cutter:
 
     def phases(self) -> tuple[Phase, ...]:
         writes = [w for w in self.step.writes if self.step.var(w.into).place is Place.DEVICE]
-        store = {w.value: self.level.get(w.value, 0) for w in writes}
+        store = {w.value: self.ready.get(w.value, 0) for w in writes}
         count = max([*self.level.values(), *store.values(), 0]) + 1
         while True:
             made = [self._phase(k, writes, store) for k in range(count)]

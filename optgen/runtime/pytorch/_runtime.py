@@ -18,6 +18,8 @@ from ._rule import (
     State,
     UpdateRule,
     answer,
+    cols_by_cols,
+    cols_by_rows,
     from_grad,
     from_param,
     largest,
@@ -25,15 +27,16 @@ from ._rule import (
     per_element,
     per_row,
     per_tensor,
+    rows_by_rows,
     total,
 )
 from ._scalars import cos, exp, floor, log, maximum, minimum, sign, sin, sqrt, tanh
 from ._step import Stepped, compute_scalars, real, run, tell_time
 
 __all__ = [
-    "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "cos", "exp", "floor", "from_grad", "from_param",
-    "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row", "per_tensor", "sign", "sin", "sqrt",
-    "tanh", "total",
+    "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "cols_by_cols", "cols_by_rows", "cos", "exp", "floor",
+    "from_grad", "from_param", "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row", "per_tensor",
+    "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
 ]
 
 
@@ -209,7 +212,7 @@ class RuleOptimizer(Optimizer):
 
 def _new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> Tensor:
     if kind.host:
-        return torch.full((), kind.init, dtype=_checkpoints.count_dtype(group))  # type: ignore[arg-type]  # a number
+        return torch.full((), kind.init, dtype=torch.float64)  # type: ignore[arg-type]  # a number
     dtype = None if param.is_complex() else group.get("state_dtype")
     if kind.shape is per_element:
         state = torch.zeros_like(param, dtype=dtype, memory_format=torch.preserve_format)

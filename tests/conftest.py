@@ -1,0 +1,40 @@
+"""What the tests share: golden texts, and the option that accepts new ones."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+HERE = Path(__file__).parent
+
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="accept what golden tests produce as the new golden text")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """A function (name, text) that compares a text with tests/<name>, or writes it there under --update."""
+
+    def compare(name: str, text: str) -> None:
+        path = HERE / name
+        text = text.rstrip("\n") + "\n"
+        if request.config.getoption("--update"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        assert path.is_file(), f"there is no {path}; run pytest --update once and read what it wrote"
+        old = path.read_text(encoding="utf-8")
+        diff = "\n".join(difflib.unified_diff(old.splitlines(), text.splitlines(), name, "now", lineterm=""))
+        assert old == text, f"{name} differs; read the diff and accept it with --update\n{diff}"
+
+    return compare
