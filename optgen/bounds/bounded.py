@@ -80,7 +80,7 @@ class Machine:
     def constant(self, numerator: Any, denominator: int = 1) -> Bounded:
         """A number that stands in an equation: one rounding unless the compute format holds it."""
         number = float(numerator) / denominator
-        exact = denominator & (denominator - 1) == 0 and self.compute.holds(number)
+        exact = denominator & (denominator - 1) == 0 and bool(self.compute.holds(number))
         value = self.reals.array(float(numerator)) / self.reals.array(float(denominator))
         return self.scalar(value, 0.0 if exact or denominator == 1 else self._unit(True) * abs(number), exact)
 
@@ -103,7 +103,9 @@ class Machine:
             return a
         reach = magnitude(a.value) + a.error
         error = a.error + form.unit * SLACK * reach + form.tiny
-        return replace(a, error=np.where(reach + error > form.huge, np.inf, error))
+        error = np.where(reach + error > form.huge, np.inf, error)
+        held = (a.error == 0) & form.holds(a.value.astype(np.float64))
+        return replace(a, error=np.where(held, 0.0, error))
 
     # arithmetic
 
@@ -142,8 +144,7 @@ class Machine:
         a, b = self._meet(a, b)
         value, size = self.reals.divide(a.value, b.value), magnitude(b.value)
         gap = size - b.error
-        with np.errstate(all="ignore"):
-            error = np.where(gap > 0, (a.error + magnitude(value) * b.error) / gap, np.inf)
+        error = np.where(gap > 0, (a.error + magnitude(value) * b.error) / gap, np.inf)
         made = _joined(a, b, value, error, a.nonnegative & b.nonnegative & (gap > 0))
         made = replace(made, edge=made.edge | (gap <= 0))
         roundings = 1.0 if made.host else self.division + inverted
@@ -178,8 +179,7 @@ class Machine:
         error = np.max([_finite(magnitude(self.reals.power(x, y) - value)) for x, y in ends], axis=0)
         unsafe = (magnitude(a.value) <= a.error) & (a.error > 0) & ~a.nonnegative
         made = _joined(a, b, value, np.where(unsafe, np.inf, error), np.asarray(True))
-        with np.errstate(all="ignore"):
-            exponent = np.abs(magnitude(b.value) * np.log(np.maximum(magnitude(a.value), 1e-300)))
+        exponent = np.abs(magnitude(b.value) * np.log(np.maximum(magnitude(a.value), 1e-300)))
         return self._rounded(replace(made, edge=made.edge | unsafe), 2.0 if made.host else POWER + 2 * exponent)
 
     def sqrt(self, a: Bounded) -> Bounded:
@@ -188,8 +188,7 @@ class Machine:
         size = magnitude(a.value)
         spread = a.error + (self.compute.smallest_normal if self.flush and not a.host else 0.0)
         low = np.sqrt(np.maximum(size - spread, 0))
-        with np.errstate(all="ignore"):
-            error = np.where(spread > 0, spread / (np.sqrt(size) + low), 0.0)
+        error = np.where(spread > 0, spread / (np.sqrt(size) + low), 0.0)
         error = np.where((size == 0) & (spread > 0), np.sqrt(spread), error)
         unsafe = _compare(a.value < a.error) & (a.error > 0) & ~a.nonnegative
         made = replace(a, value=value, error=np.where(unsafe, np.inf, error), edge=a.edge | unsafe,
@@ -252,13 +251,13 @@ class Machine:
         if not self.compute.unit:
             return replace(a, error=np.zeros(np.shape(a.value)), edge=np.zeros(np.shape(a.value), bool))
         reach = _finite(magnitude(a.value) + a.error)
-        with np.errstate(all="ignore"):
-            error = a.error + roundings * self._unit(a.host) * reach
+        error = a.error + roundings * self._unit(a.host) * reach
         if self.flush and not a.host:
             error = error + form.smallest_normal
         elif underflows:
             error = error + form.tiny
-        return replace(a, error=np.where(reach + error > form.huge, np.inf, _finite(error)), exact=False)
+        error = np.where(reach + error > form.huge, np.inf, _finite(error))
+        return replace(a, error=error, nonnegative=a.nonnegative | _compare(a.value >= error), exact=False)
 
 
 def magnitude(value: Array) -> Any:

@@ -72,8 +72,7 @@ def select(machine: Machine, branches: Sequence[tuple[Bounded, Condition]]) -> B
     error, edge, nonnegative, taken = made.error, made.edge, made.nonnegative, np.asarray(False)
     for value, condition in ready:
         rival = condition.possible & ~taken
-        with np.errstate(invalid="ignore"):
-            reach = magnitude(np.asarray(value.value - made.value)) + value.error
+        reach = magnitude(np.asarray(value.value - made.value)) + value.error
         error = np.where(rival, np.maximum(error, np.where(np.isnan(reach), np.inf, reach)), error)
         edge = edge | (rival & condition.doubtful)
         nonnegative = np.where(rival, nonnegative & value.nonnegative, nonnegative)

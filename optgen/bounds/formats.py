@@ -22,9 +22,12 @@ class Format:
         """What is smaller may lose precision, or all of its value where subnormals are flushed."""
         return self.tiny / (2 * self.unit)
 
-    def holds(self, number: float) -> bool:
-        """Whether arithmetic in this format, which is float32 at least, has the number."""
-        return bool(np.float64(np.float32(number)) == number) if self.unit > FP64.unit else True
+    def holds(self, numbers: Any) -> Any:
+        """Whether the format has these numbers of float64."""
+        if self.unit <= FP64.unit:
+            return np.ones(np.shape(numbers), bool)
+        steps = numbers / self.spacing(np.abs(numbers))
+        return (steps == np.floor(steps)) & (np.abs(numbers) <= self.huge)
 
     def spacing(self, size: Any) -> Any:
         """The unit in the last place at these magnitudes."""

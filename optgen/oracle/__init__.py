@@ -15,7 +15,7 @@ from optgen.dsl.symbols import Hyper, Kind, first, t
 from optgen.errors import OptgenError
 from optgen.oracle.tensor import NOW, PAST, Tensor, extents
 
-__all__ = ["enclose", "factor", "rule_for", "states_in_force", "step", "symbols"]
+__all__ = ["as_rule", "decide", "enclose", "factor", "rule_for", "states_in_force", "step", "symbols"]
 
 Array = Any
 State = Mapping[str, Any]
@@ -53,9 +53,10 @@ def enclose(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], 
     for tensor in stepping.values():
         tensor.together = [other for other in stepping.values() if other.rule is tensor.rule]
         tensor.common = tensor.together[0].common
-    for i, tensor in stepping.items():
-        new[i] = machine.stored(machine.device(tensor.read((tensor.rule.param, NOW))), machine.param)
-        states[i] = {key: machine.stored(tensor.read((q, NOW)), machine.state) for q, key in _keys(tensor)}
+    with np.errstate(all="ignore"):  # an overflow gives an infinite error, an operation without result a NaN
+        for i, tensor in stepping.items():
+            new[i] = machine.stored(machine.device(tensor.read((tensor.rule.param, NOW))), machine.param)
+            states[i] = {key: machine.stored(tensor.read((q, NOW)), machine.state) for q, key in _keys(tensor)}
     return new, states
 
 
@@ -64,7 +65,8 @@ def factor(schedule: Schedule, count: int, hypers: Mapping[str, Any] | None = No
     """The factor of a schedule, at t = count."""
     machine, rule = machine or _EXACTLY[False], as_rule(schedule)
     tensor = Tensor(rule, machine, _values(symbols(rule, hypers or {}), machine), {t: machine.scalar(count)})
-    return tensor.evaluate(schedule.value)
+    with np.errstate(all="ignore"):
+        return tensor.evaluate(schedule.value)
 
 
 def as_rule(schedule: Schedule) -> Rule:
@@ -88,6 +90,11 @@ def states_in_force(rule: Rule, shape: tuple[int, ...], hypers: Mapping[str, Any
     tensor = _tensor(chosen, _EXACTLY[False], shape, symbols(chosen, hypers))
     host = tensor.on_host()
     return {key: quantity in host for quantity, key in _keys(tensor)}
+
+
+def decide(rule: Rule, condition: Any, hypers: Mapping[str, Any]) -> bool | None:
+    """Whether a condition on hyperparameters holds; None if it depends on more."""
+    return _tensor(rule, _EXACTLY[False], None, symbols(rule, hypers)).decide(condition)
 
 
 def symbols(rule: Rule, hypers: Mapping[str, Any]) -> dict[Symbol, Any]:
@@ -119,8 +126,8 @@ def _is_flag(symbol: Symbol) -> bool:
     return isinstance(symbol, Hyper) and symbol.declaration.kind is Kind.FLAG
 
 
-def _tensor(rule: Rule, machine: Machine, shape: tuple[int, ...], given: Mapping[Symbol, Any]) -> Tensor:
-    sizes = {symbol: machine.scalar(size) for symbol, size in extents(shape).items()}
+def _tensor(rule: Rule, machine: Machine, shape: tuple[int, ...] | None, given: Mapping[Symbol, Any]) -> Tensor:
+    sizes = {symbol: machine.scalar(size) for symbol, size in extents(shape).items()} if shape is not None else {}
     return Tensor(rule, machine, {**_values(given, machine), **sizes})
 
 

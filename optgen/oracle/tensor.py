@@ -278,11 +278,12 @@ def _spine(expr: Any, kind: type) -> list[Any]:
 def outputs(rule: Rule) -> list[Any]:
     """States that the parameter's update reads under no condition, such as an average of it: kept for whoever looks."""
     reads = {key_of(eq.lhs): {key_of(node) for node in eq.rhs.atoms(Indexed)} for eq in rule.equations}
-    needed, waiting = set(), [(rule.param, NOW)]
+    needed: set[Key] = set()
+    waiting: list[Key] = [(rule.param, NOW)]
     while waiting:
         quantity, index = waiting.pop()
         if (quantity, index) not in needed:
             needed.add((quantity, index))
             waiting += [(quantity, NOW)] if index == PAST else reads.get((quantity, index), ())
     pasts = {quantity for keys in reads.values() for quantity, index in keys if index == PAST}
-    return [quantity for quantity, index in reads if index == NOW and quantity in pasts and (quantity, NOW) not in needed]
+    return [q for q, index in reads if index == NOW and q in pasts and (q, NOW) not in needed]

@@ -1,0 +1,116 @@
+"""Verify: generated code against the oracle, for every backend, dtype, variant and class of shapes."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from functools import partial
+from types import ModuleType
+
+from optgen.bounds import BF16, FP16, FP32, FP64
+from optgen.dsl.rule import Rule, Schedule
+from optgen.errors import OptgenError
+from optgen.verify import schedules
+from optgen.verify.cases import Shapes, Variant, parameters, shapes_for, smaller, variants
+from optgen.verify.interpreter import rounded_as_on_a_gpu, verify_in_interpreter
+from optgen.verify.lockstep import Tally, run
+from optgen.verify.report import Row, Verdict, judged, passed, summary, table
+from optgen.verify.runners import Runner, Storage, numpy_runner, torch_runner
+
+__all__ = ["Row", "Verdict", "passed", "summary", "table", "verify_in_interpreter", "verify_rule"]
+
+Modules = Mapping[str, ModuleType]
+Progress = Callable[[int, int, str], None]
+NARROW = (Storage(FP32, FP32), Storage(BF16, BF16), Storage(FP16, FP16), Storage(BF16, FP32))
+STORAGES = {
+    "numpy": (Storage(FP32, FP32), Storage(FP64, FP64)),
+    "torch": (*NARROW, Storage(FP64, FP64)),
+    "triton": (*NARROW, Storage(FP64, FP64)),
+}
+MOST_IN_MPMATH = 400
+MOST_IN_INTERPRETER = 3000
+SCHEDULES = {"numpy": schedules.run_numpy, "torch": schedules.run_torch}
+
+
+def verify_rule(rule: Rule | Schedule, modules: Modules, progress: Progress | None = None) -> list[Row]:
+    """Compares the generated modules, by the backend's name, with the oracle. progress(done, total, what) is told.
+
+    For "triton", pass the module of the PyTorch backend, which launches the kernels; they are skipped in a process
+    without TRITON_INTERPRET=1 (see verify_in_interpreter).
+    Raises OptgenError for a backend that it does not know.
+    """
+    work = list(_schedule_work(rule, modules) if isinstance(rule, Schedule) else _work(rule, modules))
+    rows: list[Row] = []
+    for number, (row, measure) in enumerate(work):
+        if progress is not None:
+            progress(number, len(work), f"{row.backend} {row.dtype} {row.shape}")
+        rows.append(_measured(row, measure))
+    if progress is not None:
+        progress(len(work), len(work), "")
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.backend, row.dtype), []).append(row)
+    return [row for group in groups.values() for row in judged(group)]
+
+
+Work = Iterator[tuple[Row, Callable[[], Tally] | None]]
+
+
+def _measured(row: Row, measure: Callable[[], Tally] | None) -> Row:
+    if measure is None:
+        return row
+    found = measure()
+    verdict, reason = (Verdict.FAIL, found.faults[0]) if found.faults else (Verdict.PASS, found.note)
+    return Row(row.rule, row.backend, row.dtype, row.variant, row.shape, found.ratio, found.ulp, found.relative,
+               found.decided, found.elements, found.bound, verdict, reason)
+
+
+def _work(rule: Rule, modules: Modules) -> Work:
+    for backend in modules:
+        if backend not in STORAGES:
+            raise OptgenError(f"verify does not know the backend {backend!r}")
+        reason = _why_not(backend)
+        if reason:
+            yield Row(rule.name, backend, "all", "all", "all", verdict=Verdict.SKIPPED, reason=reason), None
+            continue
+        for storage in STORAGES[backend]:
+            for variant in variants(rule):
+                for shapes in shapes_for(rule):
+                    row = Row(rule.name, backend, str(storage), variant.name, shapes.name)
+                    limited = _limited(shapes, backend, storage)
+                    yield row, partial(_compare, rule, backend, modules, storage, variant, limited)
+
+
+def _compare(rule: Rule, backend: str, modules: Modules, storage: Storage, variant: Variant, shapes: Shapes) -> Tally:
+    seed = zlib.crc32(f"{rule.name} {variant.name} {shapes.name}".encode())
+    values = parameters(shapes, storage.param, seed)
+    runner: Runner
+    if backend == "numpy":
+        runner = numpy_runner(modules["numpy"], values, variant.hypers, shapes.layout, storage)
+    else:
+        fused = backend == "triton"
+        runner = torch_runner(modules[backend], values, variant.hypers, shapes.layout, storage, fused=fused)
+    with rounded_as_on_a_gpu() if backend == "triton" else nullcontext():
+        return run(rule, runner, variant.hypers, shapes, storage, seed)
+
+
+def _limited(shapes: Shapes, backend: str, storage: Storage) -> Shapes:
+    if storage.param is FP64:
+        return smaller(shapes, MOST_IN_MPMATH)
+    return smaller(shapes, MOST_IN_INTERPRETER) if backend == "triton" else shapes
+
+
+def _why_not(backend: str) -> str:
+    """Why this backend cannot be compared in this process, or nothing."""
+    interprets = backend != "triton" or os.environ.get("TRITON_INTERPRET") == "1"
+    return "" if interprets else "TRITON_INTERPRET=1 is not set in this process"
+
+
+def _schedule_work(schedule: Schedule, modules: Modules) -> Work:
+    for backend, module in modules.items():
+        if backend in SCHEDULES:
+            for variant in variants(schedule):
+                row = Row(schedule.name, backend, "fp64", variant.name, "t = 0 to 20")
+                yield row, partial(SCHEDULES[backend], schedule, module, variant.hypers)

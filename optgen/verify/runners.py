@@ -1,0 +1,202 @@
+"""Runners: one generated module each, stepped like a user would, its parameters and states read back in float64."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.optim import Optimizer
+
+from optgen.bounds import BF16, FLOAT, FP16, FP32, FP64, MULTI, Format, Machine
+from optgen.verify.cases import lay
+
+Array = Any
+States = list[dict[str, Any]]
+NUMPY = {FP32: np.float32, FP64: np.float64}
+TORCH = {FP32: torch.float32, FP64: torch.float64, FP16: torch.float16, BF16: torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The formats of parameters (and gradients) and of states; arithmetic is float32, or float64 for float64."""
+
+    param: Format
+    state: Format
+
+    def __str__(self) -> str:
+        return self.param.name if self.param is self.state else f"{self.param.name}, {self.state.name} states"
+
+    def machine(self, host_scalar: Format = FP64) -> Machine:
+        """The arithmetic that a correct backend does at least as well as."""
+        compute = FP64 if self.param is FP64 else FP32
+        return Machine(compute, self.param, self.state, host_scalar, reals=MULTI if compute is FP64 else FLOAT)
+
+    def round(self, values: Array) -> Array:
+        """The values that the format of parameters holds, in float64."""
+        return double(torch.from_numpy(np.asarray(values, np.float64)).to(TORCH[self.param]))
+
+
+class Runner(Protocol):
+    """A backend that holds one model."""
+
+    host_scalar: Format
+
+    def step(self, grads: Sequence[Array | None], counts: Sequence[int]) -> None:
+        """Makes one step, the counts[i]-th of parameter i. Gradients are float64 that the storage format holds."""
+
+    def read(self) -> tuple[list[Array], States]:
+        """Parameters and states as they are stored, in float64."""
+
+    def complaint(self) -> str:
+        """What is wrong beside numbers, such as inputs that were modified; empty if nothing."""
+
+    def note(self) -> str:
+        """What a reader of the report should know; empty if nothing."""
+
+
+@dataclass(slots=True)
+class NumpyRunner:
+    """`init` and `step` of a NumPy module. Each step is also made in place, which must give the same bits."""
+
+    module: ModuleType
+    params: list[Array]
+    hypers: Mapping[str, Any]
+    layout: str
+    state: States = field(default_factory=list)
+    wrong: str = ""
+    host_scalar: Format = FP64
+
+    def __post_init__(self) -> None:
+        self.state = self.module.init(self.params, **self.hypers)
+
+    def step(self, grads: Sequence[Array | None], counts: Sequence[int]) -> None:
+        pairs = zip(grads, self.params, strict=True)
+        given = [None if g is None else lay(g.astype(p.dtype), self.layout) for g, p in pairs]
+        before = _bits([self.params, self.state, given])
+        copies = [np.array(p) for p in self.params], [{k: np.copy(v)[()] for k, v in s.items()} for s in self.state]
+        params, state = self.module.step(self.params, given, self.state, list(counts), **self.hypers)
+        if _bits([self.params, self.state, given]) != before:
+            self.wrong = "step modified its arguments"
+        in_place = self.module.step(copies[0], given, copies[1], list(counts), **self.hypers, out=True)
+        if _bits(in_place) != _bits((params, state)) or _bits([copies[0]]) != _bits([params]):
+            self.wrong = "out=True gives other numbers"
+        if any(new.dtype != old.dtype or new.shape != old.shape for new, old in zip(params, self.params, strict=True)):
+            self.wrong = "a parameter changed its dtype or shape"
+        self.params, self.state = [lay(p, self.layout) for p in params], state
+
+    def read(self) -> tuple[list[Array], States]:
+        return ([p.astype(np.float64) for p in self.params],
+                [{k: np.asarray(v, np.float64) for k, v in s.items()} for s in self.state])
+
+    def complaint(self) -> str:
+        return self.wrong
+
+    def note(self) -> str:
+        return ""
+
+
+def _bits(tree: Any) -> Any:
+    """Nested lists and dicts of arrays as values that compare bit for bit."""
+    if isinstance(tree, Mapping):
+        return {key: _bits(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [_bits(value) for value in tree]
+    return None if tree is None else np.asarray(tree).tobytes()
+
+
+@dataclass(slots=True)
+class TorchRunner:
+    """The optimizer class of a PyTorch module, eager or fused."""
+
+    optimizer: Optimizer
+    params: list[torch.Tensor]
+    layout: str
+    stored: Format
+    eager_calls: list[str]
+    fused: bool = False
+    wrong: str = ""
+    host_scalar: Format = FP32  # torch keeps step counts, and so we keep host scalars, in float32
+
+    def step(self, grads: Sequence[Array | None], counts: Sequence[int]) -> None:
+        for param, grad, count in zip(self.params, grads, counts, strict=True):
+            param.grad = None if grad is None else tensor(grad, param.dtype, self.layout)
+            state = self.optimizer.state.get(param, {})
+            if "step" in state:
+                state["step"].fill_(count - 1)
+            elif count > 1 and "step" in self.optimizer.rule.keys:  # type: ignore[attr-defined]  # of RuleOptimizer
+                self.optimizer.state[param]["step"] = torch.tensor(float(count - 1))
+        self.optimizer.step()
+        for param, grad, count in zip(self.params, grads, counts, strict=True):
+            told = self.optimizer.state.get(param, {}).get("step")
+            if told is not None and int(told) != (count - 1 if grad is None else count):
+                self.wrong = f"the step count of a parameter is {int(told)} after step {count}"
+            self._check_dtypes(param)
+
+    def _check_dtypes(self, param: torch.Tensor) -> None:
+        for key, value in self.optimizer.state.get(param, {}).items():
+            if value.ndim and value.dtype != TORCH[self.stored]:
+                self.wrong = f"state {key} is stored as {value.dtype}"
+
+    def read(self) -> tuple[list[Array], States]:
+        states = [self.optimizer.state.get(param, {}) for param in self.params]
+        return [double(p) for p in self.params], [{k: double(v) for k, v in s.items() if k != "step"} for s in states]
+
+    def complaint(self) -> str:
+        return self.wrong
+
+    def note(self) -> str:
+        return "not fused: stepped eagerly" if self.fused and self.eager_calls else ""
+
+
+def optimizer_class(module: ModuleType) -> type[Optimizer]:
+    """The optimizer that a generated module defines."""
+    return next(c for c in vars(module).values()
+                if isinstance(c, type) and issubclass(c, Optimizer) and c.__module__ == module.__name__)
+
+
+def numpy_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[str, Any], layout: str,
+                 storage: Storage) -> NumpyRunner:
+    """A model for a NumPy module."""
+    return NumpyRunner(module, [lay(v.astype(NUMPY[storage.param]), layout) for v in values], hypers, layout)
+
+
+def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[str, Any], layout: str, storage: Storage,
+                 fused: bool = False) -> TorchRunner:
+    """A model for a PyTorch module, or for its fused kernels."""
+    params = [torch.nn.Parameter(tensor(v, TORCH[storage.param], layout)) for v in values]
+    optimizer: Any = optimizer_class(module)(params, **hypers)
+    for group in optimizer.param_groups:
+        group["fused"] = fused
+        group["state_dtype"] = TORCH[storage.state]
+    calls: list[str] = []
+    counted = tuple(_counted(update, calls) for update in optimizer.rule.updates)
+    optimizer.rule = replace(optimizer.rule, updates=counted)
+    return TorchRunner(optimizer, list(params), layout, storage.state, calls, fused)
+
+
+def _counted(update: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    @functools.wraps(update)
+    def call(*args: Any, **given: Any) -> Any:
+        calls.append(update.__name__)
+        return update(*args, **given)
+
+    return call
+
+
+def tensor(values: Array, dtype: torch.dtype, layout: str) -> torch.Tensor:
+    """A tensor of this dtype and layout in memory."""
+    laid = lay(np.asarray(values, np.float64), layout)
+    strides = [s // laid.itemsize for s in laid.strides]
+    room = 1 + sum((n - 1) * s for n, s in zip(laid.shape, strides, strict=True)) if laid.size else 0
+    made = torch.zeros(room, dtype=dtype).as_strided(laid.shape, strides)
+    return made.copy_(torch.from_numpy(np.ascontiguousarray(laid)).reshape(laid.shape).to(dtype))
+
+
+def double(x: torch.Tensor) -> Array:
+    """The values of a tensor in float64."""
+    return x.detach().to(torch.float64).numpy().copy()
