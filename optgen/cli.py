@@ -98,10 +98,14 @@ def build(
 
 
 @app.command()
-def verify(rules: RuleNames = None, backends: Backends = None) -> None:
+def verify(
+    rules: RuleNames = None,
+    backends: Backends = None,
+    brief: Annotated[bool, typer.Option("--brief", help="One row for all classes of shapes.")] = False,
+) -> None:
     """Compare generated code with the equations, step by step, within the rounding error that each step may make."""
     # torch takes seconds to import, and no other command but demo needs it
-    if not import_module("optgen.verifying").run(rules or built_in_names(), backends, _console()):
+    if not import_module("optgen.verifying").run(rules or built_in_names(), backends, brief, _console()):
         raise typer.Exit(1)
 
 

@@ -15,23 +15,26 @@ from optgen.dsl.rule import Schedule
 from optgen.errors import RuleError
 from optgen.verify import Row, Verdict, passed, summary, verify_in_interpreter, verify_rule
 
+BRIEF = ("rule", "backend", "dtype")
+FULL = (*BRIEF, "shape")
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.VACUOUS: "red", Verdict.SKIPPED: "yellow"}
 
 
-def run(names: Sequence[str], backends: Sequence[str] | None, console: Console) -> bool:
-    """Verify each rule, print one row for each rule, backend, dtype and class of shapes. Whether all passed."""
+def run(names: Sequence[str], backends: Sequence[str] | None, brief: bool, console: Console) -> bool:
+    """Verify each rule and print a table; `brief` has one row for all classes of shapes. Whether all passed."""
     for name in backends or ():
         backend_module(name)  # an unknown one is refused before the long work
     found: list[Row] = []
     good = True
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn()
+    percent = TextColumn("{task.percentage:>3.0f} %")
+    columns = TextColumn("{task.description}"), BarColumn(), percent, TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=len(names))
         for position, name in enumerate(names):
             rows = list(_rows(name, backends or backend_names(), progress, bar, position))
             good &= passed(rows)
             found += rows
-    console.print(_table(found))
+    console.print(_table(summary(found, BRIEF if brief else FULL)))
     failed = sum(row.verdict in (Verdict.FAIL, Verdict.VACUOUS) for row in found)
     skipped = sum(row.verdict is Verdict.SKIPPED for row in found)
     passes = len(found) - failed - skipped
@@ -66,8 +69,8 @@ def _table(rows: Sequence[Row]) -> Table:
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     table.add_column("reason", overflow="fold")
-    for row in summary(rows):
+    for row in rows:
         verdict = f"[{STYLES[row.verdict]}]{row.verdict.value}[/]"
-        table.add_row(row.rule, row.backend, row.dtype, row.shape, f"{row.ratio:.3f}", f"{row.ulp:.1f}", verdict,
+        table.add_row(row.rule, row.backend, row.dtype, row.shape, f"{row.ratio:.3f}", f"{row.ulp:.3g}", verdict,
                       row.reason)
     return table
