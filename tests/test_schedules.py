@@ -39,7 +39,9 @@ ALL: list[tuple[type[LRScheduler], dict[str, Any]]] = [
     (WarmupCosine, {"total_steps": TOTAL, "warmup_steps": WARMUP, "min_factor": 0.1}),
     (WarmupCosine, {"total_steps": TOTAL, "warmup_steps": 0}),
 ]
-every = pytest.mark.parametrize(("cls", "kwargs"), ALL, ids=[f"{cls.__name__}-{'-'.join(map(str, kw.values()))}" for cls, kw in ALL])
+every = pytest.mark.parametrize(
+    ("cls", "kwargs"), ALL, ids=[f"{cls.__name__}-{'-'.join(map(str, kw.values()))}" for cls, kw in ALL]
+)
 
 
 def optimizer(lrs: tuple[Any, ...] = LRS) -> SGD:
@@ -81,20 +83,26 @@ def test_constant_is_torchs() -> None:
     assert_close(run(Constant), run(lambda o: ConstantLR(o, factor=1.0)))
 
 
-# transformers.optimization, restated from its documentation: linear warmup over w steps from 0, then the decay over n - w.
+# transformers.optimization, restated from its documentation: linear warmup from 0, then the decay over what remains.
 TRANSFORMERS: dict[str, Callable[[int], float]] = {
     "constant_with_warmup": lambda t: t / max(1, WARMUP) if t < WARMUP else 1.0,
     "linear": lambda t: t / max(1, WARMUP) if t < WARMUP else max(0.0, (TOTAL - t) / max(1, TOTAL - WARMUP)),
-    "cosine": lambda t: (t / max(1, WARMUP) if t < WARMUP
-                         else max(0.0, 0.5 * (1 + math.cos(math.pi * (t - WARMUP) / max(1, TOTAL - WARMUP))))),
+    "cosine": lambda t: (
+        t / max(1, WARMUP)
+        if t < WARMUP
+        else max(0.0, 0.5 * (1 + math.cos(math.pi * (t - WARMUP) / max(1, TOTAL - WARMUP))))
+    ),
 }
 
 
-@pytest.mark.parametrize(("name", "make", "steps"), [
-    ("constant_with_warmup", lambda o: WarmupConstant(o, WARMUP), TOTAL + 5),
-    ("linear", lambda o: WarmupLinear(o, TOTAL, WARMUP), TOTAL + 5),
-    ("cosine", lambda o: WarmupCosine(o, TOTAL, WARMUP), TOTAL + 1),
-])
+@pytest.mark.parametrize(
+    ("name", "make", "steps"),
+    [
+        ("constant_with_warmup", lambda o: WarmupConstant(o, WARMUP), TOTAL + 5),
+        ("linear", lambda o: WarmupLinear(o, TOTAL, WARMUP), TOTAL + 5),
+        ("cosine", lambda o: WarmupCosine(o, TOTAL, WARMUP), TOTAL + 1),
+    ],
+)
 def test_warmups_are_those_of_transformers(name: str, make: Callable[[SGD], LRScheduler], steps: int) -> None:
     assert_close(run(make, steps), run(lambda o: LambdaLR(o, TRANSFORMERS[name]), steps))
 
@@ -117,7 +125,9 @@ def test_the_chained_form_equals_the_closed_form(cls: type[LRScheduler], kwargs:
 
 
 @every
-@pytest.mark.parametrize("other", [lambda o: ExponentialLR(o, 0.9), lambda o: StepLR(o, 3, 0.5)], ids=["exponential", "step"])
+@pytest.mark.parametrize(
+    "other", [lambda o: ExponentialLR(o, 0.9), lambda o: StepLR(o, 3, 0.5)], ids=["exponential", "step"]
+)
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_two_schedulers_on_one_optimizer_multiply(
     cls: type[LRScheduler], kwargs: dict[str, Any], other: Callable[[SGD], LRScheduler], ours_first: bool
@@ -127,7 +137,7 @@ def test_two_schedulers_on_one_optimizer_multiply(
     both = [make(one) for make in (makes if ours_first else makes[::-1])]
     theirs = other(alone)
     ours = next(s for s in both if isinstance(s, cls))
-    start = 1 if "warmup_steps" in kwargs and kwargs["warmup_steps"] else 0
+    start = 1 if kwargs.get("warmup_steps") else 0
     lost = 1.0  # where our factor was 0 nothing remains of the other's, as with torch's additive forms
     for step in range(TOTAL - 1):
         if step == start:
@@ -192,13 +202,16 @@ def test_resuming_at_any_step_changes_nothing(cls: type[LRScheduler], kwargs: di
             its.step()
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda o: Cosine(o, 0), "Invalid total_steps value: 0"),
-    (lambda o: WarmupCosine(o, 10, -1), "Invalid warmup_steps value: -1"),
-    (lambda o: Linear(o, 10, min_factor=1.5), "Invalid min_factor value: 1.5"),
-    (lambda o: Linear(o, float("nan")), "Invalid total_steps value: nan"),
-    (lambda o: Linear(o, "ten"), "Invalid total_steps value: ten"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda o: Cosine(o, 0), "Invalid total_steps value: 0"),
+        (lambda o: WarmupCosine(o, 10, -1), "Invalid warmup_steps value: -1"),
+        (lambda o: Linear(o, 10, min_factor=1.5), "Invalid min_factor value: 1.5"),
+        (lambda o: Linear(o, float("nan")), "Invalid total_steps value: nan"),
+        (lambda o: Linear(o, "ten"), "Invalid total_steps value: ten"),
+    ],
+)
 def test_arguments_out_of_bounds_are_refused(make: Callable[[SGD], LRScheduler], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         make(optimizer())

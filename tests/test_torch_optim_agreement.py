@@ -19,26 +19,55 @@ FLOAT64 = 1e-12
 FLOAT32_RATIO = 8.0
 
 ADAM = [
-    {}, {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-6}, {"weight_decay": 0.1}, {"amsgrad": True}, {"maximize": True},
-    {"weight_decay": 0.1, "amsgrad": True, "maximize": True}, {"foreach": True}, {"differentiable": True}, {"betas": (0.0, 0.0)},
-    {"lr": torch.tensor(0.01, dtype=torch.float64)}, {"lr": 0.0},
+    {},
+    {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-6},
+    {"weight_decay": 0.1},
+    {"amsgrad": True},
+    {"maximize": True},
+    {"weight_decay": 0.1, "amsgrad": True, "maximize": True},
+    {"foreach": True},
+    {"differentiable": True},
+    {"betas": (0.0, 0.0)},
+    {"lr": torch.tensor(0.01, dtype=torch.float64)},
+    {"lr": 0.0},
 ]
 CASES: dict[str, list[dict[str, Any]]] = {
     "Adam": [*ADAM, {"weight_decay": 0.1, "decoupled_weight_decay": True}],
     "AdamW": ADAM,
     "SGD": [
-        {}, {"weight_decay": 0.1}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.5}, {"momentum": 0.9, "nesterov": True},
-        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "maximize": True}, {"maximize": True}, {"foreach": True},
-        {"momentum": 0.9, "differentiable": True}, {"lr": torch.tensor(0.01, dtype=torch.float64)}, {"dampening": 0.5},
+        {},
+        {"weight_decay": 0.1},
+        {"momentum": 0.9},
+        {"momentum": 0.9, "dampening": 0.5},
+        {"momentum": 0.9, "nesterov": True},
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "maximize": True},
+        {"maximize": True},
+        {"foreach": True},
+        {"momentum": 0.9, "differentiable": True},
+        {"lr": torch.tensor(0.01, dtype=torch.float64)},
+        {"dampening": 0.5},
     ],
     "RMSprop": [
-        {}, {"weight_decay": 0.1}, {"momentum": 0.9}, {"centered": True}, {"momentum": 0.9, "centered": True, "weight_decay": 0.1},
-        {"maximize": True, "momentum": 0.5}, {"foreach": True}, {"differentiable": True}, {"alpha": 0.5, "eps": 1e-4},
+        {},
+        {"weight_decay": 0.1},
+        {"momentum": 0.9},
+        {"centered": True},
+        {"momentum": 0.9, "centered": True, "weight_decay": 0.1},
+        {"maximize": True, "momentum": 0.5},
+        {"foreach": True},
+        {"differentiable": True},
+        {"alpha": 0.5, "eps": 1e-4},
         {"lr": torch.tensor(0.01, dtype=torch.float64)},
     ],
     "Adagrad": [
-        {}, {"weight_decay": 0.1}, {"lr_decay": 0.01}, {"initial_accumulator_value": 0.5, "lr_decay": 0.1}, {"maximize": True},
-        {"foreach": True}, {"differentiable": True}, {"lr": torch.tensor(0.01, dtype=torch.float64), "eps": 1e-6},
+        {},
+        {"weight_decay": 0.1},
+        {"lr_decay": 0.01},
+        {"initial_accumulator_value": 0.5, "lr_decay": 0.1},
+        {"maximize": True},
+        {"foreach": True},
+        {"differentiable": True},
+        {"lr": torch.tensor(0.01, dtype=torch.float64), "eps": 1e-6},
     ],
 }
 PAIRS = [(name, case) for name, cases in CASES.items() for case in cases]
@@ -71,7 +100,9 @@ def gradients(params: list[Tensor], steps: int) -> Iterator[None]:
 def trained(make: Callable[..., Optimizer], case: dict[str, Any], dtype: torch.dtype) -> list[Tensor]:
     """The parameters after all steps. A differentiable step writes in place, which autograd allows for no leaf."""
     params = [p.requires_grad_(not case.get("differentiable")) for p in parameters(dtype)]
-    optimizer = make(params, **{key: value.clone() if isinstance(value, Tensor) else value for key, value in case.items()})
+    optimizer = make(
+        params, **{key: value.clone() if isinstance(value, Tensor) else value for key, value in case.items()}
+    )
     for _ in gradients(params, STEPS):
         optimizer.step()
     return [p.detach() for p in params]
@@ -84,7 +115,7 @@ def difference(got: list[Tensor], wanted: list[Tensor]) -> float:
 
 
 def reference(name: str, case: dict[str, Any], dtype: torch.dtype) -> list[Tensor]:
-    """What torch computes. Its differentiable step raises the betas to a power in float32, so it is not the reference."""
+    """What torch computes. Its differentiable step raises betas to a power in float32: that is not the reference."""
     return trained(getattr(torch.optim, name), {key: case[key] for key in case if key != "differentiable"}, dtype)
 
 

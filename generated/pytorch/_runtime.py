@@ -31,12 +31,12 @@ from ._rule import (
     total,
 )
 from ._scalars import cos, exp, floor, log, maximum, minimum, sign, sin, sqrt, tanh
-from ._step import Stepped, compute_scalars, real, run, tell_time
+from ._step import Stepped, compute_scalars, real, run, tell_time, unread
 
 __all__ = [
     "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "cols_by_cols", "cols_by_rows", "cos", "exp", "floor",
-    "from_grad", "from_param", "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row", "per_tensor",
-    "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
+    "from_grad", "from_param", "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row",
+    "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
 ]
 
 
@@ -160,7 +160,8 @@ class RuleOptimizer(Optimizer):
         if "step" in one.rule.keys:
             one.count = state["step"]
             one.count += 1
-            one.t = int(one.count.item()) if one.count.device.type == "cpu" else None
+            if one.count.device.type == "cpu" and not unread(one.group):
+                one.t = int(one.count.item())
 
     def _state_of(
         self, param: Tensor, grad: Tensor, rule: UpdateRule, states: Mapping[str, State], group: Group
@@ -179,8 +180,7 @@ class RuleOptimizer(Optimizer):
 
     def _hypers(self, group: Group) -> dict[str, Any]:
         """The hyperparameters of a group by symbol. Raises ValueError for what a scheduler may have put there."""
-        keep = group.get("differentiable") or group.get("capturable")
-        hypers = read(self.rule.hypers, group, keep_tensors=bool(keep))
+        hypers = read(self.rule.hypers, group, keep_tensors=bool(group.get("differentiable")) or unread(group))
         message = self.rule.requires(**answer(self.rule.requires, hypers)) if self.rule.requires else ""
         if message:
             raise ValueError(message)
@@ -212,7 +212,8 @@ class RuleOptimizer(Optimizer):
 
 def _new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> Tensor:
     if kind.host:
-        return torch.full((), kind.init, dtype=torch.float64)  # type: ignore[arg-type]  # a number
+        device = param.device if _checkpoints.on_device(group) else None
+        return torch.full((), kind.init, dtype=torch.float64, device=device)  # type: ignore[arg-type]  # a number
     dtype = None if param.is_complex() else group.get("state_dtype")
     if kind.shape is per_element:
         state = torch.zeros_like(param, dtype=dtype, memory_format=torch.preserve_format)

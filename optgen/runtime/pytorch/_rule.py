@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -128,10 +126,10 @@ class UpdateRule:
         return self.otherwise.for_ndim(ndim) if self.otherwise else None
 
 
-@cache
 def asked(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a function's parameters."""
-    return tuple(inspect.signature(function).parameters)
+    """The names of a Python function's parameters."""
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def answer(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,12 +44,17 @@ def real(x: Tensor) -> Tensor:
     return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
 
 
+def unread(group: Mapping[str, Any]) -> bool:
+    """Whether a tensor may not be read: its value would be frozen by a capture, and breaks the graph of a compiler."""
+    return bool(group.get("capturable")) or torch.compiler.is_compiling()
+
+
 def tell_time(stepped: Iterable[Stepped]) -> None:
-    """Gives each its t. Counts on a device are read in one transfer for each device; for capture they stay there."""
+    """Gives each its t. Counts on a device are read in one transfer for each device, or stay tensors."""
     waiting: dict[torch.device, list[Stepped]] = {}
     for one in stepped:
         if one.count is not None and one.t is None:
-            if one.group.get("capturable"):
+            if unread(one.group):
                 one.t = one.count.double()
             else:
                 waiting.setdefault(one.count.device, []).append(one)
@@ -63,23 +68,23 @@ def compute_scalars(stepped: Iterable[Stepped]) -> None:
     """Gives each its host scalars, evaluated once for all that agree in what `host` reads; stores new host states."""
     known: dict[tuple[Any, ...], dict[str, Any]] = {}
     for one in stepped:
-        size = one.param.shape
-        pasts = {key: one.stored[key].item() for key, state in one.states.items() if state.host}
+        size, tensors = one.param.shape, unread(one.group)
+        hosted = {key: one.stored[key] for key, state in one.states.items() if state.host}
         varying = {
             "t": one.t,
             "first": one.first,
             "numel": one.param.numel(),
             "rows": size[-2] if len(size) > 1 else 1,
             "cols": size[-1] if size else 1,
-            **{one.states[key].past: value for key, value in pasts.items()},
+            **{one.states[key].past: past.double() if tensors else past.item() for key, past in hosted.items()},
         }
         given = answer(one.rule.host, varying)
-        at = (id(one.rule), id(one.group), *given.values())
+        at = (id(one.rule), id(one.group), *((id(one),) if tensors else given.values()))
         if at not in known:
             known[at] = {**one.hypers, **one.rule.host(**given, **answer(one.rule.host, one.hypers))}
         one.scalars = known[at]
-        for key in pasts:
-            one.stored[key].fill_(one.scalars[one.states[key].name])
+        for key, past in hosted.items():
+            past.fill_(one.scalars[one.states[key].name])
 
 
 def run(stepped: list[Stepped]) -> None:
@@ -108,18 +113,15 @@ def _run_loops(rule: UpdateRule, stepped: list[Stepped]) -> None:
 def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor]) -> None:
     update = one.rule.updates[loop]
     keep = torch.is_grad_enabled()
-    offered = {
-        **{name: _scalar(value, one) for name, value in one.scalars.items()},
-        **{name: _scalar(value, one) for name, value in common.items()},
-        **one.new,
-    }
     names = asked(update)
+    values = {**one.scalars, **common, **one.new}
+    given = {name: _scalar(values[name], one) for name in names if name in values}
     for key, state in one.states.items():
         if state.past in names and not state.host:
-            offered[state.past] = _loaded(one.stored[key], one.dtype, keep)
+            given[state.past] = _loaded(one.stored[key], one.dtype, keep)
     grad = _loaded(one.grad, one.dtype, keep)
     grad = -grad if one.group.get("maximize") else grad
-    one.new.update(update(_loaded(one.param, one.dtype, keep), grad, **answer(update, offered)))
+    one.new.update(update(_loaded(one.param, one.dtype, keep), grad, **given))
 
 
 def _loaded(x: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:

@@ -1,0 +1,72 @@
+"""Faults: what no step can take, told by the parameter it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import _get_capturable_supported_devices
+
+from ._rule import State, UpdateRule
+
+
+def in_param(cls: type, where: str, param: Tensor, rule: UpdateRule) -> str:
+    """What is wrong with a parameter for this rule; empty if nothing is."""
+    if not (param.is_floating_point() or param.is_complex()):
+        return f"{cls.__name__} cannot update {where}: its dtype is {param.dtype}"
+    if param.is_complex() and not rule.supports_complex:
+        return f"{cls.__name__} does not support complex parameters: {where}"
+    if rule.for_ndim(param.dim()) is None:
+        shapes = f"{rule.ndim}D parameters" if rule.ndim is not None else f"parameters of {rule.min_ndim} axes or more"
+        return f"{cls.__name__} only supports {shapes} whereas we found a parameter with size: {param.shape}"
+    if param.layout is torch.strided and _overlaps(param):
+        return f"{cls.__name__} cannot update {where}: its elements share memory, as those of an expanded tensor do"
+    return ""
+
+
+def in_step(param: Tensor, grad: Tensor, states: Mapping[str, State], stored: Mapping[str, Any]) -> str:
+    """What is wrong with the gradient or the state of a parameter; empty if nothing is."""
+    if grad.shape != param.shape or grad.device != param.device or grad.is_complex() != param.is_complex():
+        return f"the gradient is {_shown(grad)}, the parameter {_shown(param)}"
+    for key, state in states.items():
+        value = stored.get(key)
+        if value is None or state.host:
+            continue
+        if value.shape != state.shape(param.shape) or value.device != param.device:
+            return f"the state {key!r} is {_shown(value)}, the parameter {_shown(param)}"
+    return ""
+
+
+def dense(cls: type, rule: UpdateRule, hypers: Mapping[str, Any], grad: Tensor) -> Tensor:
+    """A sparse gradient with its zeros. Raises RuntimeError, in torch's words, where they would count."""
+    if not rule.sparse:
+        adam = cls.__name__ in ("Adam", "AdamW")
+        who, advice = ("Adam", ", please consider SparseAdam instead") if adam else (cls.__name__, "")
+        raise RuntimeError(f"{who} does not support sparse gradients{advice}")
+    if hypers.get("weight_decay"):
+        raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+    return grad.to_dense()
+
+
+def check_capturable(param: Tensor) -> None:
+    """Raises AssertionError, as torch does, for a parameter whose step cannot be captured."""
+    devices = _get_capturable_supported_devices()
+    if param.device.type not in devices and not torch.compiler.is_compiling():
+        raise AssertionError(f"If capturable=True, params and state_steps must be on supported devices: {devices}.")
+
+
+def _shown(x: Tensor) -> str:
+    return f"{x.dtype} of shape {tuple(x.shape)} on {x.device}"
+
+
+def _overlaps(x: Tensor) -> bool:
+    """Whether two elements may lie at one address."""
+    reach = 1
+    for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
+        if size > 1:
+            if stride < reach:
+                return x.numel() > 0
+            reach += stride * (size - 1)
+    return False
