@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, LRScheduler, SequentialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from optgen.build import compile, optimizer
 from optgen.demo.lockstep import LockStep
@@ -32,13 +32,13 @@ def run(steps: int, folder: Path, console: Console) -> bool:
     if steps < 10:
         raise OptgenError(f"the demo needs at least 10 steps, not {steps}\nhint: the first tenth of them is the warmup")
     warmup = round(steps * WARMUP)
-    built, factor = optimizer("adamw"), compile("warmup_cosine", "numpy").factor
+    built, warmup_cosine = optimizer("adamw"), compile("warmup_cosine", "torch").WarmupCosine
     corpus = read_corpus()
 
     introduce(corpus, steps, built, console)
     models = [fresh_model(corpus) for _ in range(2)]
     generated, stock = built(models[0].parameters(), lr=LR), torch.optim.AdamW(models[1].parameters(), lr=LR)
-    schedule = LambdaLR(generated, lambda t: factor(t, total_steps=steps, warmup_steps=warmup))
+    schedule = warmup_cosine(generated, total_steps=steps, warmup_steps=warmup)
     columns = TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as progress, ThreadPoolExecutor(2) as pool, single_threaded():
         bars = [progress.add_task(name, total=steps) for name in ("generated AdamW", "torch.optim.AdamW")]
