@@ -18,6 +18,7 @@ from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import OptgenError, RuleError
 from optgen.listing import module_name
 from optgen.passes import lower
+from optgen.passes.validate import validate
 
 Source = str | Path | Rule | Schedule
 Files = dict[str, str]  # path below the output folder -> text
@@ -88,6 +89,8 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None) -> B
     files: Files = {}
     refused: list[tuple[str, str, str]] = []
     for rule in rules:
+        if isinstance(rule, Schedule):
+            validate(rule)  # a rule is validated where it is lowered
         program = lower(rule) if isinstance(rule, Rule) else None
         for name, module in modules.items():
             try:

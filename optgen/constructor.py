@@ -25,7 +25,7 @@ def argument(d: Declaration) -> str:
 
 def hyper(d: Declaration, required: bool = False) -> str:
     bounds = [
-        f"{side}={value}"
+        f"{side}={value!r}"
         for side, value in (
             ("at_least", d.bounds.at_least),
             ("above", d.bounds.above),

@@ -14,6 +14,7 @@ import sympy
 from optgen import __version__, equations
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, Kind
+from optgen.errors import escaped
 from optgen.ir import BATCH, COLS, ROWS, TENSOR, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, reads
 from optgen.languages import HOST
 from optgen.passes import Program
@@ -42,7 +43,7 @@ def header(rule: Rule | Schedule, backend: str) -> list[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-    return [line.replace("\\", "\\\\").replace('"""', "'''") for line in lines]  # nothing in it may end the docstring
+    return [docstring(line) for line in lines]
 
 
 def default(declaration: Declaration) -> str:
@@ -50,9 +51,14 @@ def default(declaration: Declaration) -> str:
     return repr(declaration.default)
 
 
+def docstring(text: str) -> str:
+    """The text as a line of a docstring, which it can neither end nor hide in."""
+    return escaped(text).replace("\\", "\\\\").replace('"""', "'''")
+
+
 def quote(text: str) -> str:
-    """The text as a Python string in double quotes."""
-    return json.dumps(text)
+    """The text as a Python string, in double quotes if it is plain."""
+    return json.dumps(text) if text.isascii() and text.isprintable() else ascii(text)
 
 
 def annotation(declaration: Declaration, number: str = "float") -> str:

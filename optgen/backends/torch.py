@@ -12,6 +12,7 @@ from optgen.dsl.symbols import Kind
 from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
 from optgen.languages import HOST, SCALAR, TORCH
 from optgen.listing import (
+    docstring,
     header,
     host_names,
     is_elementwise,
@@ -81,7 +82,7 @@ def emit(program: Program) -> str:
         spec=spec,
         arguments=arguments(rule),
         defaults=defaults(rule),
-        about=f"{rule.name}{': ' + rule.use if rule.use else ''}.",
+        about=docstring(f"{rule.name}{': ' + rule.use if rule.use else ''}."),
     )
 
 
@@ -101,7 +102,7 @@ def emit_schedule(schedule: Schedule) -> str:
         hypers=[hyper(d, required=True) for d in ordered],
         opens=signature("factor", ["t: int", *(["*"] if ordered else []), *(argument(d) for d in ordered)], "float"),
         constructor=[*(argument(d) for d in ordered), "last_epoch: int = -1"],
-        about=f"{schedule.name}{': ' + schedule.use if schedule.use else ''}.",
+        about=docstring(f"{schedule.name}{': ' + schedule.use if schedule.use else ''}."),
     )
 
 

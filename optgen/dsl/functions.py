@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import sympy
-from sympy import Abs, And, Function, Ne, Not, Or, cos, exp, floor, log, pi, sign, sin, sqrt, tanh
+from sympy import Function, pi
 
-from optgen.dsl.names import caller
+from optgen.dsl.expression import refuse_text
+from optgen.dsl.names import caller, shown
 from optgen.dsl.rule import Eq
 from optgen.errors import RuleError
 
@@ -40,13 +43,51 @@ __all__ = [
 ]
 
 
-class Max(Function):
+def _without_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of SymPy, which by itself would evaluate an argument that is a text as Python."""
+
+    @wraps(function, updated=())
+    def call(*args: Any) -> Any:
+        for arg in args:
+            refuse_text(arg, f"an argument of {function.__name__}", caller())
+        return function(*args)
+
+    return call
+
+
+Abs, cos, exp, floor, log, sign, sin, sqrt, tanh = (
+    _without_text(function)
+    for function in (
+        sympy.Abs,
+        sympy.cos,
+        sympy.exp,
+        sympy.floor,
+        sympy.log,
+        sympy.sign,
+        sympy.sin,
+        sympy.sqrt,
+        sympy.tanh,
+    )
+)
+And, Ne, Not, Or = (_without_text(function) for function in (sympy.And, sympy.Ne, sympy.Not, sympy.Or))
+
+
+class _Named(Function):
+    """A function of optgen's own, which SymPy knows by its name only."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        for arg in args:
+            refuse_text(arg, f"an argument of {cls.__name__}", caller())
+        return super().__new__(cls, *args, **options)
+
+
+class Max(_Named):
     """The larger of two; a NaN in either is kept. Keeps the author's order, which sympy.Max does not."""
 
     nargs = 2
 
 
-class Min(Function):
+class Min(_Named):
     """The smaller of two; a NaN in either is kept. Keeps the author's order, which sympy.Min does not."""
 
     nargs = 2
@@ -57,43 +98,43 @@ def clip(x: Any, low: Any, high: Any) -> Any:
     return Min(Max(x, low), high)
 
 
-class total(Function):
+class total(_Named):
     """total(x, over): the sum of x over elems, rows, cols or model."""
 
     nargs = 2
 
 
-class mean(Function):
+class mean(_Named):
     """mean(x, over): the arithmetic mean. mean(x, cols) leaves one number per row."""
 
     nargs = 2
 
 
-class norm(Function):
+class norm(_Named):
     """norm(x, over): the Euclidean norm, the square root of the sum of squares."""
 
     nargs = 2
 
 
-class rms(Function):
+class rms(_Named):
     """rms(x, over): the square root of the mean of squares."""
 
     nargs = 2
 
 
-class amax(Function):
+class amax(_Named):
     """amax(x, over): the largest value."""
 
     nargs = 2
 
 
-class matmul(Function):
+class matmul(_Named):
     """matmul(a, b): the matrix product over the last two axes."""
 
     nargs = 2
 
 
-class transpose(Function):
+class transpose(_Named):
     """transpose(a): the last two axes exchanged."""
 
     nargs = 1
@@ -116,6 +157,7 @@ def Piecewise(*pairs: tuple[Any, Any]) -> Any:
                 "Piecewise takes pairs of a value and a condition", loc, "write Piecewise((a, t <= 5), (b, True))"
             )
         value, condition = pair
+        refuse_text(value, "a value of Piecewise", loc)
         last = position == len(pairs) - 1
         if isinstance(condition, Eq):
             condition = sympy.sympify(condition)
@@ -127,7 +169,7 @@ def Piecewise(*pairs: tuple[Any, Any]) -> Any:
             )
         if not isinstance(condition, (bool, sympy.logic.boolalg.Boolean)):
             raise RuleError(
-                f"a condition of Piecewise is {condition!r}, which is not a condition",
+                f"a condition of Piecewise is {_text(condition)}, which is not a condition",
                 loc,
                 "write a relation such as t <= 5 or Ne(momentum, 0), first, or a flag",
             )
@@ -137,3 +179,7 @@ def Piecewise(*pairs: tuple[Any, Any]) -> Any:
     if not made:
         raise RuleError("Piecewise was given no pair", loc, "write Piecewise((a, t <= 5), (b, True))")
     return sympy.Piecewise(*made, evaluate=False)
+
+
+def _text(condition: Any) -> str:
+    return str(condition) if isinstance(condition, sympy.Basic) else shown(condition)

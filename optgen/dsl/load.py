@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import io
 import linecache
-import sys
+import stat
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +16,19 @@ from types import ModuleType
 
 import sympy
 
-from optgen.dsl.names import check_identifier
+from optgen.dsl.names import FILES, check_identifier
+from optgen.dsl.names import shown as text_of
 from optgen.dsl.rule import Rule, Schedule
-from optgen.errors import Loc, OptgenError, RuleError
+from optgen.errors import Loc, OptgenError, RuleError, printable
+
+LARGEST_FILE = 1_000_000  # bytes
+HINTS = {
+    "truth value": "write & | ~ for `and`, `or`, `not`, and (0 < t) & (t < 5) for 0 < t < 5; a branch is a Piecewise",
+    "SystemExit": "a rule file only defines `rule`; it must not stop the program",
+    "RecursionError": "name the parts of the expression in equations of their own",
+    "NameError": "import it from optgen, or declare it with tensors(...), hyper(...) or flag(...)",
+    "SyntaxError": "the file is read as Python",
+}
 
 
 @contextmanager
@@ -45,49 +57,61 @@ def load(name_or_path: str | Path) -> Rule | Schedule:
     """
     text = str(name_or_path)
     if text.endswith(".py") or "/" in text or isinstance(name_or_path, Path):
-        return load_file(Path(text))
-    if text.lower() in built_in_names():
-        return load_file(built_in_folder() / f"{text.lower()}.py", f"rules/{text.lower()}.py")
+        return _load(Path(text), printable(text), "")
+    name = text.lower()
+    if name in built_in_names():
+        return _load(built_in_folder() / f"{name}.py", f"rules/{name}.py", f"rules/{name}.py")
+    near = difflib.get_close_matches(name, built_in_names(), 1)
     raise OptgenError(
-        f"there is no built-in rule {text!r}\nhint: choose one of {', '.join(built_in_names())}, "
-        "or give the path of a rule file that ends in .py"
+        f"there is no built-in rule '{printable(text)}'\nhint: "
+        + (f"did you mean {near[0]}? There " if near else "there ")
+        + f"are {', '.join(built_in_names())}; or give the path of a rule file, which ends in .py"
     )
 
 
-def load_file(path: Path, shown: str | None = None) -> Rule | Schedule:
-    """The module-level `rule` of a file, named after its docstring or its file. `shown` is its path in messages."""
-    shown = shown or str(path)
-    try:
-        source = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise OptgenError(f"there is no rule file {shown}\nhint: `optgen new NAME` writes one to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptgenError(
-            f"the rule file {shown} cannot be read: {error}\nhint: it must be a text file in UTF-8"
-        ) from None
-    module = _execute(source, shown)
-    rule = getattr(module, "rule", None)
+def _load(path: Path, shown: str, source: str) -> Rule | Schedule:
+    """The module-level `rule` of a file. `shown` is its path in messages, `source` in generated files."""
+    stem = check_identifier(path.stem, "the file name", Loc(shown, 1, 0), FILES)
+    module = _execute(_text(path, shown), shown)
     start = Loc(shown, 1, 1)
+    if not hasattr(module, "rule"):
+        raise RuleError("the file defines no `rule`", start, "end it with rule = Rule(...) or rule = Schedule(...)")
+    rule = module.rule
     if not isinstance(rule, (Rule, Schedule)):
-        raise RuleError(
-            f"the file defines no `rule`, found {type(rule).__name__}",
-            start,
-            "end it with rule = Rule(...) or rule = Schedule(...)",
-        )
-    stem = check_identifier(path.stem, "file name", start)
-    doc = (module.__doc__ or "").strip()
-    return replace(rule, name=rule.name or _class_name(doc, stem), doc=rule.doc or doc, source=_provenance(shown))
+        raise RuleError(f"`rule` is {text_of(rule)}, not a Rule or a Schedule", start, "end it with rule = Rule(...)")
+    doc = module.__doc__.strip() if isinstance(module.__doc__, str) else ""
+    name = rule.name or check_identifier(_class_name(doc, stem), "the class", Loc(shown, 1, 0))
+    return replace(rule, name=name, doc=rule.doc or doc, source=source or path.name)
+
+
+def _text(path: Path, shown: str) -> str:
+    """The text of a rule file."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or a pipe"
+            what = "larger than a rule can be" if stat.S_ISREG(found.st_mode) else what
+            raise OptgenError(f"{shown} is {what}, not a rule file\nhint: give the path of a Python file")
+        return path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        raise OptgenError(f"there is no rule file {shown}\nhint: `optgen new NAME` writes one to start from") from None
+    except UnicodeDecodeError:
+        raise OptgenError(f"{shown} is not a text file\nhint: a rule file is Python, saved as UTF-8") from None
+    except (OSError, ValueError) as error:  # a path that holds a zero is a ValueError
+        why = error.strerror if isinstance(error, OSError) else "no file has such a name"
+        raise OptgenError(f"{shown} cannot be read: {why}\nhint: give the path of a Python file") from None
 
 
 def _execute(source: str, shown: str) -> ModuleType:
-    lines = source.splitlines(keepends=True)
-    linecache.cache[shown] = (len(source), None, lines, shown)
+    # Lines as Python counts them: str.splitlines also ends one at a form feed
+    linecache.cache[shown] = (len(source), None, list(io.StringIO(source)), shown)
     module = ModuleType("optgen_rule_" + hashlib.sha256(shown.encode()).hexdigest()[:12])
     module.__file__ = shown
     try:
         with literal():
-            exec(compile(source, shown, "exec"), module.__dict__)  # a rule file is Python that the user chose to run
-    except (RuleError, KeyboardInterrupt, SystemExit):
+            code = compile(source, shown, "exec", dont_inherit=True)
+            exec(code, module.__dict__)  # a rule file is Python that the user chose to run
+    except (RuleError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever a rule file raises is the user's to see, at the line that raised it
         raise _raised(error, shown) from error
@@ -96,24 +120,17 @@ def _execute(source: str, shown: str) -> ModuleType:
 
 def _raised(error: BaseException, shown: str) -> RuleError:
     line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
-    for frame in traceback.extract_tb(sys.exc_info()[2]):
+    for frame in traceback.extract_tb(error.__traceback__):
         line = frame.lineno or line if frame.filename == shown else line
-    hint = (
-        "a condition on hyperparameters belongs in a Piecewise; Python's `if` cannot decide it"
-        if "truth value" in str(error)
-        else "the file stops at this line; correct it and run again"
-    )
-    return RuleError(f"the rule file raises {type(error).__name__}: {error}", Loc(shown, line, line), hint)
+    *_, text = traceback.format_exception_only(type(error), error)  # a str() that fails itself is told as such
+    hint = next((hint for sign, hint in HINTS.items() if sign in text), "the file stops here; mend it and run again")
+    return RuleError(f"the rule file raises {' '.join(text.split())}", Loc(shown, line, line), hint)
 
 
 def _class_name(doc: str, stem: str) -> str:
     word = doc.split(".")[0].strip() if doc else ""
-    return word if word.replace("-", "").lower() == stem.replace("_", "") and word.isidentifier() else _camel(stem)
+    return word if word.lower() == stem.replace("_", "").lower() else _camel(stem)
 
 
 def _camel(stem: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in stem.split("_"))
-
-
-def _provenance(shown: str) -> str:
-    return shown if shown.startswith("rules/") else Path(shown).name

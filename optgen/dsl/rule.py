@@ -9,7 +9,9 @@ from typing import Any
 import sympy
 from sympy import Indexed, IndexedBase
 
-from optgen.dsl.names import IDENTIFIER, caller, check_identifier
+from optgen.dsl.expression import expression
+from optgen.dsl.fields import field_problems
+from optgen.dsl.names import caller, check_identifier, name_problem, shown
 from optgen.dsl.symbols import Declaration, Hyper, t
 from optgen.errors import Loc, Problem, RuleError
 
@@ -23,9 +25,10 @@ class Eq:
     loc: Loc | None = field(compare=False)
 
     def __init__(self, lhs: Any, rhs: Any) -> None:
-        object.__setattr__(self, "lhs", sympy.sympify(lhs, strict=True))
-        object.__setattr__(self, "rhs", sympy.sympify(rhs, strict=True))
-        object.__setattr__(self, "loc", caller())
+        loc = caller()
+        object.__setattr__(self, "lhs", expression(lhs, "the left side of the equation", loc))
+        object.__setattr__(self, "rhs", expression(rhs, "the right side of the equation", loc))
+        object.__setattr__(self, "loc", loc)
 
     def _sympy_(self) -> Any:
         """As a condition, in a Piecewise or beside & | ~, an equation is SymPy's relation."""
@@ -79,21 +82,23 @@ class Rule:
     loc: Loc | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "loc", self.loc or caller(2))
+        loc = self.loc or caller(2)
+        object.__setattr__(self, "loc", loc)
+        _check_fields(self, loc)
         object.__setattr__(self, "equations", tuple(self.equations))
-        object.__setattr__(self, "requires", tuple(self.requires))
-        problems = [*self._check_equations(), *self._check_keys(), *self._check_quantities()]
+        object.__setattr__(self, "requires", _conditions(self.requires, loc))
+        starts = {q: expression(v, f"the initial value of {_text(q)}", loc.of("init")) for q, v in self.init.items()}
+        object.__setattr__(self, "init", starts)
+        problems = [*self._check_equations(loc), *self._check_keys(loc), *self._check_quantities(loc)]
         if problems:
             raise RuleError.several(problems)
-        if self.name:
-            check_identifier(self.name, "rule", self.loc)
 
     def expressions(self) -> Iterator[Any]:
         """Every expression that the rule is made of."""
         for equation in self.equations:
             yield equation.lhs
             yield equation.rhs
-        yield from (sympy.sympify(value) for value in self.init.values())
+        yield from self.init.values()
         yield from (condition for condition, _ in self.requires)
 
     @property
@@ -101,14 +106,14 @@ class Rule:
         """The constructor's arguments, in the order of declaration."""
         return declarations_of(self.expressions())
 
-    def _check_equations(self) -> Iterator[Problem]:
+    def _check_equations(self, loc: Loc) -> Iterator[Problem]:
         if not self.equations:
-            yield Problem("the rule has no equations", self.loc, "write equations=[Eq(theta[t], ...)]")
-        for equation in self.equations:
+            yield Problem("the rule has no equations", loc, "write equations=[Eq(theta[t], ...)]")
+        for number, equation in enumerate(self.equations, 1):
             if not isinstance(equation, Eq):
                 yield Problem(
-                    f"{equation!r} is not an equation of optgen",
-                    self.loc,
+                    f"equation {number} is {_text(equation)}, not an equation of optgen",
+                    loc.of("equations"),
                     "use Eq from optgen: sympy.Eq evaluates its arguments, and Eq(x, x) becomes True",
                 )
             elif not isinstance(equation.lhs, Indexed) or len(equation.lhs.indices) != 1:
@@ -116,44 +121,41 @@ class Rule:
                     f"the left side {equation.lhs} is not a quantity at one index", equation.loc, "write Eq(m[t], ...)"
                 )
 
-    def _check_keys(self) -> Iterator[Problem]:
-        seen: dict[str, Any] = {}
+    def _check_keys(self, loc: Loc) -> Iterator[Problem]:
+        loc = loc.of("state_keys")
+        seen: dict[Any, Any] = {}
         for quantity, key in self.state_keys.items():
-            if not isinstance(key, str) or not IDENTIFIER.fullmatch(key):
-                yield Problem(
-                    f"state key {key!r} of {quantity} is not a valid name",
-                    self.loc,
-                    "use an ASCII letter, then letters, digits or underscores, at most 64 in all",
-                )
+            name = _text(quantity)
+            problem = name_problem(key, f"the state key of {name}", loc, frozenset(["param"]))
+            if problem:
+                yield problem
             elif key in seen:
                 yield Problem(
-                    f"state key {key!r} is given to both {seen[key]} and {quantity}",
-                    self.loc,
+                    f"the state key {key!r} is given to both {seen[key]} and {name}",
+                    loc,
                     "a checkpoint needs one name for each state",
                 )
-            elif key == "step" and quantity != t:
+            elif (key == "step") != (quantity == t):
                 yield Problem(
-                    f"state key 'step' of {quantity} is kept for the step count",
-                    self.loc,
+                    f"the state key of {name} is {key!r}, but 'step' is that of the step count t and of nothing else",
+                    loc,
                     "choose another key; {t: 'step'} stores the count",
                 )
-            seen[str(key)] = quantity
+            seen[key] = name
 
-    def _check_quantities(self) -> Iterator[Problem]:
-        for what in (self.param, self.grad):
+    def _check_quantities(self, loc: Loc) -> Iterator[Problem]:
+        for where, what in (("param", self.param), ("grad", self.grad)):
             if not isinstance(what, IndexedBase):
-                yield Problem(
-                    f"{what!r} is given as the parameter or the gradient, but is no quantity",
-                    self.loc,
-                    'declare it with tensors("theta g")',
-                )
+                yield Problem(f"{where} is {_text(what)}, which is no quantity", loc.of(where), "declare it by tensors")
+        if isinstance(self.param, IndexedBase) and self.param == self.grad:
+            yield Problem(f"{_text(self.param)} is both param and grad", loc.of("grad"), "declare a quantity for each")
         used = {atom for e in self.expressions() for atom in e.atoms(IndexedBase)} | {self.param, self.grad, t}
         for where, quantities in (("state_keys", self.state_keys), ("init", self.init)):
             for quantity in quantities:
                 if quantity not in used:
                     yield Problem(
-                        f"{where} names {quantity}, which stands in no equation",
-                        self.loc,
+                        f"{where} names {_text(quantity)}, which stands in no equation",
+                        loc.of(where),
                         "remove the entry or correct its name",
                     )
 
@@ -175,13 +177,16 @@ class Schedule:
     loc: Loc | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "loc", self.loc or caller(2))
-        object.__setattr__(self, "value", sympy.sympify(self.value, strict=True))
+        loc = self.loc or caller(2)
+        object.__setattr__(self, "loc", loc)
+        _check_fields(self, loc)
+        object.__setattr__(self, "value", expression(self.value, "the value of the schedule", loc))
+        object.__setattr__(self, "requires", _conditions(self.requires, loc))
         strangers = sorted(str(s) for s in self.value.free_symbols if s != t and not isinstance(s, Hyper))
         if strangers:
             raise RuleError(
                 f"the schedule reads {', '.join(strangers)}",
-                self.loc,
+                loc,
                 "a schedule is an expression of t and hyperparameters declared with hyper(...)",
             )
 
@@ -195,3 +200,21 @@ def declarations_of(expressions: Any) -> tuple[Declaration, ...]:
     """The declarations of all hyperparameters in the expressions, each once, in the order of declaration."""
     found = {a.declaration for e in expressions for a in e.atoms(Hyper)}
     return tuple(sorted(found, key=lambda d: d.order))
+
+
+def _check_fields(made: Rule | Schedule, loc: Loc) -> None:
+    problems = list(field_problems(made, loc))
+    if problems:
+        raise RuleError.several(problems)
+    if made.name:
+        check_identifier(made.name, "rule", loc)
+
+
+def _conditions(requires: Sequence[tuple[Any, str]], loc: Loc) -> tuple[tuple[Any, str], ...]:
+    loc = loc.of("requires")
+    return tuple((expression(condition, "a condition of requires", loc), message) for condition, message in requires)
+
+
+def _text(value: Any) -> str:
+    """What stands where a quantity or an equation should, in a message."""
+    return str(value) if isinstance(value, (IndexedBase, sympy.Symbol)) else shown(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +12,8 @@ from typing import Any
 
 from sympy import IndexedBase, Symbol
 
-from optgen.dsl.names import caller, check_identifier
+from optgen.dsl.expression import refuse_text
+from optgen.dsl.names import caller, check_identifier, shown
 from optgen.errors import Loc, RuleError
 
 Number = int | float
@@ -69,7 +71,29 @@ class Declaration:
 _order = itertools.count()
 
 
-class Hyper(Symbol):
+class Undecided(Symbol):
+    """A symbol whose value only a step knows, so that Python's `if`, `and`, `or` and `not` cannot use it."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        raise RuleError(
+            f"Python cannot decide whether {self.name} holds",
+            caller(),
+            f"write Piecewise((a, {self.name}), (b, True)) for an `if`, and & | ~ for `and`, `or`, `not`",
+        )
+
+
+class Recurrence(IndexedBase):
+    """A quantity of a recurrence. SymPy would evaluate an index that is a text as Python."""
+
+    def __getitem__(self, index: Any, **options: Any) -> Any:
+        for part in index if isinstance(index, (tuple, list)) else (index,):
+            refuse_text(part, f"an index of {self.label}", caller())
+        return super().__getitem__(index, **options)
+
+
+class Hyper(Undecided):
     """A hyperparameter in an equation. The declaration is part of its identity, so no cache can mix two of them."""
 
     __slots__ = ("declaration",)
@@ -86,7 +110,7 @@ class Hyper(Symbol):
 
 
 t = Symbol("t", integer=True)
-first = Symbol("first")
+first = Undecided("first")
 elems, rows, cols, model = (Symbol(name, integer=True) for name in ("elems", "rows", "cols", "model"))
 numel = Symbol("numel", integer=True)
 
@@ -101,7 +125,7 @@ def tensors(names: str) -> Any:
     Raises RuleError for a name that is invalid or reserved.
     """
     loc = caller()
-    made = tuple(IndexedBase(check_identifier(name, "quantity", loc), real=True) for name in names.split())
+    made = tuple(Recurrence(check_identifier(name, "quantity", loc), real=True) for name in _split(names, loc))
     if not made:
         raise RuleError("tensors() was given no name", loc, 'write tensors("theta g m")')
     return made[0] if len(made) == 1 else made
@@ -120,36 +144,31 @@ def hyper(
     """A hyperparameter: one symbol, or one for each element of a tuple default (`betas` gives beta1, beta2).
 
     Bounds hold for each element and are checked whenever a user passes a value. `names` overrides the symbols' names.
-    Raises RuleError for an invalid name, a default that is no number, or one outside its bounds.
+    Raises RuleError for an invalid name, a default or bound that is no finite number, a default outside its bounds.
     """
     loc = caller()
     check_identifier(name, "hyperparameter", loc)
-    bounds = Bounds(at_least, above, at_most, below)
+    sides = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
+    bounds = Bounds(**{side: _number(bound, f"the bound {side}", name, loc) for side, bound in sides.items()})
     several = isinstance(default, (tuple, list))
-    values: tuple[Any, ...] = tuple(default) if isinstance(default, (tuple, list)) else (default,)
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
-            raise RuleError(
-                f"the default {value!r} of {name!r} is not a number",
-                loc,
-                "give a number, a tuple of numbers or None; a Boolean is a flag(name, default)",
-            )
-        if value is not None and not bounds.admit(value):
-            raise RuleError(
-                f"the default {value!r} of {name!r} lies outside its bounds: {bounds}",
-                loc,
-                "change the default or the bounds",
-            )
-    symbols = _symbol_names(name, len(values) if several else 0, names)
-    if len(symbols) != len(values) or len(set(symbols)) != len(symbols):
+    given: tuple[Any, ...] = tuple(default) if isinstance(default, (tuple, list)) else (default,)
+    values = tuple(_number(value, "the default", name, loc, several) for value in given)
+    outside = next((v for v in values if v is not None and not bounds.admit(v)), None)
+    if outside is not None:
         raise RuleError(
-            f"{name!r} has {len(values)} elements but the names {', '.join(symbols)}",
+            f"the default {outside!r} of {name!r} lies outside its bounds: {bounds}", loc, "change one of them"
+        )
+    symbols = _symbol_names(name, len(values), several) if names is None else _split(names, loc)
+    if len(symbols) != len(values) or len(set(symbols)) != len(symbols) or not values or (names and not several):
+        elements = f"{len(values)} element{'s' if len(values) != 1 else ''}" if several else "a single number"
+        raise RuleError(
+            f"{name!r} has {elements} but the names {', '.join(symbols) or 'none'}",
             loc,
-            "give one name for each element of the default",
+            "give one name for each element of a tuple default, and none for a single number",
         )
     for symbol in symbols:
         check_identifier(symbol, "hyperparameter", loc)
-    declaration = Declaration(name, values if several else default, symbols, bounds, Kind.REAL, next(_order), loc)
+    declaration = Declaration(name, values if several else values[0], symbols, bounds, Kind.REAL, next(_order), loc)
     made = tuple(Hyper(symbol, declaration) for symbol in symbols)
     return made if several else made[0]
 
@@ -160,15 +179,36 @@ def flag(name: str, default: bool) -> Any:
     check_identifier(name, "flag", loc)
     if not isinstance(default, bool):
         raise RuleError(
-            f"the default {default!r} of flag {name!r} is neither True nor False",
+            f"the default of flag {name!r} is {shown(default)}, neither True nor False",
             loc,
             "a number is declared with hyper(name, default)",
         )
     return Hyper(name, Declaration(name, default, (name,), Bounds(), Kind.FLAG, next(_order), loc))
 
 
-def _symbol_names(name: str, count: int, names: str | None) -> tuple[str, ...]:
-    if names is not None:
-        return tuple(names.split())
+def _number(value: Any, what: str, name: str, loc: Loc, needed: bool = False) -> Number | None:
+    """The value as Python's own number. One of NumPy's, or of a subclass, may print as what is no number elsewhere."""
+    if value is None and not needed:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise RuleError(
+            f"{what} of {name!r} is {shown(value)}, which is not a number",
+            loc,
+            "give a number, or a tuple of numbers; a Boolean is a flag(name, default)",
+        )
+    number = int.__int__(value) if isinstance(value, int) else float.__float__(value)
+    if abs(number) > sys.float_info.max or math.isnan(number):
+        raise RuleError(f"{what} of {name!r} is not a finite number", loc, "give one that a float can hold")
+    return number
+
+
+def _split(names: Any, loc: Loc) -> tuple[str, ...]:
+    """The names in a text, which blanks separate."""
+    if type(names) is not str:
+        raise RuleError(f"names are given as {shown(names)}", loc, 'write them in one text, such as "theta g m"')
+    return tuple(names.split())
+
+
+def _symbol_names(name: str, count: int, several: bool) -> tuple[str, ...]:
     stem = name.removesuffix("s")
-    return tuple(f"{stem}{i + 1}" for i in range(count)) if count else (name,)
+    return tuple(f"{stem}{i + 1}" for i in range(count)) if several else (name,)

@@ -14,7 +14,7 @@ from sympy import Indexed, IndexedBase
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import EXTENTS, Hyper, Kind, t
 from optgen.ir import ELEMENT, Map, Place, Role, Step, Var, Write, symbol
-from optgen.passes.validate import index_of, label
+from optgen.passes.quantities import index_of, label
 
 
 def resolve(specialised: tuple[Rule, dict[str, bool], list[tuple[Any, Any, Any]]]) -> Step:

@@ -1,0 +1,53 @@
+"""Expression: what a rule gives as one becomes SymPy's, unless it is a text, no expression at all, or too large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy.logic.boolalg import Boolean
+
+from optgen.dsl.names import shown
+from optgen.errors import Loc, RuleError
+
+DEEPEST = 60  # every pass and printer is recursive, and Python stops at a depth of 1000 calls
+LARGEST = 4000  # a shared part counts wherever it stands, since it is printed there
+
+
+def expression(value: Any, what: str, loc: Loc | None) -> Any:
+    """The value as a SymPy expression. `what` says what it is.
+
+    Raises RuleError for a text, which SymPy would run as code, for what is no expression, and for one that no pass
+    could walk.
+    """
+    refuse_text(value, what, loc)
+    try:
+        made = sympy.sympify(value, strict=True)
+    except sympy.SympifyError:
+        made = None
+    if not isinstance(made, (sympy.Expr, Boolean)):
+        raise RuleError(f"{what} is {shown(value)}, which is no expression", loc, "write it with symbols of optgen")
+    refuse_large(made, what, loc)
+    return made
+
+
+def refuse_text(value: Any, what: str, loc: Loc | None) -> None:
+    """Raises RuleError for a string: SymPy would evaluate it as Python."""
+    if isinstance(value, (str, bytes)):
+        raise RuleError(
+            f"{what} is the text {bytes(value) if isinstance(value, bytes) else str.__str__(value)!r}",
+            loc,
+            "write it without quotes, with symbols of optgen: text is never run as code",
+        )
+
+
+def refuse_large(expr: Any, what: str, loc: Loc | None) -> None:
+    """Raises RuleError for an expression of too many parts or levels. Stops counting there, and never recurs."""
+    waiting, parts = [(expr, 1)], 0
+    while waiting:
+        node, depth = waiting.pop()
+        parts += 1
+        if depth > DEEPEST or parts > LARGEST:
+            size = f"is nested more than {DEEPEST} deep" if depth > DEEPEST else f"has more than {LARGEST} parts"
+            raise RuleError(f"{what} {size}", loc, "name its parts in equations of their own")
+        waiting += [(arg, depth + 1) for arg in reversed(node.args)]
