@@ -134,7 +134,7 @@ class Machine:
         size_a, size_b = magnitude(a.value), magnitude(b.value)
         error = size_a * b.error + size_b * a.error + a.error * b.error
         made = _joined(a, b, a.value * b.value, error, (a.nonnegative & b.nonnegative) | same)
-        zero = _is_zero(a) | _is_zero(b)
+        zero = (_is_zero(a) & np.isfinite(b.error)) | (_is_zero(b) & np.isfinite(a.error))
         return _where_zero(zero, self._rounded(made, 0.0 if power_of_two else 1.0))
 
     def divide(self, a: Bounded, b: Bounded) -> Bounded:
@@ -188,8 +188,7 @@ class Machine:
         size = magnitude(a.value)
         spread = a.error + (self.compute.smallest_normal if self.flush and not a.host else 0.0)
         low = np.sqrt(np.maximum(size - spread, 0))
-        error = np.where(spread > 0, spread / (np.sqrt(size) + low), 0.0)
-        error = np.where((size == 0) & (spread > 0), np.sqrt(spread), error)
+        error = np.where(size > 0, spread / (np.sqrt(np.where(size > 0, size, 1.0)) + low), np.sqrt(spread))
         unsafe = _compare(a.value < a.error) & (a.error > 0) & ~a.nonnegative
         made = replace(a, value=value, error=np.where(unsafe, np.inf, error), edge=a.edge | unsafe,
                        nonnegative=~unsafe, exact=False)

@@ -50,7 +50,8 @@ class Tally:
             self.decided, self.elements = self.decided + int(decided.sum()), self.elements + got.size
         if not got.size:
             return
-        self.bound = max(self.bound, float(error[np.isfinite(error)].max(initial=0.0)))
+        widest = (error / form.spacing(reference))[np.isfinite(error) & np.isfinite(reference)].max(initial=0.0)
+        self.bound = max(self.bound, float(widest))
         worst = float(ratio.max())
         if worst > 1:
             at = np.unravel_index(int(ratio.argmax()), got.shape)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Protocol
@@ -174,18 +173,20 @@ def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[st
         group["fused"] = fused
         group["state_dtype"] = TORCH[storage.state]
     calls: list[str] = []
-    counted = tuple(_counted(update, calls) for update in optimizer.rule.updates)
+    counted = tuple(_Counted(update, calls) for update in optimizer.rule.updates)
     optimizer.rule = replace(optimizer.rule, updates=counted)
     return TorchRunner(optimizer, list(params), layout, storage.state, calls, fused)
 
 
-def _counted(update: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
-    @functools.wraps(update)
-    def call(*args: Any, **given: Any) -> Any:
-        calls.append(update.__name__)
-        return update(*args, **given)
+class _Counted:
+    """An update function that writes down its calls. The runtime reads parameter names off `__code__`."""
 
-    return call
+    def __init__(self, update: Any, calls: list[str]) -> None:
+        self.update, self.calls, self.__code__ = update, calls, update.__code__
+
+    def __call__(self, *args: Any, **given: Any) -> Any:
+        self.calls.append(self.update.__name__)
+        return self.update(*args, **given)
 
 
 def tensor(values: Array, dtype: torch.dtype, layout: str) -> torch.Tensor:
