@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -29,17 +30,17 @@ class Loc:
         more = ["..."] if last < self.end_line and lines else []
         return "\n".join("    " + printable(text) for text in [*(text[margin:] for text in lines), *more])
 
-    def of(self, text: str) -> Loc:
-        """The first of these lines that holds a text; all of them if none does."""
+    def of(self, word: str) -> Loc:
+        """The first of these lines that holds a word; all of them if none does."""
         for n in range(self.line, self.end_line + 1):
-            if text in linecache.getline(self.file, n):
+            if re.search(rf"\b{re.escape(word)}\b", linecache.getline(self.file, n)):
                 return replace(self, line=n, end_line=n)
         return self
 
 
-def line_of(loc: Loc | None, text: str) -> Loc | None:
-    """The line of a location that holds a text, if there is a location."""
-    return loc.of(text) if loc else None
+def line_of(loc: Loc | None, word: str) -> Loc | None:
+    """The line of a location that holds a word, if there is a location."""
+    return loc.of(word) if loc else None
 
 
 @dataclass(frozen=True, slots=True)

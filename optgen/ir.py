@@ -174,5 +174,5 @@ def reads(statement: Statement) -> Iterator[str]:
 
 
 def is_condition(expr: Any) -> bool:
-    """Whether an expression is true or false: a relation or what And, Or and Not make; a symbol may stand for either."""
+    """Whether an expression is a relation or what And, Or and Not make; a symbol may stand for a number, too."""
     return isinstance(expr, Boolean) and not expr.is_Symbol

@@ -114,6 +114,30 @@ def test_past_the_end_the_rate_stays(cls: type[LRScheduler], kwargs: dict[str, A
 
 
 @every
+def test_alone_it_gathers_no_rounding(cls: type[LRScheduler], kwargs: dict[str, Any]) -> None:
+    one = optimizer()
+    scheduler = cls(one, **kwargs)
+    for t in range(TOTAL + 5):
+        assert rates(one) == [lr * scheduler.factor(t) for lr in LRS]  # type: ignore[attr-defined]
+        one.step()
+        scheduler.step()
+
+
+def test_from_a_factor_of_zero_it_adds_to_what_another_scheduler_put_there() -> None:
+    one = optimizer()
+    scheduler = WarmupLinear(one, TOTAL, WARMUP)
+    assert rates(one) == [0.0, 0.0]
+    for group in one.param_groups:
+        group["lr"] = 0.5
+    one.step()
+    scheduler.step()
+    assert rates(one) == [0.5 + lr / WARMUP for lr in LRS]
+    one.step()
+    scheduler.step()
+    assert rates(one) == pytest.approx([2 * (0.5 + lr / WARMUP) for lr in LRS], rel=1e-15)
+
+
+@every
 def test_the_chained_form_equals_the_closed_form(cls: type[LRScheduler], kwargs: dict[str, Any]) -> None:
     one = optimizer()
     scheduler = cls(one, **kwargs)

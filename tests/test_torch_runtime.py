@@ -55,6 +55,11 @@ def buffered(cls: type[Optimizer]) -> dict[str, Any]:
     return {"momentum": 0.9} if cls is optim.SGD else {}
 
 
+def sparse(values: Tensor, *rows: int) -> Tensor:
+    """A gradient of five rows, most of them zero; a row may be given twice."""
+    return torch.sparse_coo_tensor(torch.tensor([rows]), values, (5, 2), check_invariants=True)
+
+
 def params_of(optimizer: Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
 
@@ -396,7 +401,7 @@ def test_sparse_gradients_give_torchs_result_where_torch_takes_them(
     for seed in range(4):
         values = leaf(3, 2, dtype=torch.float64, seed=seed).detach()
         for one in (mine, theirs):
-            params_of(one)[0].grad = torch.sparse_coo_tensor(torch.tensor([[0, 3, 0]]), values, (5, 2))
+            params_of(one)[0].grad = sparse(values, 0, 3, 0)
             one.step()
     torch.testing.assert_close(params_of(mine)[0], params_of(theirs)[0], rtol=1e-14, atol=0)
 
@@ -412,10 +417,36 @@ def test_sparse_gradients_give_torchs_result_where_torch_takes_them(
 )
 def test_sparse_gradients_are_refused_elsewhere(cls: type[Optimizer], message: str) -> None:
     optimizer = cls([leaf(5, 2)])
-    params_of(optimizer)[0].grad = torch.sparse_coo_tensor(torch.tensor([[0]]), torch.ones(1, 2), (5, 2))
+    params_of(optimizer)[0].grad = sparse(torch.ones(1, 2), 0)
     with pytest.raises(RuntimeError, match=f"^{message}$"):
         optimizer.step()
     assert not optimizer.state
+
+
+@pytest.mark.parametrize("cls", [optim.SGD, optim.Adagrad])
+def test_weight_decay_and_sparse_gradients_exclude_each_other_as_in_torch(cls: type[Optimizer]) -> None:
+    for one in (cls, getattr(torch.optim, cls.__name__)):
+        optimizer = one([leaf(5, 2)], weight_decay=0.1)
+        params_of(optimizer)[0].grad = sparse(torch.ones(1, 2), 0)
+        with pytest.raises(RuntimeError):
+            optimizer.step()
+        assert torch.equal(params_of(optimizer)[0], leaf(5, 2))
+
+
+@every
+def test_a_fresh_optimizer_makes_all_its_state_in_a_step_that_changes_nothing(cls: type[Optimizer]) -> None:
+    """What torch.distributed.checkpoint does before it loads: gradients and rate of zero, `step(closure=None)`."""
+    p = leaf(3)
+    optimizer = cls([p], **buffered(cls))
+    p.grad = torch.zeros(3)
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(0.0) if isinstance(group["lr"], Tensor) else 0.0
+    optimizer.step(closure=None)
+    assert torch.equal(p, leaf(3))
+    trained = cls([leaf(3)], **buffered(cls))
+    step_with(trained, 0)
+    assert list(optimizer.state[p]) == list(next(iter(trained.state.values())))
+    assert all(torch.isfinite(value).all() for value in optimizer.state[p].values())
 
 
 @every

@@ -25,12 +25,18 @@ Columns = Sequence[Sequence[Tensor] | None]  # for each name of STATES one state
 _SLOW, _TENSOR, _ROW = -(1 << 63), 1 << 43, 1 << 30
 _TENSORS, _ROWS = 1 << 20, 1 << 13
 _ABSENT = math.nan  # what a kernel would read of a scalar that nobody gave it
+WARPS = 4  # of a program
 _dtype_of = operator.attrgetter("dtype")
 
 
 def available(device: torch.device) -> bool:
     """Whether kernels run on this device: a GPU, or any device under Triton's interpreter."""
     return bool(triton.knobs.runtime.interpret) or device.type == "cuda"
+
+
+def block_of(vector: int, strict: bool) -> int:
+    """Elements per turn of the main loop: two vectors for each thread, or one where registers would run short."""
+    return WARPS * 32 * vector * (2 if vector == 2 or (vector == 4 and not strict) else 1)
 
 
 def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None]) -> str:
@@ -89,11 +95,11 @@ class Launcher:
         """
         if self._plan is None or not self._plan.holds(params, grads, states, rows):
             self._plan = _Plan(params, grads, states, rows)
-        options = {**flags, "MAXIMIZE": maximize, "STRICT": strict, "enable_fp_fusion": not strict, "num_warps": 4}
+        options = {**flags, "MAXIMIZE": maximize, "STRICT": strict, "enable_fp_fusion": not strict, "num_warps": WARPS}
         for bucket in self._plan.buckets:
             table = [[float(row.get(name, _ABSENT)) for name in self._scalars] for row in scalars]
             with torch.cuda.device(bucket.device) if bucket.device.type == "cuda" else nullcontext():
-                bucket.launch(self._kernel, grads, table, options)
+                bucket.launch(self._kernel, grads, table, {**options, "BLOCK": block_of(bucket.vector, strict)})
         return self._plan.rest
 
 
@@ -175,9 +181,9 @@ class _Bucket:
         }
         self.compute = torch.float64 if mix[0] is torch.float64 else torch.float32
         widest = max(dtype.itemsize for dtype in mix if dtype is not None)
-        vector = 16 // widest
+        self.vector = vector = 16 // widest  # elements of the widest dtype in one access
         self.types = [TYPES[dtype or self.compute] for dtype in mix]
-        self.constants = {"COMPUTE": TYPES[self.compute], "BLOCK": 512 if widest == 8 else 1024, "VEC": vector}
+        self.constants = {"COMPUTE": TYPES[self.compute], "VEC": vector}
         self.promised = torch.tensor([vector * dtype.itemsize if dtype else 1 for dtype in mix])
         columns = (params, None, *states)  # the gradients' addresses come with each step
         addresses = [[0 if column is None else column[i].data_ptr() for column in columns] for i in positions]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import sympy
@@ -46,8 +47,17 @@ def refuse_large(expr: Any, what: str, loc: Loc | None) -> None:
     waiting, parts = [(expr, 1)], 0
     while waiting:
         node, depth = waiting.pop()
+        if isinstance(node, sympy.Number) and _is_too_large(node):
+            raise RuleError(f"{what} holds a number that no float can", loc, "use numbers below 1e308")
         parts += 1
         if depth > DEEPEST or parts > LARGEST:
             size = f"is nested more than {DEEPEST} deep" if depth > DEEPEST else f"has more than {LARGEST} parts"
             raise RuleError(f"{what} {size}", loc, "name its parts in equations of their own")
         waiting += [(arg, depth + 1) for arg in reversed(node.args)]
+
+
+def _is_too_large(number: Any) -> bool:
+    """Whether a finite number has no float. Python may refuse to print it, too."""
+    if isinstance(number, sympy.Rational):
+        return bool(max(abs(number.p), abs(number.q)).bit_length() > sys.float_info.max_exp)
+    return bool(isinstance(number, sympy.Float) and number.is_finite and abs(number) > sys.float_info.max)

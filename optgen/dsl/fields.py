@@ -16,7 +16,7 @@ def field_problems(holder: Any, loc: Loc) -> Iterator[Problem]:
     """What is wrong with the fields of a rule or a schedule, each looked at alone."""
     for name, (admits, wanted, example) in FIELDS.items():
         if hasattr(holder, name) and not admits(getattr(holder, name)):
-            yield Problem(f"{name} is not {wanted}", loc.of(name), f"write {name}={example}")
+            yield Problem(f"{name} must be {wanted}", loc.of(name), f"write {name}={example}")
     if hasattr(holder, "group_constants") and isinstance(holder.group_constants, Mapping):
         for key in holder.group_constants:
             problem = name_problem(key, "group constant", loc.of("group_constants"))

@@ -12,6 +12,7 @@ from sympy import Function, pi
 from optgen.dsl.expression import refuse_text
 from optgen.dsl.names import caller, shown
 from optgen.dsl.rule import Eq
+from optgen.dsl.symbols import refuse_bool
 from optgen.errors import RuleError
 
 __all__ = [
@@ -50,6 +51,7 @@ def _without_text(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         for arg in args:
             refuse_text(arg, f"an argument of {function.__name__}", caller())
+            refuse_bool(arg, caller())
         return function(*args)
 
     return call

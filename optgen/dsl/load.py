@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import io
@@ -16,6 +17,7 @@ from types import ModuleType
 
 import sympy
 
+from optgen.dsl.comparisons import decided_problems
 from optgen.dsl.names import FILES, check_identifier
 from optgen.dsl.names import shown as text_of
 from optgen.dsl.rule import Rule, Schedule
@@ -25,8 +27,10 @@ LARGEST_FILE = 1_000_000  # bytes
 HINTS = {
     "truth value": "write & | ~ for `and`, `or`, `not`, and (0 < t) & (t < 5) for 0 < t < 5; a branch is a Piecewise",
     "SystemExit": "a rule file only defines `rule`; it must not stop the program",
-    "RecursionError": "name the parts of the expression in equations of their own",
+    "RecursionError": "end the recursion, or name the parts of a deep expression in equations of their own",
     "NameError": "import it from optgen, or declare it with tensors(...), hyper(...) or flag(...)",
+    "cannot import name": "correct the name or leave it out",
+    "unsupported operand": "a condition is no number, and a text neither; Piecewise((1, t > 3), (0, True)) is one",
     "SyntaxError": "the file is read as Python",
 }
 
@@ -71,16 +75,19 @@ def load(name_or_path: str | Path) -> Rule | Schedule:
 
 def _load(path: Path, shown: str, source: str) -> Rule | Schedule:
     """The module-level `rule` of a file. `shown` is its path in messages, `source` in generated files."""
-    stem = check_identifier(path.stem, "the file name", Loc(shown, 1, 0), FILES)
-    module = _execute(_text(path, shown), shown)
-    start = Loc(shown, 1, 1)
+    nowhere = Loc(shown, 1, 0)
+    stem = check_identifier(path.stem, "the file name", nowhere, FILES)
+    text = _text(path, shown)
+    module = _execute(text, shown)
     if not hasattr(module, "rule"):
-        raise RuleError("the file defines no `rule`", start, "end it with rule = Rule(...) or rule = Schedule(...)")
+        raise RuleError("the file defines no `rule`", nowhere, "end it with rule = Rule(...) or rule = Schedule(...)")
     rule = module.rule
     if not isinstance(rule, (Rule, Schedule)):
-        raise RuleError(f"`rule` is {text_of(rule)}, not a Rule or a Schedule", start, "end it with rule = Rule(...)")
+        line = max((n for n, line in enumerate(io.StringIO(text), 1) if line.startswith("rule")), default=1)
+        found = f"`rule` is {text_of(rule)}, not a Rule or a Schedule"
+        raise RuleError(found, Loc(shown, line, line), "write rule = Rule(...) or rule = Schedule(...)")
     doc = module.__doc__.strip() if isinstance(module.__doc__, str) else ""
-    name = rule.name or check_identifier(_class_name(doc, stem), "the class", Loc(shown, 1, 0))
+    name = rule.name or check_identifier(_class_name(doc, stem), "the class", nowhere)
     return replace(rule, name=name, doc=rule.doc or doc, source=source or path.name)
 
 
@@ -108,8 +115,12 @@ def _execute(source: str, shown: str) -> ModuleType:
     module = ModuleType("optgen_rule_" + hashlib.sha256(shown.encode()).hexdigest()[:12])
     module.__file__ = shown
     try:
+        tree = ast.parse(source, shown)
+        problems = list(decided_problems(tree, shown))
+        if problems:
+            raise RuleError.several(problems)
         with literal():
-            code = compile(source, shown, "exec", dont_inherit=True)
+            code = compile(tree, shown, "exec", dont_inherit=True)
             exec(code, module.__dict__)  # a rule file is Python that the user chose to run
     except (RuleError, KeyboardInterrupt):
         raise
@@ -122,9 +133,16 @@ def _raised(error: BaseException, shown: str) -> RuleError:
     line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
     for frame in traceback.extract_tb(error.__traceback__):
         line = frame.lineno or line if frame.filename == shown else line
+    loc = Loc(shown, line, line)
     *_, text = traceback.format_exception_only(type(error), error)  # a str() that fails itself is told as such
     hint = next((hint for sign, hint in HINTS.items() if sign in text), "the file stops here; mend it and run again")
-    return RuleError(f"the rule file raises {' '.join(text.split())}", Loc(shown, line, line), hint)
+    _, relational, relation = text.strip().partition("truth value of Relational: ")
+    if relational:
+        return RuleError(f"Python cannot decide whether {relation} holds", loc, hint)
+    words = text.removeprefix(f"{type(error).__module__}.").split()
+    if isinstance(error, ImportError) and words[-1].startswith("("):
+        words.pop()  # where optgen is installed
+    return RuleError(f"the rule file raises {' '.join(words)}", loc, hint)
 
 
 def _class_name(doc: str, stem: str) -> str:

@@ -126,7 +126,7 @@ class Rule:
         seen: dict[Any, Any] = {}
         for quantity, key in self.state_keys.items():
             name = _text(quantity)
-            problem = name_problem(key, f"the state key of {name}", loc, frozenset(["param"]))
+            problem = name_problem(key, "state key", loc, frozenset(["param"]))
             if problem:
                 yield problem
             elif key in seen:
@@ -182,7 +182,8 @@ class Schedule:
         _check_fields(self, loc)
         object.__setattr__(self, "value", expression(self.value, "the value of the schedule", loc))
         object.__setattr__(self, "requires", _conditions(self.requires, loc))
-        strangers = sorted(str(s) for s in self.value.free_symbols if s != t and not isinstance(s, Hyper))
+        symbols = {s for s in self.value.free_symbols if not isinstance(s, (Hyper, Indexed))}
+        strangers = sorted(str(s) for s in symbols - {t})
         if strangers:
             raise RuleError(
                 f"the schedule reads {', '.join(strangers)}",
@@ -217,4 +218,6 @@ def _conditions(requires: Sequence[tuple[Any, str]], loc: Loc) -> tuple[tuple[An
 
 def _text(value: Any) -> str:
     """What stands where a quantity or an equation should, in a message."""
-    return str(value) if isinstance(value, (IndexedBase, sympy.Symbol)) else shown(value)
+    if isinstance(value, (IndexedBase, sympy.Symbol)):
+        return str(value)
+    return f"SymPy's {type(value).__name__}" if isinstance(value, sympy.Basic) else shown(value)

@@ -83,6 +83,14 @@ class Undecided(Symbol):
             f"write Piecewise((a, {self.name}), (b, True)) for an `if`, and & | ~ for `and`, `or`, `not`",
         )
 
+    def __and__(self, other: Any) -> Any:
+        return super().__and__(refuse_bool(other, caller()))
+
+    def __or__(self, other: Any) -> Any:
+        return super().__or__(refuse_bool(other, caller()))
+
+    __rand__, __ror__ = __and__, __or__
+
 
 class Recurrence(IndexedBase):
     """A quantity of a recurrence. SymPy would evaluate an index that is a text as Python."""
@@ -160,9 +168,9 @@ def hyper(
         )
     symbols = _symbol_names(name, len(values), several) if names is None else _split(names, loc)
     if len(symbols) != len(values) or len(set(symbols)) != len(symbols) or not values or (names and not several):
-        elements = f"{len(values)} element{'s' if len(values) != 1 else ''}" if several else "a single number"
         raise RuleError(
-            f"{name!r} has {elements} but the names {', '.join(symbols) or 'none'}",
+            f"{name!r} is {f'a tuple of {len(values)}' if several else 'a single number'}, "
+            f"but its names are {', '.join(symbols) or 'none'}",
             loc,
             "give one name for each element of a tuple default, and none for a single number",
         )
@@ -184,6 +192,17 @@ def flag(name: str, default: bool) -> Any:
             "a number is declared with hyper(name, default)",
         )
     return Hyper(name, Declaration(name, default, (name,), Bounds(), Kind.FLAG, next(_order), loc))
+
+
+def refuse_bool(condition: Any, loc: Loc) -> Any:
+    """The condition. Raises RuleError for a Python bool, which SymPy would drop from an And without a word."""
+    if isinstance(condition, bool):
+        raise RuleError(
+            f"a condition is joined with the bare Python value {condition}",
+            loc,
+            "Python decides `t == 1` at once; write Eq(t, 1), Ne(t, 1), t <= 1, first or a flag",
+        )
+    return condition
 
 
 def _number(value: Any, what: str, name: str, loc: Loc, needed: bool = False) -> Number | None:

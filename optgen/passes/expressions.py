@@ -126,7 +126,7 @@ class Reader:
         name = node.name
         if node in self.symbols or (isinstance(node, Hyper) and name in node.declaration.names):
             return
-        near = difflib.get_close_matches(name, self.declared, 1)
+        near = difflib.get_close_matches(name, self.declared, 1, 0.75)
         if node in AXES:
             yield self._problem(f"{name} is an axis, not a number", f"write it last in a reduction: total(x, {name})")
         elif node in BUILT_IN:

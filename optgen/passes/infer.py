@@ -141,9 +141,9 @@ def _product(statement: MatMul, shapes: Shapes) -> Shape:
         raise _Mismatch(
             f"{statement.a} over {_words(a)} and {statement.b} over {_words(b)} do not multiply: {a[1]} is not {b[0]}"
         )
-    last = b[1] if b[1] != a[0] else Axis(f"{a[0]}_2", a[0].extent)
+    first, last = a[0].extent, b[1].extent
     batch = a_axes if len(a_axes) >= len(b_axes) else b_axes
-    return (*batch, a[0], last)
+    return (*batch, Axis(first, first), Axis(last if last != first else f"{last}_2", last))
 
 
 def _matrix(statement: MatMul, name: str, turned: bool, shapes: Shapes) -> tuple[tuple[Axis, ...], tuple[Axis, Axis]]:

@@ -93,14 +93,16 @@ class _Walk:
             hint = f"add Eq({node}, ...) before this equation, or correct the name"
             yield Problem(f"{node} is undefined: no equation computes it", equation.loc, hint)
         elif (name, index) not in self.defined:
-            hint = f"move Eq({node}, ...) above this equation" + (f", or read {name}[t - 1]" if index == 0 else "")
+            instead = f"read {name}[t - 1]" if index == 0 else "name another index"
+            hint = instead if node == equation.lhs else f"move Eq({node}, ...) above this equation, or {instead}"
             yield Problem(f"{node} is read before it is defined", equation.loc, hint)
 
     def _define(self, equation: Eq) -> Iterator[Problem]:
         name, index = label(equation.lhs), index_of(equation.lhs)
         if index is None or index == -1:
             message = f"the left side {equation.lhs} has an index other than t"
-            yield Problem(message, equation.loc, f"write Eq({name}[t], ...)")
+            hint = f"write Eq({name}[t], ...)" if index == -1 else _instead(equation.lhs)
+            yield Problem(message, equation.loc, hint)
         elif (name, index) == (label(self.rule.grad), 0):
             message = f"the gradient {name}[t] is given, but the equation defines it"
             yield Problem(message, equation.loc, "name the changed gradient, for example g_wd")
