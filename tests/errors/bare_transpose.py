@@ -1,0 +1,11 @@
+from optgen import Eq, Rule, hyper, t, tensors, transpose
+
+theta, g = tensors("theta g")
+lr = hyper("lr", 1e-3, at_least=0)
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(theta[t], theta[t - 1] - lr * transpose(g[t])),
+    ],
+)

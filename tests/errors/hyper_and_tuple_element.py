@@ -1,0 +1,14 @@
+from optgen import Eq, Rule, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+beta1, beta2 = hyper("betas", (0.9, 0.99))
+other = hyper("beta1", 0.99)
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[t], beta1 * m[t - 1] + beta2 * other * g[t]),
+        Eq(theta[t], theta[t - 1] - lr * m[t]),
+    ],
+)

@@ -1,0 +1,4 @@
+from optgen import Rule, tensors
+
+theta, g = tensors("theta g")
+rule = Rule(param=theta)

@@ -1,0 +1,13 @@
+from optgen import Eq, Rule, flag, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+fast = flag("fast", False)
+update = m[t] if fast else g[t]
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(theta[t], theta[t - 1] - lr * m[t]),
+    ],
+)

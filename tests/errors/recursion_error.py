@@ -1,0 +1,5 @@
+def endless():
+    return endless()
+
+
+rule = endless()

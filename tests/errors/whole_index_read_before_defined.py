@@ -1,0 +1,14 @@
+from optgen import Eq, Rule, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[0], g[t]),
+        Eq(m[1], m[2]),
+        Eq(m[2], m[0]),
+        Eq(theta[t], theta[t - 1] - lr * m[2]),
+    ],
+)
