@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import Declaration, Kind
-from optgen.listing import annotation, default, quote
+from optgen.ir import Map, Role
+from optgen.listing import annotation, default, is_elementwise, needs_matrix, quote
+from optgen.passes import Program
 
 OPTIONS = "* foreach maximize capturable differentiable fused state_dtype"
 OPTION_TYPES = {
@@ -70,3 +72,26 @@ def defaults(rule: Rule) -> list[str]:
         *(f'"{n}": {n}' for n in _order(rule) if n != "*"),
         *(f'"{key}": {value}' for key, value in rule.group_constants.items()),
     ]
+
+
+def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
+    """The arguments of UpdateRule."""
+    rule = program.rule
+    matrix = needs_matrix(program)
+    reduces = matrix or any(not isinstance(s, Map) for step in program.steps for s in step.body)
+    reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
+    keyed = {q: key for q, key in rule.state_keys.items() if key != "step"}
+    states = list(dict.fromkeys(v.key for step in reversed(program.steps) for v in step.of_role(Role.STATE)))
+    states.sort(key=lambda key: list(keyed.values()).index(key) if key in keyed.values() else len(keyed))
+    keys = [*(["step"] if reads_t or "step" in rule.state_keys.values() else []), *states]
+    lines = ["hypers=(", *(f"    {hyper(d)}," for d in rule.declarations), "),", f"keys={tuple_of(keys)},"]
+    names = ["update"] if count == 1 else [f"update_{k + 1}" for k in range(count)]
+    lines += ["states=states,", "host=host,", f"updates=({', '.join(names)}{',' if count == 1 else ''}),"]
+    lines += [f"combine={{{', '.join(combine)}}},"] if combine else []
+    lines += ["requires=requires,"] if rule.requires else []
+    lines += ["fused=fused,"] if is_elementwise(program) else []
+    lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
+    lines += ["supports_complex=False,"] if reduces else []
+    lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []
+    least = rule.min_ndim if rule.min_ndim is not None else 2 if matrix and rule.ndim is None else None
+    return lines + ([f"min_ndim={least},"] if least is not None else [])

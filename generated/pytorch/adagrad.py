@@ -61,7 +61,6 @@ def update(
 def fused() -> ModuleType:
     """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import adagrad
-
     return adagrad
 
 

@@ -88,7 +88,6 @@ def requires(*, momentum: Scalar, dampening: Scalar, nesterov: bool) -> str:
 def fused() -> ModuleType:
     """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import sgd
-
     return sgd
 
 

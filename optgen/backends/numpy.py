@@ -33,6 +33,13 @@ from optgen.render import render_python
 from optgen.weave import Item
 
 FOLDER = "numpy_ref"
+TAKEN = (
+    "params: Sequence[Array]",
+    "grads: Sequence[Array | None]",
+    "state: Sequence[State]",
+    "t: int | Sequence[int]",
+    "*",
+)
 FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
 COMBINE = {Op.SUM: "sum({}_parts)", Op.MAX: "np.max({}_parts, initial=-np.inf)"}
 AXIS: dict[tuple[Axis, ...], str] = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
@@ -60,6 +67,7 @@ def emit(program: Program) -> str:
     asked = [n for d in rule.declarations for n in d.names if n in names_in(start)]
     param = f"{rule.param.label}_prev"
     late = [str(rule.grad.label)] if starts_late(program) else []
+    arguments = [f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations]
     loops = [
         _loop(program, phases, k, [*late, *asked] if start else None) for k in range(max(map(len, phases.values())))
     ]
@@ -68,19 +76,17 @@ def emit(program: Program) -> str:
         "numpy.jinja",
         header=header(rule, "numpy"),
         math=any("math." in line for line in [*code, *start]),
-        start=start,
+        init_opens=signature("init", [TAKEN[0], *(["*", *arguments] if arguments else [])], "list[State]"),
+        init=_init(param, [*late, *asked], _floats(program, set(asked)), bool(start), bool(late)),
+        step_opens=signature("step", [*TAKEN, *arguments, "out: bool = False"], "tuple[list[Array], list[State]]"),
+        start=["kept: State = {}", *start, "return kept"] if start else [],
         parts=loops,
-        arguments=[f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations],
-        late=late,
-        start_call=[param, *asked],
         start_opens=signature(
             "_start",
             [f"{param}: Array", *(f"{n}: Array" for n in late), *(f"{n}: {_type(rule, n)}" for n in asked)],
             "State",
         ),
         hypers=_floats(program, names_in([*code, *start])),
-        start_hypers=_floats(program, set(asked)),
-        param=param,
         grad=str(rule.grad.label),
         unfit=_unfit(program),
         counts="t" in names_in(code),
@@ -104,6 +110,13 @@ def emit_schedule(schedule: Schedule) -> str:
 def shared() -> dict[str, str]:
     """The files that all rules of this backend need: none, each stands alone."""
     return {}
+
+
+def _init(param: str, asked: list[str], hypers: list[str], keeps: bool, late: bool) -> list[str]:
+    """The body of `init`. States that start from the gradient are left to the first step."""
+    if late or not keeps:
+        return ["return [{} for _ in params]"]
+    return [*hypers, f"return [_start({', '.join([param, *asked])}) for {param} in params]"]
 
 
 def _floats(program: Program, used: set[str]) -> list[str]:
@@ -159,9 +172,10 @@ def _loop(
     given += ["t = steps[i]"] if "t" in read else []
     given += [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
     combined = totals(phases, k)
+    grad = program.rule.grad.label
+    values = [f"{param} = params[i]", f"{grad} = np.asarray(grads[i], {param}.dtype)"]
     return {
-        "first": k == 0,
-        "lines": [*given, *lines],
+        "lines": [*values, *given, *lines, "new_state[i] = kept"],
         "parts": [name for name, _ in combined],
         "combined": [f"{name} = {COMBINE[op].format(name)}" for name, op in combined],
     }

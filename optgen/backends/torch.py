@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from optgen.constructor import argument, arguments, defaults, hyper, tuple_of
-from optgen.dsl.rule import Schedule
+from optgen.constructor import argument, arguments, defaults, hyper, update_rule
+from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Kind
 from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
 from optgen.languages import HOST, SCALAR, TORCH
@@ -18,7 +18,6 @@ from optgen.listing import (
     is_elementwise,
     module_name,
     names_in,
-    needs_matrix,
     quote,
     quoted,
     returned,
@@ -46,6 +45,12 @@ SHAPES = {  # of a state, by the extents of its last axes
     ("cols", "cols"): "cols_by_cols",
     ("cols", "rows"): "cols_by_rows",
 }
+KEPT = "What is kept from step to step, by its key in a checkpoint."
+COMMON = "Scalars of one step, computed once for all parameters that share them."
+ONE_STEP = "One step of one parameter, without side effects. All tensors have the compute dtype."
+SHARE = "What one parameter gives to the values common to all. All tensors have the compute dtype."
+WRONG = "What is wrong with hyperparameters that do not go together; empty if nothing is."
+KERNELS = "The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."
 OFFERED = frozenset(
     """Hyper RuleOptimizer Scalar State UpdateRule cols_by_cols cols_by_rows cos exp floor from_grad from_param largest
     log maximum minimum per_col per_row per_tensor rows_by_rows sign sin sqrt tanh total""".split()
@@ -59,10 +64,15 @@ def emit(program: Program) -> str:
     count = max(map(len, phases.values()))
     states, host = woven(program, _states), woven(program, lambda s: _host(s, phases[variant_of(s)]))
     updates = [_update(program, phases, k, count) for k in range(count)]
-    spec = _spec(program, count, [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)])
+    combine = [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)]
+    spec = update_rule(program, count, combine)
     requires = [
-        f"if not {_parenthesised(to_text(c, HOST))}:\n        return {quote(message)}" for c, message in rule.requires
+        line
+        for c, message in rule.requires
+        for line in (f"if not {_parenthesised(to_text(c, HOST))}:", f"    return {quote(message)}")
     ]
+    requires += ['return ""'] if requires else []
+    fused = is_elementwise(program)
     code = [*states, *host, *spec, *(line for update in updates for line in update["lines"])]
     return render_python(
         "torch.jinja",
@@ -71,14 +81,14 @@ def emit(program: Program) -> str:
         math=any("math." in line for line in code),
         torch=any("torch." in line for line in [*code, *arguments(rule)]),
         name=rule.name,
-        states_opens=signature("states", _asked(program, states), "dict[str, State]"),
-        states=states,
-        host_opens=signature("host", _host_arguments(program, host), "dict[str, Scalar]"),
-        host=host,
-        updates=updates,
-        requires=requires,
-        requires_opens=signature("requires", _asked(program, requires), "str"),
-        fused=module_name(rule) if is_elementwise(program) else "",
+        functions=[
+            _filling("states", _asked(program, states), "kept: dict[str, State]", KEPT, states),
+            _filling("host", _host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
+            *updates,
+            *([_function("requires", _asked(program, requires), "str", WRONG, requires)] if requires else []),
+            *([_function("fused", [], "ModuleType", KERNELS, _kernels(rule))] if fused else []),
+        ],
+        fused=fused,
         spec=spec,
         arguments=arguments(rule),
         defaults=defaults(rule),
@@ -114,6 +124,22 @@ def shared() -> dict[str, str]:
         for f in folder.iterdir()
         if f.name.startswith("_") and f.name.endswith(".py") and f.name != "__init__.py"
     }
+
+
+def _function(name: str, arguments: list[str], returns: str, about: str, lines: list[str]) -> dict[str, Any]:
+    """What the template needs to print a function."""
+    return {"opens": signature(name, arguments, returns), "about": about, "lines": lines}
+
+
+def _filling(name: str, arguments: list[str], filled: str, about: str, lines: list[str]) -> dict[str, Any]:
+    """A function that fills a dict and returns it. filled: the dict's name and type."""
+    variable, kind = filled.split(": ")
+    return _function(name, arguments, kind, about, [f"{filled} = {{}}", *lines, f"return {variable}"])
+
+
+def _kernels(rule: Rule) -> list[str]:
+    name = module_name(rule)
+    return [f"from ..triton_gpu import {name}", f"return {name}"]
 
 
 def _states(step: Step) -> Iterator[Item]:
@@ -198,9 +224,7 @@ def _update(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]],
     return {
         "lines": lines,
         "opens": signature(name, _update_arguments(program, phases, k, lines), "dict[str, Tensor]"),
-        "about": "One step of one parameter"
-        if k == count - 1
-        else "What one parameter gives to the values common to all",
+        "about": ONE_STEP if k == count - 1 else SHARE,
     }
 
 
@@ -262,29 +286,6 @@ def _statement(statement: Statement, host: frozenset[str]) -> str:
             return f"{target} = {FUNCTIONS[op]}({to_text(arg, TORCH, host)}{DIM.get(over, '')})"
         case MatMul(target=target, a=a, b=b, ta=ta, tb=tb):
             return f"{target} = {a}{'.mT' if ta else ''} @ {b}{'.mT' if tb else ''}"
-
-
-def _spec(program: Program, count: int, combine: list[str]) -> list[str]:
-    """The arguments of UpdateRule."""
-    rule = program.rule
-    matrix = needs_matrix(program)
-    reduces = matrix or any(not isinstance(s, Map) for step in program.steps for s in step.body)
-    reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
-    keyed = {q: key for q, key in rule.state_keys.items() if key != "step"}
-    states = list(dict.fromkeys(v.key for step in reversed(program.steps) for v in step.of_role(Role.STATE)))
-    states.sort(key=lambda key: list(keyed.values()).index(key) if key in keyed.values() else len(keyed))
-    keys = [*(["step"] if reads_t or "step" in rule.state_keys.values() else []), *states]
-    lines = ["hypers=(", *(f"    {hyper(d)}," for d in rule.declarations), "),", f"keys={tuple_of(keys)},"]
-    names = ["update"] if count == 1 else [f"update_{k + 1}" for k in range(count)]
-    lines += ["states=states,", "host=host,", f"updates=({', '.join(names)}{',' if count == 1 else ''}),"]
-    lines += [f"combine={{{', '.join(combine)}}},"] if combine else []
-    lines += ["requires=requires,"] if rule.requires else []
-    lines += ["fused=fused,"] if is_elementwise(program) else []
-    lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
-    lines += ["supports_complex=False,"] if reduces else []
-    lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []
-    least = rule.min_ndim if rule.min_ndim is not None else 2 if matrix and rule.ndim is None else None
-    return lines + ([f"min_ndim={least},"] if least is not None else [])
 
 
 def _parenthesised(text: str) -> str:
