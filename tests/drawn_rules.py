@@ -90,11 +90,13 @@ class _Drawing:
 
     def product(self, kind: int, depth: int) -> Any:
         left, right = self.expression(kind, depth), self.expression(kind, depth)
-        return self.draw(st.sampled_from((left * right, -left * right, 2 * a * left * b * right, left * (a * right), left**2)))
+        made = (left * right, -left * right, 2 * a * left * b * right, left * (a * right), left**2)
+        return self.draw(st.sampled_from(made))
 
     def quotient(self, kind: int, depth: int) -> Any:
         left, right = self.expression(kind, depth), self.expression(kind, depth)
-        return self.draw(st.sampled_from((left / (1 + Abs(right)), left / b / a, left / (a * b), left / (2 + right**2))))
+        made = (left / (1 + Abs(right)), left / b / a, left / (a * b), left / (2 + right**2))
+        return self.draw(st.sampled_from(made))
 
     def call(self, kind: int, depth: int) -> Any:
         left, right = self.expression(kind, depth), self.expression(kind, depth)
@@ -104,7 +106,7 @@ class _Drawing:
     def branch(self, kind: int, depth: int) -> Any:
         left, right = self.expression(kind, depth), self.expression(kind, depth)
         conditions = [t <= 3, Eq(t, 2), first, bright, bent & (t > 2), Ne(a, 0), ~bent | (left > right), a < b]
-        condition = self.draw(st.sampled_from([*conditions, left > right] if kind != HOST else [*conditions, t * a > b]))
+        condition = self.draw(st.sampled_from([*conditions, t * a > b if kind == HOST else left > right]))
         return Piecewise((left, condition), (right, True))
 
     def reduction(self, kind: int, depth: int) -> Any:

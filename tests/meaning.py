@@ -1,7 +1,7 @@
 """Meaning: what equations and steps compute, in 200-bit arithmetic, read one node at a time.
 
-A value is a list of arrays of mpmath numbers, one array (batch, rows, cols) for each tensor of the model; an axis that a
-value lacks has length 1. Where a result does not exist it is a NaN.
+A value is a list of arrays of mpmath numbers, one array (batch, rows, cols) for each tensor of the model; an axis that
+a value lacks has length 1. Where a result does not exist it is a NaN.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _operation(expr: Any) -> Callable[..., Any]:
         case Pow():
             return power
         case sympy.Piecewise():
-            return lambda *parts: next((value for value, holds in zip(parts[::2], parts[1::2], strict=True) if holds), NAN)
+            return _first_that_holds
         case And():
             return lambda *parts: all(parts)
         case Or():
@@ -105,6 +105,10 @@ def _operation(expr: Any) -> Callable[..., Any]:
         return ORDER[expr.func]
     return {"exp": mp.exp, "log": lambda a: mp.log(a) if a > 0 else NAN, "Abs": abs, "sign": mp.sign, "cos": mp.cos,
             "sin": mp.sin, "tanh": mp.tanh, "floor": mp.floor}[expr.func.__name__]
+
+
+def _first_that_holds(*parts: Any) -> Any:
+    return next((value for value, holds in zip(parts[::2], parts[1::2], strict=True) if holds), NAN)
 
 
 def power(base: Any, exponent: Any) -> Any:
@@ -222,7 +226,8 @@ def _near(a: Any, b: Any) -> bool:
     return bool(abs(a - b) <= CLOSE * max(abs(a), abs(b)))
 
 
-SHAPES = ((2, 3, 4), (2, 2, 3), (2, 4, 2), (3, 3, 2))  # 70 elements; no axis of length 1, or an axis could be lost unseen
+# 70 elements; no axis has length 1, or one could be lost unseen.
+SHAPES = ((2, 3, 4), (2, 2, 3), (2, 4, 2), (3, 3, 2))
 
 
 def random_inputs(variables: Iterable[Var], seed: int, t: int = 0) -> Values:

@@ -89,8 +89,8 @@ def newton_schulz() -> Rule:
     for k in range(2):
         a = matmul(x[k], transpose(x[k]))
         steps.append(Eq(x[k + 1], 3.4445 * x[k] + matmul(-4.775 * a + 2.0315 * matmul(a, a), x[k])))
-    return rule("NewtonSchulz", Eq(m[t], beta1 * m[t - 1] + (1 - beta1) * g[t]), Eq(x[0], m[t] / (norm(m[t], elems) + eps)),
-                *steps, down(x[2]), min_ndim=2)
+    return rule("NewtonSchulz", Eq(m[t], beta1 * m[t - 1] + (1 - beta1) * g[t]),
+                Eq(x[0], m[t] / (norm(m[t], elems) + eps)), *steps, down(x[2]), min_ndim=2)
 
 
 def running_product() -> Rule:
@@ -148,7 +148,8 @@ def square_state() -> Rule:
 def scaled_over_the_model() -> Rule:
     """Two rounds of communication: the second needs the first's result and what it stored."""
     return rule("ScaledOverTheModel", Eq(m[t], beta1 * m[t - 1] + g[t] / (1 + norm(g[t], model))),
-                Eq(r[t], mean(m[t] ** 2, cols)), Eq(s[t], amax(Abs(m[t]), model)), down(m[t] * sqrt(r[t]) / (s[t] + eps)))
+                Eq(r[t], mean(m[t] ** 2, cols)), Eq(s[t], amax(Abs(m[t]), model)),
+                down(m[t] * sqrt(r[t]) / (s[t] + eps)))
 
 
 def variants() -> Rule:
@@ -156,8 +157,8 @@ def variants() -> Rule:
     either = Or(switch, Ne(decay, 0))
     both = And(~switch, lr > 0.5)
     return rule("Variants", Eq(u[t], Piecewise((g[t] + decay * theta[t - 1], either), (g[t], True))),
-                Eq(m[t], beta1 * m[t - 1] + u[t]), Eq(d[t], Piecewise((m[t], both), (sign(m[t]), t <= 3), (u[t], True))),
-                down(d[t]))
+                Eq(m[t], beta1 * m[t - 1] + u[t]),
+                Eq(d[t], Piecewise((m[t], both), (sign(m[t]), t <= 3), (u[t], True))), down(d[t]))
 
 
 def branching() -> Rule:
@@ -168,8 +169,8 @@ def branching() -> Rule:
 
 SMALL: dict[str, Callable[[], Rule]] = {
     made.__name__: made
-    for made in (normalised, trusting, factored, clipped, newton_schulz, running_product, guarded, starting, remembering,
-                 growing, past_of_a_statistic, square_state, scaled_over_the_model, variants, branching)
+    for made in (normalised, trusting, factored, clipped, newton_schulz, running_product, guarded, starting,
+                 remembering, growing, past_of_a_statistic, square_state, scaled_over_the_model, variants, branching)
 }
 BUILT_IN = ("adagrad", "adam", "adamw", "lion", "rmsprop", "sgd")
 NAMES = (*BUILT_IN, *SMALL)
