@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import Declaration, Kind
 from optgen.ir import Map, Role
+from optgen.languages import HOST
 from optgen.listing import annotation, default, is_elementwise, needs_matrix, quote
 from optgen.passes import Program
+from optgen.printers import to_text
 
 OPTIONS = "* foreach maximize capturable differentiable fused state_dtype"
 OPTION_TYPES = {
@@ -95,3 +97,26 @@ def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []
     least = rule.min_ndim if rule.min_ndim is not None else 2 if matrix and rule.ndim is None else None
     return lines + ([f"min_ndim={least},"] if least is not None else [])
+
+
+def requirements(rule: Rule) -> list[str]:
+    """The body of the function that says what is wrong with hyperparameters together; empty if all go together."""
+    lines = [
+        line
+        for condition, message in rule.requires
+        for line in (f"if not {_parenthesised(to_text(condition, HOST))}:", f"    return {_filled_in(message, rule)}")
+    ]
+    return [*lines, 'return ""'] if lines else []
+
+
+def _filled_in(message: str, rule: Rule) -> str:
+    """A message as Python, with the values of hyperparameters where it names them in braces."""
+    literal = quote(message.replace("{", "{{").replace("}", "}}"))
+    text = literal
+    for name in (n for d in rule.declarations for n in d.names):
+        text = text.replace(f"{{{{{name}}}}}", f"{{{name}}}")
+    return quote(message) if text == literal else "f" + text
+
+
+def _parenthesised(text: str) -> str:
+    return f"({text})" if " " in text else text

@@ -22,6 +22,7 @@ from optgen.printers import to_text
 from optgen.weave import PYTHON, Item, Syntax, weave
 
 WIDTH = 116
+INDENTED = WIDTH - 8  # what is left of a line inside two loops
 FORMAT = 1
 
 
@@ -187,9 +188,9 @@ def wrap(line: str) -> list[str]:
     """A line of code that is too long, broken inside parentheses that it gets for it."""
     margin = line[: len(line) - len(line.lstrip())]
     head, sign, tail = line.partition(" = ") if " = " in line else line.partition("return ")
-    if len(line) <= WIDTH or margin + "#" == line[: len(margin) + 1] or not sign:
+    if len(line) <= INDENTED or margin + "#" == line[: len(margin) + 1] or not sign:
         return [line]
-    pieces = textwrap.wrap(tail, WIDTH - len(margin) - 4, break_long_words=False, break_on_hyphens=False)
+    pieces = textwrap.wrap(tail, INDENTED - len(margin) - 4, break_long_words=False, break_on_hyphens=False)
     return [f"{head}{sign}(", *(f"{margin}    {piece}" for piece in pieces), f"{margin})"]
 
 

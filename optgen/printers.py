@@ -105,7 +105,8 @@ class _Printer:
         if first == S.NegativeOne and rest:
             text = self.at(rest[0], UNARY) if len(rest) == 1 else self.factors(rest)
             return f"-{text}", UNARY if len(rest) == 1 else PRODUCT
-        return self.factors(list(expr.args)), PRODUCT
+        is_call = self.language.divide and _is_reciprocal(expr.args[-1])
+        return self.factors(list(expr.args)), ATOM if is_call else PRODUCT
 
     def factors(self, args: list[Any]) -> str:
         """The factors, multiplied and divided from left to right."""

@@ -95,7 +95,10 @@ def _branch(
     conditions: list[str],
     syntax: Syntax,
 ) -> tuple[int, frozenset[Variant], str]:
-    """The end of the longest run that one literal guards, with its variants and text; else the run of one guard."""
+    """The end of the longest run that one literal guards, with its variants and text; else the run of one guard.
+
+    A literal that covers no more than the items of one guard would only nest a second `if` inside.
+    """
     best: tuple[int, int, frozenset[Variant], str] | None = None
     for i, condition in enumerate(conditions):
         for value in (True, False):
@@ -103,10 +106,11 @@ def _branch(
             end = _run(items, at, lambda g, inside=inside: g <= inside)  # type: ignore[misc]  # mypy cannot type a default in a lambda
             if end > at and inside != universe and (best is None or (end, value) > (best[0], best[1])):
                 best = (end, int(value), inside, condition if value else _negate(condition, syntax))
-    if best is not None:
-        return best[0], best[2], best[3]
     guard = items[at][1]
-    return _run(items, at, lambda g: g == guard), guard, _text(guard, universe, conditions, syntax)
+    end = _run(items, at, lambda g: g == guard)
+    if best is not None and (best[0] > end or best[2] == guard):
+        return best[0], best[2], best[3]
+    return end, guard, _text(guard, universe, conditions, syntax)
 
 
 def _run(items: Sequence[tuple[Item, frozenset[Variant]]], at: int, holds: Callable[[frozenset[Variant]], bool]) -> int:

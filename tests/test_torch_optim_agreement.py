@@ -17,6 +17,7 @@ STEPS = 200
 FLOAT64 = 1e-12
 # Float32 is judged by torch's own distance from its float64 run: no more than a few times as far.
 FLOAT32_RATIO = 8.0
+LOOP = {"foreach": False, "differentiable": False}
 
 ADAM = [
     {},
@@ -31,6 +32,16 @@ ADAM = [
     {"lr": torch.tensor(0.01, dtype=torch.float64)},
     {"lr": 0.0},
 ]
+COMMON: list[dict[str, Any]] = [
+    {},
+    {"lr": 0.003},
+    {"weight_decay": 0.1},
+    {"weight_decay": 0.1, "maximize": True},
+    {"foreach": True},
+    {"differentiable": True},
+    {"lr": torch.tensor(0.01, dtype=torch.float64)},
+]
+BETAS = [*COMMON, {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-6}]
 CASES: dict[str, list[dict[str, Any]]] = {
     "Adam": [*ADAM, {"weight_decay": 0.1, "decoupled_weight_decay": True}],
     "AdamW": ADAM,
@@ -68,6 +79,16 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"foreach": True},
         {"differentiable": True},
         {"lr": torch.tensor(0.01, dtype=torch.float64), "eps": 1e-6},
+    ],
+    "NAdam": [*BETAS, {"weight_decay": 0.1, "decoupled_weight_decay": True}, {"momentum_decay": 0.1}],
+    "RAdam": [*BETAS, {"weight_decay": 0.1, "decoupled_weight_decay": True}, {"betas": (0.9, 0.5)}],
+    "Adamax": BETAS,
+    "Adadelta": [*COMMON, {"rho": 0.5, "eps": 1e-3}, {"rho": 1.0}],
+    "ASGD": [*COMMON, {"lambd": 0.1, "alpha": 0.5}, {"t0": 20.0}, {"t0": 20.0, "weight_decay": 0.1}],
+    "Rprop": [
+        *(case for case in COMMON if "weight_decay" not in case),
+        {"etas": (0.3, 1.5)},
+        {"step_sizes": (1e-3, 0.02), "maximize": True},
     ],
 }
 PAIRS = [(name, case) for name, cases in CASES.items() for case in cases]
@@ -115,8 +136,16 @@ def difference(got: list[Tensor], wanted: list[Tensor]) -> float:
 
 
 def reference(name: str, case: dict[str, Any], dtype: torch.dtype) -> list[Tensor]:
-    """What torch computes. Its differentiable step raises betas to a power in float32: that is not the reference."""
-    return trained(getattr(torch.optim, name), {key: case[key] for key in case if key != "differentiable"}, dtype)
+    """What the for-loop of torch computes. Its differentiable step raises betas to a power in float32.
+
+    NAdam and ASGD keep scalars (mu_product, eta, mu) in the default dtype, whatever that of the parameter is.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        return trained(getattr(torch.optim, name), {**case, **LOOP}, dtype)
+    finally:
+        torch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize(("name", "case"), PAIRS, ids=[named(pair) for pair in PAIRS])

@@ -72,7 +72,7 @@ def _step(
             # G[t] = G[t - 1] + g_wd[t]**2
             G = G_prev + g_wd * g_wd
             # theta[t] = theta[t - 1] - eta[t]*(g_wd[t]/(sqrt(G[t]) + eps))
-            theta = theta_prev - eta * (div(g_wd, sqrt(G, STRICT) + eps, STRICT))
+            theta = theta_prev - eta * div(g_wd, sqrt(G, STRICT) + eps, STRICT)
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
             store(G_at, G, at, left, tail, BLOCK, VEC)
 

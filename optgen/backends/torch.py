@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from optgen.constructor import argument, arguments, defaults, hyper, update_rule
+from optgen.constructor import argument, arguments, defaults, hyper, requirements, update_rule
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Kind
 from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
-from optgen.languages import HOST, SCALAR, TORCH
+from optgen.languages import SCALAR, TORCH
 from optgen.listing import (
     docstring,
     header,
@@ -18,7 +18,6 @@ from optgen.listing import (
     is_elementwise,
     module_name,
     names_in,
-    quote,
     quoted,
     returned,
     signature,
@@ -66,12 +65,7 @@ def emit(program: Program) -> str:
     updates = [_update(program, phases, k, count) for k in range(count)]
     combine = [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)]
     spec = update_rule(program, count, combine)
-    requires = [
-        line
-        for c, message in rule.requires
-        for line in (f"if not {_parenthesised(to_text(c, HOST))}:", f"    return {quote(message)}")
-    ]
-    requires += ['return ""'] if requires else []
+    requires = requirements(rule)
     fused = is_elementwise(program)
     code = [*states, *host, *spec, *(line for update in updates for line in update["lines"])]
     return render_python(
@@ -286,7 +280,3 @@ def _statement(statement: Statement, host: frozenset[str]) -> str:
             return f"{target} = {FUNCTIONS[op]}({to_text(arg, TORCH, host)}{DIM.get(over, '')})"
         case MatMul(target=target, a=a, b=b, ta=ta, tb=tb):
             return f"{target} = {a}{'.mT' if ta else ''} @ {b}{'.mT' if tb else ''}"
-
-
-def _parenthesised(text: str) -> str:
-    return f"({text})" if " " in text else text

@@ -1,0 +1,94 @@
+"""Rprop. Written by optgen 0.1.0 (format 1) from rules/rprop.py; do not edit.
+
+    optgen build rprop --backend numpy
+
+Riedmiller & Braun, A Direct Adaptive Method for Faster Backpropagation Learning, IEEE ICNN 1993,
+https://doi.org/10.1109/ICNN.1993.298623. Numbers as torch.optim.Rprop.
+
+    q[t] = g[t]*g_used[t - 1]
+    f[t] = Piecewise((eta_plus, q[t] > 0), (eta_minus, q[t] < 0), (1, True))
+    D[t] = Min(Max(D[t - 1]*f[t], smallest), largest_step)
+    g_used[t] = Piecewise((0, q[t] < 0), (g[t], True))
+    theta[t] = theta[t - 1] - sign(g_used[t])*D[t]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
+State = dict[str, Any]
+
+
+def init(
+    params: Sequence[Array],
+    *,
+    lr: float = 0.01,
+    etas: tuple[float, float] = (0.5, 1.2),
+    step_sizes: tuple[float, float] = (1e-06, 50),
+) -> list[State]:
+    """The states before the first step, one dict for each parameter."""
+    lr = float(lr)
+    return [_start(theta_prev, lr) for theta_prev in params]
+
+
+def step(
+    params: Sequence[Array],
+    grads: Sequence[Array | None],
+    state: Sequence[State],
+    t: int | Sequence[int],
+    *,
+    lr: float = 0.01,
+    etas: tuple[float, float] = (0.5, 1.2),
+    step_sizes: tuple[float, float] = (1e-06, 50),
+    out: bool = False,
+) -> tuple[list[Array], list[State]]:
+    """New parameters and states after step t: 1 for the first, one count for all parameters or one for each.
+
+    A parameter whose gradient is None stays as it is. With out=True the arrays and dicts given are overwritten.
+    """
+    lr = float(lr)
+    eta_minus, eta_plus = map(float, etas)
+    smallest, largest_step = map(float, step_sizes)
+    new_params, new_state = list(params), [dict(kept) for kept in state]
+    work = [i for i, g in enumerate(grads) if g is not None and params[i].size]
+    for i in work:
+        if grads[i].shape != params[i].shape:
+            raise ValueError(f"parameter {i} has shape {params[i].shape}, its gradient {grads[i].shape}")
+    for i in work:
+        theta_prev = params[i]
+        g = np.asarray(grads[i], theta_prev.dtype)
+        kept = _start(theta_prev, lr)
+        kept |= state[i]
+        g_used_prev = kept["prev"]
+        D_prev = kept["step_size"]
+        # q[t] = g[t]*g_used[t - 1]
+        q = g * g_used_prev
+        # f[t] = Piecewise((eta_plus, q[t] > 0), (eta_minus, q[t] < 0), (1, True))
+        f = np.where(q > 0, eta_plus, np.where(q < 0, eta_minus, np.full_like(q, 1)))
+        # D[t] = Min(Max(D[t - 1]*f[t], smallest), largest_step)
+        D = np.minimum(np.maximum(D_prev * f, smallest), largest_step)
+        # g_used[t] = Piecewise((0, q[t] < 0), (g[t], True))
+        g_used = np.where(q < 0, 0, g)
+        # theta[t] = theta[t - 1] - sign(g_used[t])*D[t]
+        theta = theta_prev - np.sign(g_used) * D
+        new_params[i] = np.asarray(theta, theta_prev.dtype)
+        kept["prev"] = np.asarray(g_used, theta_prev.dtype)
+        kept["step_size"] = np.asarray(D, theta_prev.dtype)
+        new_state[i] = kept
+    if out:
+        for i in work:
+            params[i][...] = new_params[i]
+            state[i].update(new_state[i])
+    return (list(params), list(state)) if out else (new_params, new_state)
+
+
+def _start(theta_prev: Array, lr: float) -> State:
+    """The states that this variant of the rule reads, at their first values."""
+    kept: State = {}
+    kept["prev"] = np.zeros_like(theta_prev)
+    kept["step_size"] = np.full_like(theta_prev, lr)
+    return kept

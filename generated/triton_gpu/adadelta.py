@@ -1,0 +1,100 @@
+"""Adadelta. Written by optgen 0.1.0 (format 1) from rules/adadelta.py; do not edit.
+
+    optgen build adadelta --backend triton
+
+Zeiler, ADADELTA: An Adaptive Learning Rate Method, 2012, https://arxiv.org/abs/1212.5701, Algorithm 1. Numbers as
+torch.optim.Adadelta.
+
+    g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+    v[t] = rho*v[t - 1] + (1 - rho)*g_wd[t]**2
+    d[t] = sqrt(u[t - 1] + eps)/sqrt(v[t] + eps)*g_wd[t]
+    u[t] = rho*u[t - 1] + (1 - rho)*d[t]**2
+    theta[t] = theta[t - 1] - lr*d[t]
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
+from ._runtime import Launcher
+
+# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+STATES: tuple[str, ...] = ("square_avg", "acc_delta")
+SCALARS = (
+    "lr",
+    "rho",
+    "eps",
+    "weight_decay",
+    "one_minus_rho",
+)
+
+
+@triton.jit
+def _step(
+    words: tl.tensor,
+    records: tl.tensor,
+    scalars: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    v_type: tl.constexpr,
+    u_type: tl.constexpr,
+    has_weight_decay: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
+    word = tl.load(words + tl.program_id(0))
+    record = records + tensor_of(word) * 8
+    row = scalars + row_of(word) * 5
+    start = chunk_of(word) * chunk
+    theta_at = stream(record, 0, theta_type, start)
+    g_at = stream(record, 1, g_type, start)
+    v_at = stream(record, 2, v_type, start)
+    u_at = stream(record, 3, u_type, start)
+    left = tl.minimum(tl.load(record + 4) - start, chunk).to(tl.int32)
+    lr = tl.load(row + 0)
+    rho = tl.load(row + 1)
+    eps = tl.load(row + 2)
+    weight_decay = tl.load(row + 3)
+    one_minus_rho = tl.load(row + 4)
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if MAXIMIZE:
+                g = -g
+            v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            u_prev = load(u_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+            if has_weight_decay:
+                g_wd = g + weight_decay * theta_prev
+            else:
+                g_wd = g
+            # v[t] = rho*v[t - 1] + (1 - rho)*g_wd[t]**2
+            v = rho * v_prev + one_minus_rho * (g_wd * g_wd)
+            # d[t] = sqrt(u[t - 1] + eps)/sqrt(v[t] + eps)*g_wd[t]
+            d = div(sqrt(u_prev + eps, STRICT), sqrt(v + eps, STRICT), STRICT) * g_wd
+            # u[t] = rho*u[t - 1] + (1 - rho)*d[t]**2
+            u = rho * u_prev + one_minus_rho * (d * d)
+            # theta[t] = theta[t - 1] - lr*d[t]
+            theta = theta_prev - lr * d
+            store(theta_at, theta, at, left, tail, BLOCK, VEC)
+            store(v_at, v, at, left, tail, BLOCK, VEC)
+            store(u_at, u, at, left, tail, BLOCK, VEC)
+
+
+def flags(*, weight_decay: float) -> dict[str, bool]:
+    """The variant of the kernel that a parameter group needs."""
+    return {"has_weight_decay": weight_decay != 0}
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    return Launcher(_step, SCALARS)
