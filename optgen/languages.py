@@ -18,6 +18,7 @@ class Language:
     power: str = "{}**{}"
     divide: str = ""
     where: str = "{1} if {0} else {2}"
+    choose: str = ""  # of a host condition that may be a tensor, where its value may not be read
     and_: str = "{} and {}"
     or_: str = "{} or {}"
     not_: str = "not {}"
@@ -63,6 +64,9 @@ SCALAR = Language(
         "sin": "sin({})",
         "tanh": "tanh({})",
     },
+    choose="choose({0}, lambda: {1}, lambda: {2})",
+    and_="{} & {}",
+    or_="{} | {}",
     multiplied_out=0,
 )
 NUMPY = Language(
@@ -102,6 +106,7 @@ TORCH = Language(
         "tanh": "torch.tanh({})",
     },
     where="torch.where({}, {}, {})",
+    choose="choose({0}, lambda: {1}, lambda: {2})",
     filled="torch.full_like({}, {})",
     and_="{} & {}",
     or_="{} | {}",

@@ -13,8 +13,9 @@ from typing import Any
 import sympy
 from sympy import Rational, S
 
+from optgen.dsl.symbols import first
 from optgen.errors import RuleError
-from optgen.languages import HOST, Language
+from optgen.languages import HOST, SCALAR, Language
 
 SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 6)
 TERNARY, OR, AND, NOT, COMPARE = -4, -3, -2, -1, 0
@@ -149,10 +150,7 @@ class _Printer:
             text, binds = self.language.filled.format(min(tensors), self.at(last, TERNARY)), ATOM
         for value, condition in reversed(pairs):
             if all(s.name in self.host for s in condition.free_symbols):
-                text = HOST.where.format(
-                    _Printer(HOST, self.host, self.names).at(condition, OR), self.at(value, OR), text
-                )
-                binds = TERNARY
+                text, binds = self.chosen(value, condition, text)
             else:
                 parts = (
                     self.at(condition, OR),
@@ -162,6 +160,14 @@ class _Printer:
                 text = self.language.where.format(*parts)
                 binds = TERNARY if "if" in self.language.where else ATOM
         return text, binds
+
+    def chosen(self, value: Any, condition: Any, otherwise: str) -> tuple[str, int]:
+        """A branch on the host. Only of `first` is it sure that its value may always be read."""
+        if self.language.choose and condition.free_symbols - {first}:
+            test = _Printer(SCALAR, self.host, self.names).at(condition, TERNARY)
+            return self.language.choose.format(test, self.at(value, TERNARY), otherwise), ATOM
+        test = _Printer(HOST, self.host, self.names).at(condition, OR)
+        return HOST.where.format(test, self.at(value, OR), otherwise), TERNARY
 
     def boolean(self, expr: Any) -> tuple[str, int]:
         if isinstance(expr, sympy.logic.boolalg.BooleanAtom):

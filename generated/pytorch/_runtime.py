@@ -30,12 +30,12 @@ from ._rule import (
     rows_by_rows,
     total,
 )
-from ._scalars import cos, exp, floor, log, maximum, minimum, sign, sin, sqrt, tanh
+from ._scalars import choose, cos, exp, floor, log, maximum, minimum, sign, sin, sqrt, tanh
 from ._step import Stepped, compute_scalars, real, run, tell_time, unread
 
 __all__ = [
-    "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "cols_by_cols", "cols_by_rows", "cos", "exp", "floor",
-    "from_grad", "from_param", "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row",
+    "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols", "cols_by_rows", "cos", "exp",
+    "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row",
     "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
 ]
 
@@ -213,7 +213,7 @@ class RuleOptimizer(Optimizer):
 def _new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> Tensor:
     if kind.host:
         device = param.device if _checkpoints.on_device(group) else None
-        return torch.full((), kind.init, dtype=torch.float64, device=device)  # type: ignore[arg-type]  # a number
+        return torch.zeros((), dtype=torch.float64, device=device).fill_(kind.init)  # type: ignore[arg-type]  # a number
     dtype = None if param.is_complex() else group.get("state_dtype")
     if kind.shape is per_element:
         state = torch.zeros_like(param, dtype=dtype, memory_format=torch.preserve_format)
@@ -221,6 +221,6 @@ def _new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> Tensor
         state = torch.zeros(kind.shape(param.shape), dtype=dtype or param.dtype.to_real(), device=param.device)
     if callable(kind.init):
         real(state).copy_(kind.init(real(param), -grad if group.get("maximize") else grad))
-    elif kind.init != 0:
+    elif isinstance(kind.init, Tensor) or kind.init != 0:
         real(state).fill_(kind.init)
     return state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,16 @@ cos = _either(math.cos, torch.cos)
 tanh = _either(math.tanh, torch.tanh)
 floor = _either(math.floor, torch.floor)
 sign = _either(lambda x: x if x == 0 or x != x else math.copysign(1.0, x), torch.sign)
+
+
+def choose(condition: bool | Tensor, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+    """What one of two functions returns; both are called where the condition is a tensor whose value is not read."""
+    if not isinstance(condition, Tensor):
+        return yes() if condition else no()
+    a, b = yes(), no()
+    if not (isinstance(a, Tensor) or isinstance(b, Tensor)):
+        a = torch.tensor(a, dtype=torch.float64, device=condition.device)
+    return torch.where(condition, a, b)
 
 
 def maximum(a: Scalar, b: Scalar) -> Scalar:

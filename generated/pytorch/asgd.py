@@ -19,7 +19,7 @@ from types import ModuleType
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from ._runtime import Hyper, RuleOptimizer, Scalar, State, UpdateRule, maximum
+from ._runtime import Hyper, RuleOptimizer, Scalar, State, UpdateRule, choose, maximum
 
 
 def states(*, lr: Scalar) -> dict[str, State]:
@@ -72,7 +72,7 @@ def update(
     # theta[t] = theta[t - 1]*(1 - lambd*eta[t - 1]) - eta[t - 1]*g_wd[t]
     theta = theta_prev * one_minus_lambd_eta_prev - eta_prev * g_wd
     # ax[t] = Piecewise((theta[t], Eq(mu[t - 1], 1)), (ax[t - 1] + mu[t - 1]*(theta[t] - ax[t - 1]), True))
-    ax = theta if mu_prev_eq_one else ax_prev + mu_prev * (theta - ax_prev)
+    ax = choose(mu_prev_eq_one, lambda: theta, lambda: ax_prev + mu_prev * (theta - ax_prev))
     return {"param": theta, "ax": ax}
 
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from ._runtime import Hyper, RuleOptimizer, Scalar, State, UpdateRule, sqrt
+from ._runtime import Hyper, RuleOptimizer, Scalar, State, UpdateRule, choose, sqrt
 
 
 def states() -> dict[str, State]:
@@ -56,12 +56,12 @@ def host(
     scalars["inv_one_minus_beta1_t"] = 1 / (1 - beta1**t)
     rho = 2 / (1 - beta2) - 1 - 2 * t * beta2**t / (1 - beta2**t)
     r = (
-        sqrt((rho - 4) * (rho - 2) * (2 / (1 - beta2) - 1) / ((2 / (1 - beta2) - 1 - 4) * (2 / (1 - beta2) - 1 -
-        2) * rho)) if rho > 5 else 1
+        choose(rho > 5, lambda: sqrt((rho - 4) * (rho - 2) * (2 / (1 - beta2) - 1) / ((2 / (1 - beta2) - 1 - 4)
+        * (2 / (1 - beta2) - 1 - 2) * rho)), lambda: 1)
     )
     rho_gt_5 = rho > 5
     scalars["rho_gt_5"] = rho_gt_5
-    scalars["r_sqrt_one_minus_beta2_t"] = r * sqrt(1 - beta2**t) if rho_gt_5 else 0
+    scalars["r_sqrt_one_minus_beta2_t"] = choose(rho_gt_5, lambda: r * sqrt(1 - beta2**t), lambda: 0)
     return scalars
 
 
@@ -104,7 +104,7 @@ def update(
     # m_hat[t] = m[t]/(1 - beta1**t)
     m_hat = m * inv_one_minus_beta1_t
     # u[t] = Piecewise((r[t]*sqrt(1 - beta2**t)/(sqrt(v[t]) + eps), rho[t] > 5), (1, True))
-    u = r_sqrt_one_minus_beta2_t / (torch.sqrt(v) + eps) if rho_gt_5 else 1
+    u = choose(rho_gt_5, lambda: r_sqrt_one_minus_beta2_t / (torch.sqrt(v) + eps), lambda: 1)
     # theta[t] = theta_wd[t] - lr*m_hat[t]*u[t]
     theta = theta_wd - lr * m_hat * u
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v}

@@ -51,8 +51,8 @@ SHARE = "What one parameter gives to the values common to all. All tensors have 
 WRONG = "What is wrong with hyperparameters that do not go together; empty if nothing is."
 KERNELS = "The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."
 OFFERED = frozenset(
-    """Hyper RuleOptimizer Scalar State UpdateRule cols_by_cols cols_by_rows cos exp floor from_grad from_param largest
-    log maximum minimum per_col per_row per_tensor rows_by_rows sign sin sqrt tanh total""".split()
+    """Hyper RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor from_grad from_param
+    largest log maximum minimum per_col per_row per_tensor rows_by_rows sign sin sqrt tanh total""".split()
 )
 
 

@@ -70,21 +70,25 @@ def compute_scalars(stepped: Iterable[Stepped]) -> None:
     for one in stepped:
         size, tensors = one.param.shape, unread(one.group)
         hosted = {key: one.stored[key] for key, state in one.states.items() if state.host}
+        past = {  # read before it is overwritten
+            one.states[key].past: kept.to(torch.float64, copy=True) if tensors else kept.item()
+            for key, kept in hosted.items()
+        }
         varying = {
             "t": one.t,
             "first": one.first,
             "numel": one.param.numel(),
             "rows": size[-2] if len(size) > 1 else 1,
             "cols": size[-1] if size else 1,
-            **{one.states[key].past: past.double() if tensors else past.item() for key, past in hosted.items()},
+            **past,
         }
         given = answer(one.rule.host, varying)
         at = (id(one.rule), id(one.group), *((id(one),) if tensors else given.values()))
         if at not in known:
             known[at] = {**one.hypers, **one.rule.host(**given, **answer(one.rule.host, one.hypers))}
         one.scalars = known[at]
-        for key, past in hosted.items():
-            past.fill_(one.scalars[one.states[key].name])
+        for key, kept in hosted.items():
+            kept.fill_(one.scalars[one.states[key].name])
 
 
 def run(stepped: list[Stepped]) -> None:
