@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import sympy
 from hypothesis import strategies as st
 
 from optgen.dsl import (
@@ -105,8 +106,10 @@ class _Drawing:
 
     def branch(self, kind: int, depth: int) -> Any:
         left, right = self.expression(kind, depth), self.expression(kind, depth)
-        conditions = [t <= 3, Eq(t, 2), first, bright, bent & (t > 2), Ne(a, 0), ~bent | (left > right), a < b]
-        condition = self.draw(st.sampled_from([*conditions, t * a > b if kind == HOST else left > right]))
+        a_side, b_side = (self.leaf(kind) if sympy.sympify(side).has(sympy.Piecewise) else side
+                          for side in (left, right))
+        conditions = [t <= 3, Eq(t, 2), first, bright, bent & (t > 2), Ne(a, 0), ~bent | (a_side > b_side), a < b]
+        condition = self.draw(st.sampled_from([*conditions, t * a > b if kind == HOST else a_side > b_side]))
         return Piecewise((left, condition), (right, True))
 
     def reduction(self, kind: int, depth: int) -> Any:

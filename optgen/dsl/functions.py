@@ -13,7 +13,7 @@ from optgen.dsl.expression import refuse_text
 from optgen.dsl.names import caller, shown
 from optgen.dsl.rule import Eq
 from optgen.dsl.symbols import refuse_bool
-from optgen.errors import RuleError
+from optgen.errors import Loc, RuleError
 
 __all__ = [
     "Abs",
@@ -177,10 +177,18 @@ def Piecewise(*pairs: tuple[Any, Any]) -> Any:
             )
         if last and condition not in (True, sympy.true):
             raise RuleError("the last pair of Piecewise has a condition", loc, "end with (value, True)")
+        _refuse_branch(condition, loc)
         made.append((value, condition))
     if not made:
         raise RuleError("Piecewise was given no pair", loc, "write Piecewise((a, t <= 5), (b, True))")
     return sympy.Piecewise(*made, evaluate=False)
+
+
+def _refuse_branch(condition: Any, loc: Loc) -> None:
+    """SymPy would fold a branch out of a condition: into other terms in another order, or for ever."""
+    if isinstance(condition, sympy.Basic) and condition.has(sympy.Piecewise):
+        hint = "give the inner one an equation of its own, and compare the quantity that it defines"
+        raise RuleError("a condition of Piecewise holds a Piecewise itself", loc, hint)
 
 
 def _text(condition: Any) -> str:

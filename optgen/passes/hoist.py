@@ -81,8 +81,7 @@ class _Hoister:
             place = factors.index(scalar[0])
             factors = [f for f in factors if f not in scalar]
             factors.insert(place, one)
-            return Mul(*(self._visit(f, target, guard) for f in factors))
-        return rebuild(expr, [self._visit(arg, target, guard) for arg in expr.args])
+        return Mul(*(self._visit(f, target, guard) for f in factors))
 
     def _scalar(self, expr: Any, target: str, guard: Any) -> Any:
         """A name for a host expression; if a branch guards it, it is 0 wherever the branch is not taken."""
@@ -102,8 +101,14 @@ class _Hoister:
 
 
 def _factors(expr: Any) -> list[Any]:
-    """The factors of a product in order of evaluation: those of a leading product are not in parentheses."""
+    """The factors of a product in order of evaluation: those of a leading product are not in parentheses.
+
+    A sign binds nothing: the products after it lead, too.
+    """
     head, *rest = expr.args
+    if head == S.NegativeOne and rest:
+        lead, *rest = rest
+        return [head, *(_factors(lead) if isinstance(lead, Mul) else [lead]), *rest]
     return [*(_factors(head) if isinstance(head, Mul) else [head]), *rest]
 
 

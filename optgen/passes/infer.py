@@ -107,21 +107,20 @@ def _of(expr: Any, shapes: Shapes) -> Shape:
     if expr.is_Symbol:
         return shapes[expr.name]
     shape: Shape = None
-    text = ""
-    for arg in expr.args:
-        shape = _join(shape, _of(arg, shapes), text, str(arg))
-        text = f"{text}, {arg}" if text else str(arg)
+    for i, arg in enumerate(expr.args):
+        shape = _join(shape, _of(arg, shapes), expr.args[:i], arg)
     return shape
 
 
-def _join(a: Shape, b: Shape, a_text: str, b_text: str) -> Shape:
+def _join(a: Shape, b: Shape, a_what: Any, b_what: Any) -> Shape:
     """The axes of a value computed from both, by name."""
     if a is None or b is None:
         return a if b is None else b
     longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
     merged = longer if set(shorter) <= set(longer) else tuple(x for x in ELEMENT if x in a or x in b)
     if set(merged) != set(a) | set(b) or any(not _ordered(part, merged) for part in (a, b)):
-        raise _Mismatch(f"{a_text} over {_words(a)} and {b_text} over {_words(b)} do not broadcast")
+        a_text = ", ".join(map(str, a_what)) if isinstance(a_what, tuple) else a_what
+        raise _Mismatch(f"{a_text} over {_words(a)} and {b_what} over {_words(b)} do not broadcast")
     return merged
 
 

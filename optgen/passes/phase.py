@@ -85,8 +85,8 @@ class _Cutter:
         return Phase(tuple(order), tuple(s for s in self.step.body if s.target in body), stores)
 
     def _late(self, statement: Statement, k: int, store: dict[str, int]) -> bool:
-        """Whether a Map of this level is needed by other phases only."""
-        return isinstance(statement, Map) and not (statement.target in store and store[statement.target] == k)
+        """Whether a value that no phase hands on is needed by other phases only."""
+        return not self._cuts(statement) and not (statement.target in store and store[statement.target] == k)
 
     def _is_stored(self, name: str) -> bool:
         return (
