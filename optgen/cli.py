@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -31,10 +32,10 @@ RuleNames = Annotated[list[str] | None, typer.Argument(metavar="[RULE|FILE ...]"
 Backends = Annotated[list[str] | None, typer.Option("--backend", "-b", help="Only this backend; may be repeated.")]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line. What the user can mend is printed without a traceback, with exit status 2."""
     try:
-        app(prog_name="optgen")
+        app(arguments, prog_name="optgen")
     except OptgenError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

@@ -27,10 +27,11 @@ class Syntax:
     and_: str
     or_: str
     end: str = ""
+    comment: str = "#"
 
 
 PYTHON = Syntax("if {}:", "else:", "not {}", " and ", " or ")
-C = Syntax("if ({}) {{", "}} else {{", "!{}", " && ", " || ", "}")
+C = Syntax("if ({}) {{", "}} else {{", "!{}", " && ", " || ", "}", "//")
 
 
 def weave(lines: Mapping[Variant, Sequence[Item]], conditions: Sequence[str], syntax: Syntax = PYTHON) -> list[str]:
@@ -76,16 +77,25 @@ def _emit(
             at += 1
             continue
         end, inside, text = _branch(items, at, universe, conditions, syntax)
+        if _only_comments(items[at:end], syntax):  # a branch needs code; the comment is as true beside it
+            out += [line for item, _ in items[at:end] for line in item]
+            at = end
+            continue
         out.append(syntax.if_.format(text))
         out += _indent(_emit([(i, g & inside) for i, g in items[at:end]], inside, conditions, syntax))
         outside = universe - inside
         other = _run(items, end, outside.issuperset)
-        if other > end:
+        if other > end and not _only_comments(items[end:other], syntax):
             out.append(syntax.else_.format())
             out += _indent(_emit(items[end:other], outside, conditions, syntax))
+            end = other
         out += [syntax.end] if syntax.end else []
-        at = other
+        at = end
     return out
+
+
+def _only_comments(items: Sequence[tuple[Item, frozenset[Variant]]], syntax: Syntax) -> bool:
+    return all(line.lstrip().startswith(syntax.comment) for item, _ in items for line in item)
 
 
 def _branch(

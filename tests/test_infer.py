@@ -114,14 +114,17 @@ def test_a_product_with_itself_turned_is_square() -> None:
 
 
 @pytest.mark.parametrize(("equations", "message"), [
-    (lambda: [Eq(theta[t], mean(g[t], cols))], r"becomes a value over \(tensor, batch, rows\)"),
-    (lambda: [down(matmul(g[t], g[t]))], "do not multiply: cols is not rows"),
-    (lambda: [down(matmul(mean(g[t], cols), g[t]))], "is not a matrix"),
-    (lambda: [Eq(s[t], s[t - 1] + 1), down(total(s[t], elems) * g[t])], "has no elements to reduce over"),
-    (lambda: [down(mean(mean(g[t], cols), cols) * g[t])], "has no cols to reduce over"),
-    (lambda: [down(matmul(g[t], transpose(g[t])) + g[t])], "do not broadcast"),
+    (lambda: [Eq(theta[t], mean(g[t], cols))], "theta is rows by cols, but its update is one number per row"),
+    (lambda: [down(matmul(g[t], g[t]))], "do not multiply, cols is not rows"),
+    (lambda: [down(matmul(mean(g[t], cols), g[t]))],
+     r"mean\(g\[t\], cols\) is one number per row, and matmul takes matrices"),
+    (lambda: [Eq(s[t], s[t - 1] + 1), down(total(s[t], elems) * g[t])],
+     r"s\[t\] is a scalar, so there are no elements"),
+    (lambda: [down(mean(mean(g[t], cols), cols) * g[t])], "is one number per row, so there are no cols to reduce over"),
+    (lambda: [down(matmul(g[t], transpose(g[t])) + g[t])],
+     r"transpose\(g\[t\]\)\) is rows by rows and g\[t\] is rows by cols: they do not broadcast"),
     (lambda: [Eq(s[t], total(g[t], model)), Eq(d[t], total(s[t], model)), down(d[t] * g[t])],
-     "has no elements to reduce over"),
+     "is one number, so there are no elements to reduce over"),
 ])
 def test_shapes_that_do_not_fit_are_refused(equations: Callable[[], list[Eq]], message: str) -> None:
     with literal(), pytest.raises(RuleError, match=message):
@@ -135,7 +138,7 @@ def test_all_that_does_not_fit_is_reported_at_once() -> None:
 
 
 def test_a_mismatch_names_both_sides_as_they_are_written() -> None:
-    with literal(), pytest.raises(RuleError, match=r"g\*m over .* and x over .* do not broadcast"):
+    with literal(), pytest.raises(RuleError, match=r"g\[t\]\*m\[t\] is .* and x\[t\] is .*: they do not broadcast"):
         lower(rule("Unfit", Eq(m[t], 2 * g[t]), Eq(x[t], matmul(g[t], transpose(g[t]))), down(Max(g[t] * m[t], x[t]))))
 
 

@@ -92,7 +92,7 @@ def shared() -> dict[str, str]:
 def _refuse(program: Program) -> None:
     problems = [
         Problem(
-            f"the Triton backend has no reductions and products yet, and {statement.target} needs one",
+            "the Triton backend has no reductions and products yet",
             statement.loc,
             INSTEAD,
         )

@@ -13,6 +13,12 @@ from optgen.errors import Loc, RuleError
 
 DEEPEST = 60  # every pass and printer is recursive, and Python stops at a depth of 1000 calls
 LARGEST = 4000  # a shared part counts wherever it stands, since it is printed there
+PLAIN = "write it with numbers, and symbols of optgen"
+INSTEAD = {
+    "tuple": "remove the comma at its end, or the parentheses around it",
+    "list": "remove the square brackets",
+    "ndarray": "write numbers of Python; what differs from element to element is a quantity",
+}
 
 
 def expression(value: Any, what: str, loc: Loc | None) -> Any:
@@ -27,7 +33,8 @@ def expression(value: Any, what: str, loc: Loc | None) -> Any:
     except sympy.SympifyError:
         made = None
     if not isinstance(made, (sympy.Expr, Boolean)):
-        raise RuleError(f"{what} is {shown(value)}, which is no expression", loc, "write it with symbols of optgen")
+        hint = INSTEAD.get(type(value).__name__, PLAIN)
+        raise RuleError(f"{what} is {shown(value)}, which is no expression", loc, hint)
     refuse_large(made, what, loc)
     return made
 
@@ -49,6 +56,8 @@ def refuse_large(expr: Any, what: str, loc: Loc | None) -> None:
         node, depth = waiting.pop()
         if isinstance(node, sympy.Number) and _is_too_large(node):
             raise RuleError(f"{what} holds a number that no float can", loc, "use numbers below 1e308")
+        if node is sympy.I:  # SymPy cannot print every expression that holds it
+            raise RuleError(f"{what} holds an imaginary number", loc, "use real numbers")
         parts += 1
         if depth > DEEPEST or parts > LARGEST:
             size = f"is nested more than {DEEPEST} deep" if depth > DEEPEST else f"has more than {LARGEST} parts"

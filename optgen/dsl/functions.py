@@ -164,19 +164,18 @@ def Piecewise(*pairs: tuple[Any, Any]) -> Any:
         if isinstance(condition, Eq):
             condition = sympy.sympify(condition)
         if isinstance(condition, (bool, sympy.logic.boolalg.BooleanAtom)) and not (last and bool(condition)):
-            raise RuleError(
-                f"a condition of Piecewise is the bare Python value {bool(condition)}",
-                loc,
-                "Python decides `t == 1` at once; write Eq(t, 1), Ne(t, 1), t <= 1, first or a flag",
-            )
+            hint = "Python decides `t == 1` at once; write Eq(t, 1), Ne(t, 1), t <= 1, first or a flag"
+            if bool(condition):
+                hint = "a pair with True stands last; " + hint
+            raise RuleError(f"a condition of Piecewise is the bare Python value {bool(condition)}", loc, hint)
         if not isinstance(condition, (bool, sympy.logic.boolalg.Boolean)):
-            raise RuleError(
-                f"a condition of Piecewise is {_text(condition)}, which is not a condition",
-                loc,
-                "write a relation such as t <= 5 or Ne(momentum, 0), first, or a flag",
-            )
+            found = _text(condition)
+            hint = "write a relation such as t <= 5 or Ne(momentum, 0), first, or a flag"
+            if isinstance(value, sympy.logic.boolalg.Boolean) or value is True:
+                hint = f"a pair is (value, condition), in this order: write ({found}, {value})"
+            raise RuleError(f"a condition of Piecewise is {found}, which is not a condition", loc, hint)
         if last and condition not in (True, sympy.true):
-            raise RuleError("the last pair of Piecewise has a condition", loc, "end with (value, True)")
+            raise RuleError("the last pair of Piecewise has a condition", loc, "add a pair (value, True) after it")
         _refuse_branch(condition, loc)
         made.append((value, condition))
     if not made:

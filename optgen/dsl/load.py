@@ -7,8 +7,8 @@ import difflib
 import hashlib
 import io
 import linecache
+import re
 import stat
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,19 +20,11 @@ import sympy
 from optgen.dsl.comparisons import decided_problems
 from optgen.dsl.names import FILES, check_identifier
 from optgen.dsl.names import shown as text_of
+from optgen.dsl.raised import raised
 from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import Loc, OptgenError, RuleError, printable
 
 LARGEST_FILE = 1_000_000  # bytes
-HINTS = {
-    "truth value": "write & | ~ for `and`, `or`, `not`, and (0 < t) & (t < 5) for 0 < t < 5; a branch is a Piecewise",
-    "SystemExit": "a rule file only defines `rule`; it must not stop the program",
-    "RecursionError": "end the recursion, or name the parts of a deep expression in equations of their own",
-    "NameError": "import it from optgen, or declare it with tensors(...), hyper(...) or flag(...)",
-    "cannot import name": "correct the name or leave it out",
-    "unsupported operand": "a condition is no number, and a text neither; Piecewise((1, t > 3), (0, True)) is one",
-    "SyntaxError": "the file is read as Python",
-}
 
 
 @contextmanager
@@ -79,16 +71,31 @@ def _load(path: Path, shown: str, source: str) -> Rule | Schedule:
     stem = check_identifier(path.stem, "the file name", nowhere, FILES)
     text = _text(path, shown)
     module = _execute(text, shown)
-    if not hasattr(module, "rule"):
-        raise RuleError("the file defines no `rule`", nowhere, "end it with rule = Rule(...) or rule = Schedule(...)")
-    rule = module.rule
+    rule = getattr(module, "rule", None)
     if not isinstance(rule, (Rule, Schedule)):
-        line = max((n for n, line in enumerate(io.StringIO(text), 1) if line.startswith("rule")), default=1)
-        found = f"`rule` is {text_of(rule)}, not a Rule or a Schedule"
-        raise RuleError(found, Loc(shown, line, line), "write rule = Rule(...) or rule = Schedule(...)")
+        raise _no_rule(module, text, shown)
     doc = module.__doc__.strip() if isinstance(module.__doc__, str) else ""
     name = rule.name or check_identifier(_class_name(doc, stem), "the class", nowhere)
     return replace(rule, name=name, doc=rule.doc or doc, source=source or path.name)
+
+
+def _no_rule(module: ModuleType, text: str, shown: str) -> RuleError:
+    """What is wrong with a module whose `rule` is missing or something else."""
+    instead = "rule = Rule(...) or rule = Schedule(...)"
+    other = next((name for name, held in vars(module).items() if isinstance(held, (Rule, Schedule))), None)
+    if not hasattr(module, "rule"):
+        hint = f"call it rule instead of {other}" if other else f"end the file with {instead}"
+        return RuleError("the file defines no `rule`", _line(text, shown, other or ""), hint)
+    comma = "remove the comma at the end: it makes a tuple of the rule"
+    found = f"`rule` is {text_of(module.rule)}, not a Rule or a Schedule"
+    return RuleError(found, _line(text, shown, "rule"), comma if type(module.rule) is tuple else f"write {instead}")
+
+
+def _line(text: str, shown: str, name: str) -> Loc:
+    """The last line that defines a name, or the whole file."""
+    opening = re.compile(rf"(def |class )?{re.escape(name)}\b")
+    found = [number for number, line in enumerate(io.StringIO(text), 1) if name and opening.match(line)]
+    return Loc(shown, found[-1], found[-1]) if found else Loc(shown, 1, 0)
 
 
 def _text(path: Path, shown: str) -> str:
@@ -101,7 +108,9 @@ def _text(path: Path, shown: str) -> str:
             raise OptgenError(f"{shown} is {what}, not a rule file\nhint: give the path of a Python file")
         return path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
-        raise OptgenError(f"there is no rule file {shown}\nhint: `optgen new NAME` writes one to start from") from None
+        hint = "`optgen new NAME` writes one to start from"
+        hint = f"the built-in rule is called {path.stem}" if path.stem in built_in_names() else hint
+        raise OptgenError(f"there is no rule file {shown}\nhint: {hint}") from None
     except UnicodeDecodeError:
         raise OptgenError(f"{shown} is not a text file\nhint: a rule file is Python, saved as UTF-8") from None
     except (OSError, ValueError) as error:  # a path that holds a zero is a ValueError
@@ -125,24 +134,8 @@ def _execute(source: str, shown: str) -> ModuleType:
     except (RuleError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever a rule file raises is the user's to see, at the line that raised it
-        raise _raised(error, shown) from error
+        raise raised(error, shown) from error
     return module
-
-
-def _raised(error: BaseException, shown: str) -> RuleError:
-    line = error.lineno or 1 if isinstance(error, SyntaxError) else 1
-    for frame in traceback.extract_tb(error.__traceback__):
-        line = frame.lineno or line if frame.filename == shown else line
-    loc = Loc(shown, line, line)
-    *_, text = traceback.format_exception_only(type(error), error)  # a str() that fails itself is told as such
-    hint = next((hint for sign, hint in HINTS.items() if sign in text), "the file stops here; mend it and run again")
-    _, relational, relation = text.strip().partition("truth value of Relational: ")
-    if relational:
-        return RuleError(f"Python cannot decide whether {relation} holds", loc, hint)
-    words = text.removeprefix(f"{type(error).__module__}.").split()
-    if isinstance(error, ImportError) and words[-1].startswith("("):
-        words.pop()  # where optgen is installed
-    return RuleError(f"the rule file raises {' '.join(words)}", loc, hint)
 
 
 def _class_name(doc: str, stem: str) -> str:

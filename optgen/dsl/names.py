@@ -46,7 +46,9 @@ def name_problem(name: object, what: str, loc: Loc | None, reserved: frozenset[s
     if not name:
         return Problem(f"{what} has no name", loc, "give it one, such as name='MyRule' for a rule")
     if not IDENTIFIER.fullmatch(name):
-        return Problem(f"{what} {name!r} is not a valid name", loc, SHAPE)
+        near = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+        instead = f", for example {near}" if IDENTIFIER.fullmatch(near) and near not in reserved else ""
+        return Problem(f"{what} {name!r} is not a valid name", loc, SHAPE + instead)
     if name in reserved:
         hint = f"choose another name, for example {name}_0"
         return Problem(f"{what} {name!r} is reserved by Python, C or the generated code", loc, hint)
@@ -63,4 +65,6 @@ def check_identifier(name: object, what: str, loc: Loc | None, reserved: frozens
 
 def shown(value: Any) -> str:
     """A value of the user's in a message: a number or a text as Python writes it, anything else by its type."""
-    return repr(value) if type(value) in (int, float, bool, str, type(None)) else f"a {type(value).__name__}"
+    kind = type(value).__name__
+    plain = type(value) in (int, float, bool, str, type(None))
+    return repr(value) if plain else f"{'an' if kind[:1] in 'aeioAEIO' or kind == 'ndarray' else 'a'} {kind}"

@@ -89,7 +89,8 @@ class Rule:
         object.__setattr__(self, "requires", _conditions(self.requires, loc))
         starts = {q: expression(v, f"the initial value of {_text(q)}", loc.of("init")) for q, v in self.init.items()}
         object.__setattr__(self, "init", starts)
-        problems = [*self._check_equations(loc), *self._check_keys(loc), *self._check_quantities(loc)]
+        # what stands in the equations is looked at once they are known to be some
+        problems = list(self._check_equations(loc)) or [*self._check_keys(loc), *self._check_quantities(loc)]
         if problems:
             raise RuleError.several(problems)
 
@@ -111,15 +112,12 @@ class Rule:
             yield Problem("the rule has no equations", loc, "write equations=[Eq(theta[t], ...)]")
         for number, equation in enumerate(self.equations, 1):
             if not isinstance(equation, Eq):
-                yield Problem(
-                    f"equation {number} is {_text(equation)}, not an equation of optgen",
-                    loc.of("equations"),
-                    "use Eq from optgen: sympy.Eq evaluates its arguments, and Eq(x, x) becomes True",
-                )
+                message = f"equation {number} is {_text(equation)}, not an equation of optgen"
+                yield Problem(message, loc.of("equations"), _instead(equation))
             elif not isinstance(equation.lhs, Indexed) or len(equation.lhs.indices) != 1:
-                yield Problem(
-                    f"the left side {equation.lhs} is not a quantity at one index", equation.loc, "write Eq(m[t], ...)"
-                )
+                name = next((str(base.label) for base in equation.lhs.atoms(IndexedBase)), "m")
+                hint = f"write Eq({name}[t], ...), and all else on the right"
+                yield Problem(f"the left side {equation.lhs} is not a quantity at one index", equation.loc, hint)
 
     def _check_keys(self, loc: Loc) -> Iterator[Problem]:
         loc = loc.of("state_keys")
@@ -133,7 +131,7 @@ class Rule:
                 yield Problem(
                     f"the state key {key!r} is given to both {seen[key]} and {name}",
                     loc,
-                    "a checkpoint needs one name for each state",
+                    "give each state a key of its own",
                 )
             elif (key == "step") != (quantity == t):
                 yield Problem(
@@ -146,18 +144,17 @@ class Rule:
     def _check_quantities(self, loc: Loc) -> Iterator[Problem]:
         for where, what in (("param", self.param), ("grad", self.grad)):
             if not isinstance(what, IndexedBase):
-                yield Problem(f"{where} is {_text(what)}, which is no quantity", loc.of(where), "declare it by tensors")
+                hint = f'write {where}=theta without quotes or index, where theta = tensors("theta")'
+                yield Problem(f"{where} is {_text(what)}, which is no quantity", loc.of(where), hint)
         if isinstance(self.param, IndexedBase) and self.param == self.grad:
             yield Problem(f"{_text(self.param)} is both param and grad", loc.of("grad"), "declare a quantity for each")
         used = {atom for e in self.expressions() for atom in e.atoms(IndexedBase)} | {self.param, self.grad, t}
         for where, quantities in (("state_keys", self.state_keys), ("init", self.init)):
             for quantity in quantities:
                 if quantity not in used:
-                    yield Problem(
-                        f"{where} names {_text(quantity)}, which stands in no equation",
-                        loc.of(where),
-                        "remove the entry or correct its name",
-                    )
+                    is_text = isinstance(quantity, str)
+                    hint = "write the quantity itself, without quotes" if is_text else "remove it, or correct its name"
+                    yield Problem(f"{where} names {_text(quantity)}, which stands in no equation", loc.of(where), hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +211,17 @@ def _check_fields(made: Rule | Schedule, loc: Loc) -> None:
 def _conditions(requires: Sequence[tuple[Any, str]], loc: Loc) -> tuple[tuple[Any, str], ...]:
     loc = loc.of("requires")
     return tuple((expression(condition, "a condition of requires", loc), message) for condition, message in requires)
+
+
+def _instead(equation: Any) -> str:
+    """What to write for something that is no equation."""
+    match equation:
+        case bool():
+            return "Python decides a == b at once: write Eq(a, b)"
+        case tuple():
+            return "a comma after Eq(...) makes a tuple of it: remove the comma"
+        case _:
+            return "use Eq of optgen: sympy.Eq evaluates its arguments, and Eq(x, x) becomes True"
 
 
 def _text(value: Any) -> str:

@@ -45,6 +45,12 @@ class Bounds:
             and (self.below is None or value < self.below)
         )
 
+    def hold_something(self) -> bool:
+        """Whether a number lies inside."""
+        lowest = max((bound for bound in (self.at_least, self.above) if bound is not None), default=-math.inf)
+        highest = min((bound for bound in (self.at_most, self.below) if bound is not None), default=math.inf)
+        return lowest < highest or (lowest == highest and self.admit(lowest))
+
     def __str__(self) -> str:
         sides = (("at least", self.at_least), ("above", self.above), ("at most", self.at_most), ("below", self.below))
         return " and ".join(f"{word} {bound}" for word, bound in sides if bound is not None)
@@ -158,6 +164,8 @@ def hyper(
     check_identifier(name, "hyperparameter", loc)
     sides = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
     bounds = Bounds(**{side: _number(bound, f"the bound {side}", name, loc) for side, bound in sides.items()})
+    if not bounds.hold_something():
+        raise RuleError(f"no number is inside the bounds of {name!r}: {bounds}", loc, "change one of the bounds")
     several = isinstance(default, (tuple, list))
     given: tuple[Any, ...] = tuple(default) if isinstance(default, (tuple, list)) else (default,)
     values = tuple(_number(value, "the default", name, loc, several) for value in given)
@@ -166,16 +174,7 @@ def hyper(
         raise RuleError(
             f"the default {outside!r} of {name!r} lies outside its bounds: {bounds}", loc, "change one of them"
         )
-    symbols = _symbol_names(name, len(values), several) if names is None else _split(names, loc)
-    if len(symbols) != len(values) or len(set(symbols)) != len(symbols) or not values or (names and not several):
-        raise RuleError(
-            f"{name!r} is {f'a tuple of {len(values)}' if several else 'a single number'}, "
-            f"but its names are {', '.join(symbols) or 'none'}",
-            loc,
-            "give one name for each element of a tuple default, and none for a single number",
-        )
-    for symbol in symbols:
-        check_identifier(symbol, "hyperparameter", loc)
+    symbols = _symbol_names(name, len(values), several, names, loc)
     declaration = Declaration(name, values if several else values[0], symbols, bounds, Kind.REAL, next(_order), loc)
     made = tuple(Hyper(symbol, declaration) for symbol in symbols)
     return made if several else made[0]
@@ -189,7 +188,8 @@ def flag(name: str, default: bool) -> Any:
         raise RuleError(
             f"the default of flag {name!r} is {shown(default)}, neither True nor False",
             loc,
-            "a number is declared with hyper(name, default)",
+            f"write flag({name!r}, {bool(default) if isinstance(default, int) else False}); "
+            "a number is declared by hyper(name, default)",
         )
     return Hyper(name, Declaration(name, default, (name,), Bounds(), Kind.FLAG, next(_order), loc))
 
@@ -213,11 +213,12 @@ def _number(value: Any, what: str, name: str, loc: Loc, needed: bool = False) ->
         raise RuleError(
             f"{what} of {name!r} is {shown(value)}, which is not a number",
             loc,
-            "give a number, or a tuple of numbers; a Boolean is a flag(name, default)",
+            "give a number of Python, such as 0.9, or a tuple of them; a Boolean is a flag(name, default)",
         )
     number = int.__int__(value) if isinstance(value, int) else float.__float__(value)
-    if abs(number) > sys.float_info.max or math.isnan(number):
-        raise RuleError(f"{what} of {name!r} is not a finite number", loc, "give one that a float can hold")
+    if number != number or abs(number) > sys.float_info.max:
+        hint = "leave the bound out" if what.startswith("the bound") else "give a number that a float can hold"
+        raise RuleError(f"{what} of {name!r} is {'NaN' if number != number else 'too large for a float'}", loc, hint)
     return number
 
 
@@ -225,9 +226,25 @@ def _split(names: Any, loc: Loc) -> tuple[str, ...]:
     """The names in a text, which blanks separate."""
     if type(names) is not str:
         raise RuleError(f"names are given as {shown(names)}", loc, 'write them in one text, such as "theta g m"')
+    if "," in names:
+        hint = f'write "{" ".join(names.replace(",", " ").split())}"'
+        raise RuleError(f"the names {names!r} hold a comma, but blanks separate names", loc, hint)
     return tuple(names.split())
 
 
-def _symbol_names(name: str, count: int, several: bool) -> tuple[str, ...]:
+def _symbol_names(name: str, count: int, several: bool, given: str | None, loc: Loc) -> tuple[str, ...]:
+    """The name of each symbol: those that are given, else name itself, or beta1 and beta2 for a tuple betas."""
     stem = name.removesuffix("s")
-    return tuple(f"{stem}{i + 1}" for i in range(count)) if several else (name,)
+    made = tuple(f"{stem}{i + 1}" for i in range(count)) if several else (name,)
+    symbols = made if given is None else _split(given, loc)
+    if len(set(symbols)) != count or len(symbols) != count or not count or (given and not several):
+        hint = "give one name for each element of a tuple default"
+        raise RuleError(
+            f"{name!r} is {f'a tuple of {count}' if several else 'a single number'}, "
+            f"but its names are {', '.join(symbols) or 'none'}",
+            loc,
+            hint if several else "leave names out: the variable that holds the symbol may have any name",
+        )
+    for symbol in symbols:
+        check_identifier(symbol, "hyperparameter", loc)
+    return symbols

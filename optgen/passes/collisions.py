@@ -25,9 +25,11 @@ def name_problems(rule: Rule | Schedule) -> Iterator[Problem]:
     taken: dict[str, str] = {}
     if isinstance(rule, Rule):
         yield from _bases(rule)
+        told = set()
         for name, what, loc in _quantities(rule):
-            if taken.setdefault(name, what) != what:
+            if taken.setdefault(name, what) != what and name not in told:
                 yield _same(name, what, taken[name], loc)
+                told.add(name)
     for declaration in rule.declarations:
         for name in dict.fromkeys((declaration.name, *declaration.names)):
             what = f"hyperparameter {name}"

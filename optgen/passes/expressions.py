@@ -30,6 +30,10 @@ MATH: Mapping[Any, Callable[[float], float]] = {
 FUNCTIONS = frozenset([*MATH, sympy.sign, Max, Min, sympy.Max, sympy.Min])
 HIGHEST = 64
 IN_PIECEWISE = "write Piecewise((1, {}), (0, True))"
+INSTEAD = {
+    "Mod": "write x - n * floor(x / n) for x % n",
+    "ImmutableDenseMatrix": "a tensor is declared by tensors(...), and a product of two is matmul(a, b)",
+}
 USE = "use + - * / **, sqrt exp log Abs sign Max Min clip floor cos sin tanh, Piecewise, a reduction, matmul"
 
 
@@ -59,7 +63,8 @@ class Reader:
         elif not node.args:
             yield from self._constant(node)
         elif not node.free_symbols and not node.has(sympy.Piecewise) and not math.isfinite(value := _value(node)):
-            yield self._problem(f"{node} is {'infinite' if value > 0 else 'no real number'}", "use a finite constant")
+            found = "infinite" if value > 0 else "no real number"
+            yield self._problem(f"{node} is {found}", "use a constant that is real and finite")
         else:
             yield from self._operation(node)
 
@@ -94,9 +99,10 @@ class Reader:
             for part in node.args:
                 yield from self.number(part)
             if kind is Pow and not node.exp.free_symbols and abs(_value(node.exp)) > HIGHEST:
-                yield self._problem(f"the power {node} is higher than {HIGHEST}", "write exp(n * log(x))")
+                hint = "write exp(n * log(x)) if x is positive, or a power of a power"
+                yield self._problem(f"the power {node} is higher than {HIGHEST}", hint)
         else:
-            yield self._problem(f"the function {kind.__name__} is unknown", USE)
+            yield self._problem(f"the function {kind.__name__} is unknown", INSTEAD.get(kind.__name__, USE))
 
     def _over(self, node: Any) -> Iterator[Problem]:
         """What looks at other elements."""
@@ -130,7 +136,9 @@ class Reader:
         if node in AXES:
             yield self._problem(f"{name} is an axis, not a number", f"write it last in a reduction: total(x, {name})")
         elif node in BUILT_IN:
-            yield self._problem(f"{name} cannot stand here", "only an equation may read it")
+            names = ", ".join(str(symbol) for symbol in self.symbols)
+            hint = f"write it with hyperparameters{' and ' + names if names else ''} only"
+            yield self._problem(f"{name} cannot stand here", hint)
         elif name in {s.name for s in BUILT_IN}:
             yield self._problem(f"this {name} is a symbol of its own", f"from optgen import {name}")
         elif name in self.declared:
@@ -143,7 +151,8 @@ class Reader:
         if not isinstance(node, (sympy.Number, sympy.NumberSymbol)):
             yield self._problem(f"{node} is not a real number", "use real numbers")
         elif not node.is_finite:
-            yield self._problem(f"{node} is not a finite number", "use a finite constant")
+            shown = {sympy.oo: "inf", -sympy.oo: "-inf", sympy.zoo: "1/0"}.get(node, node)
+            yield self._problem(f"{shown} is not a finite number", "use a finite constant")
 
     def _problem(self, message: str, hint: str) -> Problem:
         return Problem(message, self.loc, hint)

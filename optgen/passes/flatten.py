@@ -27,7 +27,7 @@ def flatten(step: Step) -> Step:
         assert isinstance(statement, Map)
         flat.equation(statement)
     named = {v.name: v for v in step.vars}
-    local = [named.get(s.target) or Var(s.target, Role.LOCAL, loc=s.loc) for s in flat.body]
+    local = [named.get(s.target) or Var(s.target, Role.LOCAL) for s in flat.body]  # without loc: not the user's name
     inputs = [v for v in step.vars if v.role is not Role.LOCAL]
     return replace(step, vars=(*inputs, *local), body=tuple(flat.body))
 

@@ -6,18 +6,44 @@ computed from t, hyperparameters, extents and host values only, its own past inc
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from sympy import Function, Symbol
+
 from optgen.errors import Loc, Problem, RuleError
-from optgen.ir import ELEMENT, TENSOR, Axis, Map, MatMul, Place, Reduce, Role, Statement, Step, Var
+from optgen.ir import (
+    BATCH,
+    ELEMENT,
+    TENSOR,
+    Axis,
+    Map,
+    MatMul,
+    Op,
+    Place,
+    Reduce,
+    Role,
+    Statement,
+    Step,
+    Var,
+    symbol,
+)
 
 Shape = tuple[Axis, ...] | None  # None: a scalar on the host
 Shapes = dict[str, Shape]
+NAMES: Mapping[Op, str] = {Op.SUM: "total", Op.MEAN: "mean", Op.MAX: "amax"}
 
 
 class _Mismatch(Exception):
-    """Two values that do not broadcast, in the user's words."""
+    """Values that do not fit: a message with a hole for each, how to mend it, and the values as the IR names them."""
+
+    def problem(self, step: Step, loc: Loc | None) -> Problem:
+        """The same in the user's words."""
+        message, hint, *values = self.args
+        return Problem(message.format(*(_spelled(value, step) for value in values)), loc, hint)
 
 
 def infer(step: Step) -> Step:
@@ -52,9 +78,7 @@ def _body(step: Step, shapes: Shapes) -> list[Problem]:
         try:
             shapes[statement.target] = _shape(statement, shapes)
         except _Mismatch as mismatch:
-            problems.append(
-                Problem(str(mismatch), statement.loc, "reduce or transpose one of them so that their axes agree")
-            )
+            problems.append(mismatch.problem(step, statement.loc))
     return problems
 
 
@@ -63,11 +87,10 @@ def _states(step: Step, shapes: Shapes) -> list[Problem]:
     for write in step.writes:
         if step.var(write.into).role is Role.STATE:
             try:
-                shapes[write.into] = _join(shapes[write.into], shapes[write.value], write.into, write.value)
+                values = partial(tuple, (symbol(write.into), symbol(write.value)))
+                shapes[write.into] = _join(shapes[write.into], shapes[write.value], values)
             except _Mismatch as mismatch:
-                problems.append(
-                    Problem(str(mismatch), _loc(step, write.value), "a state keeps its shape from step to step")
-                )
+                problems.append(mismatch.problem(step, _loc(step, write.value)))
     return problems
 
 
@@ -75,13 +98,8 @@ def _param(step: Step, shapes: Shapes) -> list[Problem]:
     name = step.writes[0].value
     shape = shapes[name]
     if shape != ELEMENT:
-        return [
-            Problem(
-                f"the parameter {name} becomes a value over {_words(shape or ())}",
-                _loc(step, name),
-                "its update must have its shape",
-            )
-        ]
+        message = f"the parameter {name} is {_words(ELEMENT)}, but its update is {_words(shape)}"
+        return [Problem(message, _loc(step, name), f"write the update as {name}[t - 1] - ...")]
     return []
 
 
@@ -97,7 +115,9 @@ def _shape(statement: Statement, shapes: Shapes) -> Shape:
             shape = _of(arg, shapes)
             lacking = [axis for axis in over if axis not in (shape or ())]
             if shape is None or (lacking and (len(over) == 1 or TENSOR in lacking)):
-                raise _Mismatch(f"{arg} has no {over[0] if len(over) == 1 else 'elements'} to reduce over")
+                axis = over[0] if len(over) == 1 else "elements"
+                gone = f"{{}} is {_words(shape)}, so there are no {axis} to reduce over"
+                raise _Mismatch(gone, "leave the reduction out, or reduce over an axis that is there", arg)
             return tuple(axis for axis in shape if axis not in over and (len(over) == 1 or axis == TENSOR))
         case MatMul():
             return _product(statement, shapes)
@@ -107,20 +127,26 @@ def _of(expr: Any, shapes: Shapes) -> Shape:
     if expr.is_Symbol:
         return shapes[expr.name]
     shape: Shape = None
-    for i, arg in enumerate(expr.args):
-        shape = _join(shape, _of(arg, shapes), expr.args[:i], arg)
+    for position, arg in enumerate(expr.args):
+        shape = _join(shape, _of(arg, shapes), partial(_beside, expr, position))
     return shape
 
 
-def _join(a: Shape, b: Shape, a_what: Any, b_what: Any) -> Shape:
-    """The axes of a value computed from both, by name."""
+def _beside(expr: Any, position: int) -> tuple[Any, Any]:
+    """What stands before an argument, and the argument."""
+    before = expr.args[:position]
+    return before[0] if position == 1 else expr.func(*before), expr.args[position]
+
+
+def _join(a: Shape, b: Shape, values: Callable[[], tuple[Any, Any]]) -> Shape:
+    """The axes of a value computed from both, by name. values: what they are, for a message."""
     if a is None or b is None:
         return a if b is None else b
     longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
     merged = longer if set(shorter) <= set(longer) else tuple(x for x in ELEMENT if x in a or x in b)
     if set(merged) != set(a) | set(b) or any(not _ordered(part, merged) for part in (a, b)):
-        a_text = ", ".join(map(str, a_what)) if isinstance(a_what, tuple) else a_what
-        raise _Mismatch(f"{a_text} over {_words(a)} and {b_what} over {_words(b)} do not broadcast")
+        message = f"{{}} is {_words(a)} and {{}} is {_words(b)}: they do not broadcast"
+        raise _Mismatch(message, "reduce or transpose one of them so that their axes agree", *values())
     return merged
 
 
@@ -128,8 +154,50 @@ def _ordered(part: tuple[Axis, ...], whole: tuple[Axis, ...]) -> bool:
     return [axis for axis in whole if axis in part] == list(part)
 
 
-def _words(shape: tuple[Axis, ...]) -> str:
-    return f"({', '.join(str(a) for a in shape)})" if shape else "no axis"
+def _words(shape: Shape) -> str:
+    if shape is None:
+        return "a scalar"
+    match [axis.extent for axis in shape if axis not in (TENSOR, BATCH)]:
+        case []:
+            return "one number per matrix" if BATCH in shape else "one number per tensor" if shape else "one number"
+        case [("rows" | "cols") as extent]:
+            return f"one number per {'row' if extent == 'rows' else 'column'}"
+        case extents:
+            return " by ".join(extents)
+
+
+def _spelled(value: Any, step: Step) -> str:
+    """An expression as the rule writes it."""
+    made = {s.target: s for s in step.body if step.var(s.target).loc is None}
+
+    def spell(node: Any) -> Any:
+        if not node.is_Symbol:
+            return node.func(*map(spell, node.args)) if node.args else node
+        match made.get(node.name):
+            case Map(expr=expr):
+                return spell(expr)
+            case Reduce(op=op, arg=arg, over=over):
+                return Function(NAMES[op])(spell(arg), Symbol(_over(over)))
+            case MatMul() as product:
+                return Function("matmul")(*map(spell, _sides(product)))
+            case None:
+                return Symbol(_quantity(step.var(node.name)))
+
+    return str(spell(value))
+
+
+def _over(axes: tuple[Axis, ...]) -> str:
+    return str(axes[0]) if len(axes) == 1 else "model" if TENSOR in axes else "elems"
+
+
+def _quantity(var: Var) -> str:
+    match var.role:
+        case Role.PARAM | Role.STATE:
+            return f"{var.name.removesuffix('_prev')}[t - 1]"
+        case Role.GRAD | Role.LOCAL:
+            return var.name if re.search(r"_\d+$", var.name) else f"{var.name}[t]"
+        case _:
+            return var.name
 
 
 def _product(statement: MatMul, shapes: Shapes) -> Shape:
@@ -137,9 +205,10 @@ def _product(statement: MatMul, shapes: Shapes) -> Shape:
         _matrix(statement, n, t, shapes) for n, t in ((statement.a, statement.ta), (statement.b, statement.tb))
     )
     if a[1].extent != b[0].extent:
-        raise _Mismatch(
-            f"{statement.a} over {_words(a)} and {statement.b} over {_words(b)} do not multiply: {a[1]} is not {b[0]}"
-        )
+        (rows, inner), (other, cols) = ([axis.extent for axis in side] for side in (a, b))
+        sizes = f"{{}} is {rows} by {inner} and {{}} is {other} by {cols}"
+        message = f"{sizes}: they do not multiply, {inner} is not {other}"
+        raise _Mismatch(message, "transpose one of them, as in matmul(x, transpose(x))", *_sides(statement))
     first, last = a[0].extent, b[1].extent
     batch = a_axes if len(a_axes) >= len(b_axes) else b_axes
     return (*batch, Axis(first, first), Axis(last if last != first else f"{last}_2", last))
@@ -148,6 +217,12 @@ def _product(statement: MatMul, shapes: Shapes) -> Shape:
 def _matrix(statement: MatMul, name: str, turned: bool, shapes: Shapes) -> tuple[tuple[Axis, ...], tuple[Axis, Axis]]:
     shape = shapes[name]
     if shape is None or len([axis for axis in shape if axis.extent in ("rows", "cols")]) != 2:
-        raise _Mismatch(f"{name} is not a matrix")
+        message = f"{{}} is {_words(shape)}, and matmul takes matrices"
+        raise _Mismatch(message, "multiply by * instead, or compute it from what has rows and cols", symbol(name))
     first, second = shape[-2:]
     return shape[:-2], (second, first) if turned else (first, second)
+
+
+def _sides(statement: MatMul) -> Iterator[Any]:
+    for name, turned in ((statement.a, statement.ta), (statement.b, statement.tb)):
+        yield Function("transpose")(symbol(name)) if turned else symbol(name)

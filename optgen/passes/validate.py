@@ -79,16 +79,21 @@ class _Walk:
             yield from self._define(equation)
         if (label(rule.param), 0) not in self.ever:
             name = label(rule.param)
-            yield Problem(f"the parameter {name} is never updated", rule.loc, f"add Eq({name}[t], ...)")
+            hint = f"add Eq({name}[t], {name}[t - 1] - ...)"
+            if any(base == name for base, _ in self.ever):
+                hint = f"{name} is computed at another index; " + hint + ", where t is that of optgen"
+            yield Problem(f"the parameter {name} is never updated", rule.loc, hint)
 
     def _read(self, node: Any, equation: Eq) -> Iterator[Problem]:
         name, index = label(node), index_of(node)
-        if index is None:
+        if len(node.indices) != 1:
+            yield Problem(f"{node} has {len(node.indices)} indices, not one", equation.loc, _instead(node))
+        elif index is None:
             yield Problem(f"{node} has an index other than t or t - 1", equation.loc, _instead(node))
         elif index == -1:
             if (name, 0) not in self.ever:
                 message = f"the past of {name} is read, but no equation computes {name}[t]"
-                yield Problem(message, equation.loc, f"add Eq({name}[t], ...)")
+                yield Problem(message, equation.loc, f"add Eq({name}[t], ...), or correct the name")
         elif (name, index) not in self.ever:
             hint = f"add Eq({node}, ...) before this equation, or correct the name"
             yield Problem(f"{node} is undefined: no equation computes it", equation.loc, hint)

@@ -1,0 +1,13 @@
+from optgen import Eq, Rule, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+x = tensors("__class__")
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[t], 0.9 * m[t - 1] + g[t]),
+        Eq(theta[t], theta[t - 1] - lr * m[t]),
+    ],
+)

@@ -1,0 +1,14 @@
+from optgen import load
+from optgen import Eq, Rule, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+beta = load("lion").declarations[0]
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[t], beta * m[t - 1]),
+        Eq(theta[t], theta[t - 1] - lr * m[t]),
+    ],
+)

@@ -1,0 +1,11 @@
+from optgen import Eq, Rule, t, tensors
+
+theta, g, m = tensors("theta g m")
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[t], 0.9 * m[t - 1] + g[t])
+        Eq(theta[t], theta[t - 1] - m[t])
+    ],
+)

@@ -1,0 +1,13 @@
+from optgen import Eq, Rule, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+beta1, beta2 = hyper("beta", 0.9)
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[t], beta1 * m[t - 1]),
+        Eq(theta[t], theta[t - 1] - lr * m[t]),
+    ],
+)

@@ -1,0 +1,5 @@
+from optgen import Eq, Rule, t, tensors
+
+theta, g = tensors("theta g")
+
+optimizer = Rule(param=theta, grad=g, equations=[Eq(theta[t], theta[t - 1] - g[t])])

@@ -1,0 +1,14 @@
+import sympy
+
+from optgen import Eq, Rule, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[t], sympy.Matrix([1, 2]) * g[t]),
+        Eq(theta[t], theta[t - 1] - lr * m[t]),
+    ],
+)

@@ -1,0 +1,14 @@
+import sympy
+
+from optgen import Eq, Rule, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[t], sympy.Sum(g[t], (t, 1, 10))),
+        Eq(theta[t], theta[t - 1] - lr * m[t]),
+    ],
+)

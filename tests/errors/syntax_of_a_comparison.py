@@ -1,0 +1,12 @@
+from optgen import Eq, Piecewise, Rule, hyper, t, tensors
+
+theta, g, m = tensors("theta g m")
+lr = hyper("lr", 1e-3, at_least=0)
+
+rule = Rule(
+    param=theta, grad=g,
+    equations=[
+        Eq(m[t], Piecewise((g[t], t => 5), (m[t - 1], True))),
+        Eq(theta[t], theta[t - 1] - lr * m[t]),
+    ],
+)

@@ -1,0 +1,3 @@
+from optgen import t
+
+  rule = t
