@@ -15,7 +15,23 @@ from optgen import __version__, equations
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, Kind
 from optgen.errors import escaped
-from optgen.ir import BATCH, COLS, ROWS, TENSOR, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, reads
+from optgen.ir import (
+    BATCH,
+    COLS,
+    ROWS,
+    TENSOR,
+    Axis,
+    Map,
+    MatMul,
+    Op,
+    Phase,
+    Place,
+    Reduce,
+    Role,
+    Statement,
+    Step,
+    reads,
+)
 from optgen.languages import HOST
 from optgen.passes import Program
 from optgen.printers import to_text
@@ -79,6 +95,11 @@ def variant_of(step: Step) -> tuple[bool, ...]:
 def host_names(step: Step) -> frozenset[str]:
     """The names that are scalars on the host."""
     return frozenset(v.name for v in step.vars if v.place is Place.HOST)
+
+
+def device_axes(step: Step) -> dict[str, tuple[Axis, ...]]:
+    """The axes of what is no scalar of the host."""
+    return {v.name: v.axes for v in step.vars if v.place is Place.DEVICE}
 
 
 def names_in(lines: Iterable[str]) -> set[str]:
@@ -190,8 +211,21 @@ def wrap(line: str) -> list[str]:
     head, sign, tail = line.partition(" = ") if " = " in line else line.partition("return ")
     if len(line) <= INDENTED or margin + "#" == line[: len(margin) + 1] or not sign:
         return [line]
-    pieces = textwrap.wrap(tail, INDENTED - len(margin) - 4, break_long_words=False, break_on_hyphens=False)
-    return [f"{head}{sign}(", *(f"{margin}    {piece}" for piece in pieces), f"{margin})"]
+    call = re.match(r"[\w.]+\(", tail)
+    opening = call.group() if call and _closes(tail, call.end() - 1) == len(tail) - 1 else ""
+    inside = (tail[len(opening) : -1] if opening else tail).replace("lambda: ", "lambda:\0")
+    pieces = textwrap.wrap(inside, INDENTED - len(margin) - 4, break_long_words=False, break_on_hyphens=False)
+    return [f"{head}{sign}{opening or '('}", *(f"{margin}    {piece}".replace("\0", " ") for piece in pieces), f"{margin})"]
+
+
+def _closes(text: str, opened: int) -> int:
+    """Where the parenthesis that opens at a place is closed."""
+    depth = 0
+    for at in range(opened, len(text)):
+        depth += (text[at] == "(") - (text[at] == ")")
+        if depth == 0:
+            return at
+    return -1
 
 
 def module_name(rule: Rule | Schedule) -> str:

@@ -6,7 +6,7 @@ parentheses here. An expression with a function that the language lacks raises R
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,19 @@ TERNARY, OR, AND, NOT, COMPARE = -4, -3, -2, -1, 0
 
 
 def to_text(
-    expr: Any, language: Language, host: frozenset[str] = frozenset(), names: Mapping[str, str] | None = None
+    expr: Any,
+    language: Language,
+    host: frozenset[str] = frozenset(),
+    names: Mapping[str, str] | None = None,
+    axes: Mapping[str, Collection[Any]] | None = None,
 ) -> str:
     """The expression in a language.
 
-    host: names of scalars, whose branches are Python's own. names: spellings of symbols.
+    host: names of scalars, whose branches are Python's own. names: spellings of symbols. axes: of tensors,
+    so that a scalar that stands for one gets its shape.
     Raises RuleError for a function that the language lacks.
     """
-    return _Printer(language, host, names or {}).at(expr, TERNARY)
+    return _Printer(language, host, names or {}, axes or {}).at(expr, TERNARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class _Printer:
     language: Language
     host: frozenset[str]
     names: Mapping[str, str]
+    axes: Mapping[str, Collection[Any]]
 
     def at(self, expr: Any, least: int) -> str:
         """The text, in parentheses if it binds less tightly than `least`."""
@@ -144,13 +150,13 @@ class _Printer:
         """The last branch first: each condition chooses between its value and all that follows."""
         *pairs, (last, _) = expr.args
         alone = isinstance(last, (sympy.Number, sympy.NumberSymbol)) and "if" not in self.language.where
+        like = self.like(expr)
         text, binds = (self.argument(last), ATOM) if alone else self.text(last)
-        tensors = [s.name for _, condition in pairs for s in condition.free_symbols if s.name not in self.host]
-        if self.language.filled and tensors and all(self._is_scalar(value) for value, _ in expr.args):
-            text, binds = self.language.filled.format(min(tensors), self.at(last, TERNARY)), ATOM
+        if like and self._is_scalar(last):
+            text, binds = self.language.filled.format(like, self.at(last, TERNARY)), ATOM
         for value, condition in reversed(pairs):
-            if all(s.name in self.host for s in condition.free_symbols):
-                text, binds = self.chosen(value, condition, text)
+            if self._is_scalar(condition):
+                text, binds = self.chosen(value, condition, text, like)
             else:
                 parts = (
                     self.at(condition, OR),
@@ -161,13 +167,26 @@ class _Printer:
                 binds = TERNARY if "if" in self.language.where else ATOM
         return text, binds
 
-    def chosen(self, value: Any, condition: Any, otherwise: str) -> tuple[str, int]:
+    def like(self, expr: Any) -> str:
+        """What has the shape of a branch whose value could turn out a bare scalar; empty if it cannot."""
+        scalars = [self._is_scalar(value) for value, _ in expr.args]
+        decided = any(self._is_scalar(condition) for _, condition in expr.args[:-1])
+        if not self.language.filled or self._is_scalar(expr) or not (all(scalars) or (decided and any(scalars))):
+            return ""
+        tensors = sorted({s.name for s in expr.free_symbols} - self.host)
+        widest = {axis for name in tensors for axis in self.axes.get(name, ())}
+        return next((name for name in tensors if set(self.axes.get(name, ())) == widest), " + ".join(tensors))
+
+    def chosen(self, value: Any, condition: Any, otherwise: str, like: str) -> tuple[str, int]:
         """A branch on the host. Only of `first` is it sure that its value may always be read."""
-        if self.language.choose and condition.free_symbols - {first}:
-            test = _Printer(SCALAR, self.host, self.names).at(condition, TERNARY)
-            return self.language.choose.format(test, self.at(value, TERNARY), otherwise), ATOM
-        test = _Printer(HOST, self.host, self.names).at(condition, OR)
-        return HOST.where.format(test, self.at(value, OR), otherwise), TERNARY
+        least = TERNARY if self.language.choose and condition.free_symbols - {first} else OR
+        filled = like and self._is_scalar(value)
+        taken = self.language.filled.format(like, self.at(value, TERNARY)) if filled else self.at(value, least)
+        if least == TERNARY:
+            test = _Printer(SCALAR, self.host, self.names, {}).at(condition, TERNARY)
+            return self.language.choose.format(test, taken, otherwise), ATOM
+        test = _Printer(HOST, self.host, self.names, {}).at(condition, OR)
+        return HOST.where.format(test, taken, otherwise), TERNARY
 
     def boolean(self, expr: Any) -> tuple[str, int]:
         if isinstance(expr, sympy.logic.boolalg.BooleanAtom):

@@ -12,9 +12,10 @@ https://arxiv.org/abs/1908.03265, Algorithm 2. Numbers as torch.optim.RAdam.
     m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
     v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
     m_hat[t] = m[t]/(1 - beta1**t)
-    rho[t] = (2/(1 - beta2) - 1) - 2*t*beta2**t/(1 - beta2**t)
-    r[t] = Piecewise((sqrt((rho[t] - 4)*(rho[t] - 2)*(2/(1 - beta2) - 1)/(((2/(1 - beta2) - 1) - 4)*((2/(1 - beta2)
-        - 1) - 2)*rho[t])), rho[t] > 5), (1, True))
+    rho_inf[t] = 2/(1 - beta2) - 1
+    rho[t] = rho_inf[t] - 2*t*beta2**t/(1 - beta2**t)
+    r[t] = Piecewise((sqrt((rho[t] - 4)*(rho[t] - 2)*rho_inf[t]/((rho_inf[t] - 4)*(rho_inf[t] - 2)*rho[t])), rho[t]
+        > 5), (1, True))
     u[t] = Piecewise((r[t]*sqrt(1 - beta2**t)/(sqrt(v[t]) + eps), rho[t] > 5), (1, True))
     theta[t] = theta_wd[t] - lr*m_hat[t]*u[t]
 """
@@ -84,11 +85,9 @@ def step(
         one_minus_beta1 = 1 - beta1
         one_minus_beta2 = 1 - beta2
         inv_one_minus_beta1_t = 1 / (1 - beta1**t)
-        rho = 2 / (1 - beta2) - 1 - 2 * t * beta2**t / (1 - beta2**t)
-        r = (
-            math.sqrt((rho - 4) * (rho - 2) * (2 / (1 - beta2) - 1) / ((2 / (1 - beta2) - 1 - 4) * (2 / (1 - beta2)
-            - 1 - 2) * rho)) if rho > 5 else 1
-        )
+        rho_inf = 2 / (1 - beta2) - 1
+        rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
+        r = math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) if rho > 5 else 1
         rho_gt_5 = rho > 5
         r_sqrt_one_minus_beta2_t = r * math.sqrt(1 - beta2**t) if rho_gt_5 else 0
         # theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay & Ne(weight_decay,
@@ -110,7 +109,7 @@ def step(
         # m_hat[t] = m[t]/(1 - beta1**t)
         m_hat = m * inv_one_minus_beta1_t
         # u[t] = Piecewise((r[t]*sqrt(1 - beta2**t)/(sqrt(v[t]) + eps), rho[t] > 5), (1, True))
-        u = r_sqrt_one_minus_beta2_t / (np.sqrt(v) + eps) if rho_gt_5 else 1
+        u = r_sqrt_one_minus_beta2_t / (np.sqrt(v) + eps) if rho_gt_5 else np.full_like(v, 1)
         # theta[t] = theta_wd[t] - lr*m_hat[t]*u[t]
         theta = theta_wd - lr * m_hat * u
         new_params[i] = np.asarray(theta, theta_prev.dtype)

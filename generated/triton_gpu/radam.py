@@ -12,9 +12,10 @@ https://arxiv.org/abs/1908.03265, Algorithm 2. Numbers as torch.optim.RAdam.
     m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
     v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
     m_hat[t] = m[t]/(1 - beta1**t)
-    rho[t] = (2/(1 - beta2) - 1) - 2*t*beta2**t/(1 - beta2**t)
-    r[t] = Piecewise((sqrt((rho[t] - 4)*(rho[t] - 2)*(2/(1 - beta2) - 1)/(((2/(1 - beta2) - 1) - 4)*((2/(1 - beta2)
-        - 1) - 2)*rho[t])), rho[t] > 5), (1, True))
+    rho_inf[t] = 2/(1 - beta2) - 1
+    rho[t] = rho_inf[t] - 2*t*beta2**t/(1 - beta2**t)
+    r[t] = Piecewise((sqrt((rho[t] - 4)*(rho[t] - 2)*rho_inf[t]/((rho_inf[t] - 4)*(rho_inf[t] - 2)*rho[t])), rho[t]
+        > 5), (1, True))
     u[t] = Piecewise((r[t]*sqrt(1 - beta2**t)/(sqrt(v[t]) + eps), rho[t] > 5), (1, True))
     theta[t] = theta_wd[t] - lr*m_hat[t]*u[t]
 """
@@ -111,9 +112,8 @@ def _step(
             # m_hat[t] = m[t]/(1 - beta1**t)
             m_hat = m * inv_one_minus_beta1_t
             # u[t] = Piecewise((r[t]*sqrt(1 - beta2**t)/(sqrt(v[t]) + eps), rho[t] > 5), (1, True))
-            u = (
-                tl.where(rho_gt_5, div(r_sqrt_one_minus_beta2_t, sqrt(v, STRICT) + eps, STRICT), tl.full((), 1,
-                COMPUTE))
+            u = tl.where(
+                rho_gt_5, div(r_sqrt_one_minus_beta2_t, sqrt(v, STRICT) + eps, STRICT), tl.full((), 1, COMPUTE)
             )
             # theta[t] = theta_wd[t] - lr*m_hat[t]*u[t]
             theta = theta_wd - lr * m_hat * u

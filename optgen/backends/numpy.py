@@ -13,6 +13,7 @@ from optgen.languages import HOST, NUMPY
 from optgen.listing import (
     annotation,
     default,
+    device_axes,
     header,
     host_lines,
     host_names,
@@ -184,7 +185,7 @@ def _loop(
 def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> Iterator[Item]:
     if k >= len(phases):
         return
-    part, host, last = phases[k], host_names(step), k == len(phases) - 1
+    part, last = phases[k], k == len(phases) - 1
     written = {w.value: step.var(w.into).key for earlier in phases[:k] for w in earlier.stores}
     for name in part.loads:
         key = written.get(name) or step.var(name).key
@@ -195,7 +196,7 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
     yield from ((f'{v.name} = float(kept["{v.key}"])',) for v in scalars)
     yield from host_lines(step, part, last)
     for statement in quoted(program, part.body):
-        yield statement if isinstance(statement, tuple) else (_statement(statement, host),)
+        yield statement if isinstance(statement, tuple) else (_statement(statement, step),)
     for write in part.stores:
         var = step.var(write.into)
         place = "new_params[i]" if var.role is Role.PARAM else f'kept["{var.key}"]'
@@ -209,12 +210,16 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
         )
 
 
-def _statement(statement: Statement, host: frozenset[str]) -> str:
+def _text(step: Step, expr: Any) -> str:
+    return to_text(expr, NUMPY, host_names(step), axes=device_axes(step))
+
+
+def _statement(statement: Statement, step: Step) -> str:
     match statement:
         case Map(target=target, expr=expr):
-            return f"{target} = {to_text(expr, NUMPY, host)}"
+            return f"{target} = {_text(step, expr)}"
         case Reduce(target=target, op=op, arg=arg, over=over):
-            text = f"{FUNCTIONS[op]}({to_text(arg, NUMPY, host)}{AXIS.get(over, '')})"
+            text = f"{FUNCTIONS[op]}({_text(step, arg)}{AXIS.get(over, '')})"
             return f"{target}_parts.append({text})" if TENSOR in over else f"{target} = {text}"
         case MatMul(target=target, a=a, b=b, ta=ta, tb=tb):
             return f"{target} = {_turned(a, ta)} @ {_turned(b, tb)}"

@@ -12,6 +12,7 @@ from optgen.dsl.symbols import Kind
 from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
 from optgen.languages import SCALAR, TORCH
 from optgen.listing import (
+    device_axes,
     docstring,
     header,
     host_names,
@@ -259,7 +260,7 @@ def _is_shared(statement: Statement) -> bool:
 def _body(program: Program, step: Step, parts: tuple[Phase, ...]) -> Iterator[Item]:
     for part in parts:
         for statement in quoted(program, part.body):
-            yield statement if isinstance(statement, tuple) else (_statement(statement, host_names(step)),)
+            yield statement if isinstance(statement, tuple) else (_statement(statement, step),)
 
 
 def _returns(step: Step, phases: tuple[Phase, ...], k: int) -> list[tuple[str, str]]:
@@ -272,11 +273,15 @@ def _returns(step: Step, phases: tuple[Phase, ...], k: int) -> list[tuple[str, s
     return made + [(f'"{w.value}"', w.value) for w in phases[k].stores if w.value in later]
 
 
-def _statement(statement: Statement, host: frozenset[str]) -> str:
+def _text(step: Step, expr: Any) -> str:
+    return to_text(expr, TORCH, host_names(step), axes=device_axes(step))
+
+
+def _statement(statement: Statement, step: Step) -> str:
     match statement:
         case Map(target=target, expr=expr):
-            return f"{target} = {to_text(expr, TORCH, host)}"
+            return f"{target} = {_text(step, expr)}"
         case Reduce(target=target, op=op, arg=arg, over=over):
-            return f"{target} = {FUNCTIONS[op]}({to_text(arg, TORCH, host)}{DIM.get(over, '')})"
+            return f"{target} = {FUNCTIONS[op]}({_text(step, arg)}{DIM.get(over, '')})"
         case MatMul(target=target, a=a, b=b, ta=ta, tb=tb):
             return f"{target} = {a}{'.mT' if ta else ''} @ {b}{'.mT' if tb else ''}"
