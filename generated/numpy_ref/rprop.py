@@ -76,7 +76,7 @@ def step(
         # theta[t] = theta[t - 1] - sign(g_used[t])*D[t]
         theta = theta_prev - np.sign(g_used) * D
         new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["prev"] = np.asarray(g_used, theta_prev.dtype)
+        kept["prev"] = np.array(g_used, theta_prev.dtype)
         kept["step_size"] = np.asarray(D, theta_prev.dtype)
         new_state[i] = kept
     if out:

@@ -93,7 +93,7 @@ def step(
         theta = theta_prev - lr * d
         new_params[i] = np.asarray(theta, theta_prev.dtype)
         if momentum != 0:
-            kept["momentum_buffer"] = np.asarray(b, theta_prev.dtype)
+            kept["momentum_buffer"] = np.array(b, theta_prev.dtype)
         new_state[i] = kept
     if out:
         for i in work:

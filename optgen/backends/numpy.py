@@ -185,7 +185,7 @@ def _loop(
 def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> Iterator[Item]:
     if k >= len(phases):
         return
-    part, last = phases[k], k == len(phases) - 1
+    part, last, borrowed = phases[k], k == len(phases) - 1, _borrowed(program)
     written = {w.value: step.var(w.into).key for earlier in phases[:k] for w in earlier.stores}
     for name in part.loads:
         key = written.get(name) or step.var(name).key
@@ -201,13 +201,24 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
         var = step.var(write.into)
         place = "new_params[i]" if var.role is Role.PARAM else f'kept["{var.key}"]'
         dtype = f"{program.rule.param.label}_prev.dtype"
-        yield (f"{place} = {plain.numpy_store(write.value, dtype)}",)
+        yield (f"{place} = {plain.numpy_store(write.value, dtype, write.value in borrowed)}",)
     if last:
         yield from (
             (f'kept["{step.var(w.into).key}"] = {w.value}',)
             for w in step.writes
             if step.var(w.into).place is Place.HOST
         )
+
+
+def _borrowed(program: Program) -> set[str]:
+    """The names that may stand for an array of the caller's, who may overwrite it before the next step."""
+    found = {v.name for s in program.steps for v in s.of_role(Role.PARAM, Role.GRAD, Role.STATE)}
+    for statement in (statement for step in program.steps for statement in step.body):
+        if isinstance(statement, Map):
+            values = [value for value, _ in statement.expr.args] if statement.expr.is_Piecewise else [statement.expr]
+            if any(value.is_Symbol and value.name in found for value in values):
+                found.add(statement.target)
+    return found
 
 
 def _text(step: Step, expr: Any) -> str:

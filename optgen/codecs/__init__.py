@@ -19,8 +19,8 @@ class Codec(Protocol):
     def numpy_load(self, at: str) -> str:
         """The array that the store `at` holds."""
 
-    def numpy_store(self, value: str, dtype: str) -> str:
-        """The store that holds an array."""
+    def numpy_store(self, value: str, dtype: str, borrowed: bool) -> str:
+        """The store that holds an array; a copy if it is borrowed from the caller."""
 
     def triton_load(self, stream: str) -> str:
         """A block of a stream, in the compute dtype."""

@@ -20,9 +20,9 @@ def numpy_load(at: str) -> str:
     return at
 
 
-def numpy_store(value: str, dtype: str) -> str:
+def numpy_store(value: str, dtype: str, borrowed: bool) -> str:
     """The array, in the dtype of the store."""
-    return f"np.asarray({value}, {dtype})"
+    return f"np.{'array' if borrowed else 'asarray'}({value}, {dtype})"
 
 
 def triton_load(stream: str) -> str:

@@ -1,4 +1,4 @@
-"""Branches on the host of which one is a bare number: it takes the shape and dtype of what it stands for."""
+"""The NumPy reference: what it keeps is its own, and its arrays keep their shapes and dtypes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ def rule() -> Rule:
         ],
         name="Settling",
     )
+
+
+@pytest.mark.parametrize(("name", "hypers"), [("sgd", {"momentum": 0.9}), ("adan", {})])
+def test_numpy_keeps_no_gradient_that_the_caller_may_overwrite(name: str, hypers: dict[str, float]) -> None:
+    module = compile(name, "numpy")
+    buffer, params = np.ones(3, np.float32), [np.zeros(3, np.float32)]
+    _, (kept,) = module.step(params, [buffer], module.init(params, **hypers), 1, **hypers)
+    before = {key: value.copy() for key, value in kept.items()}
+    buffer[...] = 7
+    for key, value in kept.items():
+        np.testing.assert_array_equal(value, before[key])
 
 
 @pytest.mark.parametrize(("step", "change"), [(1, 0.5 * (1 + 2 + 6)), (3, 0.5 * (3 + 3 + 54))])

@@ -1,0 +1,83 @@
+"""Signum. Written by optgen 0.1.0 (format 1) from rules/signum.py; do not edit.
+
+    optgen build signum --backend numpy
+
+Bernstein, Wang, Azizzadenesheli & Anandkumar, signSGD: Compressed Optimisation for Non-Convex Problems, ICML 2018,
+https://arxiv.org/abs/1802.04434, Algorithm 2; signSGD with momentum=0. Numbers as pytorch_optimizer.SignSGD.
+
+    m[t] = momentum*m[t - 1] + (1 - momentum)*g[t]
+    theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sign(m[t])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
+State = dict[str, Any]
+
+
+def init(
+    params: Sequence[Array],
+    *,
+    lr: float = 0.001,
+    momentum: float = 0.9,
+    weight_decay: float = 0,
+) -> list[State]:
+    """The states before the first step, one dict for each parameter."""
+    return [_start(theta_prev) for theta_prev in params]
+
+
+def step(
+    params: Sequence[Array],
+    grads: Sequence[Array | None],
+    state: Sequence[State],
+    t: int | Sequence[int],
+    *,
+    lr: float = 0.001,
+    momentum: float = 0.9,
+    weight_decay: float = 0,
+    out: bool = False,
+) -> tuple[list[Array], list[State]]:
+    """New parameters and states after step t: 1 for the first, one count for all parameters or one for each.
+
+    A parameter whose gradient is None stays as it is. With out=True the arrays and dicts given are overwritten.
+    """
+    lr = float(lr)
+    momentum = float(momentum)
+    weight_decay = float(weight_decay)
+    new_params, new_state = list(params), [dict(kept) for kept in state]
+    work = [i for i, g in enumerate(grads) if g is not None and params[i].size]
+    for i in work:
+        if grads[i].shape != params[i].shape:
+            raise ValueError(f"parameter {i} has shape {params[i].shape}, its gradient {grads[i].shape}")
+    for i in work:
+        theta_prev = params[i]
+        g = np.asarray(grads[i], theta_prev.dtype)
+        kept = _start(theta_prev)
+        kept |= state[i]
+        m_prev = kept["momentum_buffer"]
+        one_minus_momentum = 1 - momentum
+        one_minus_lr_weight_decay = 1 - lr * weight_decay
+        # m[t] = momentum*m[t - 1] + (1 - momentum)*g[t]
+        m = momentum * m_prev + one_minus_momentum * g
+        # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sign(m[t])
+        theta = theta_prev * one_minus_lr_weight_decay - lr * np.sign(m)
+        new_params[i] = np.asarray(theta, theta_prev.dtype)
+        kept["momentum_buffer"] = np.asarray(m, theta_prev.dtype)
+        new_state[i] = kept
+    if out:
+        for i in work:
+            params[i][...] = new_params[i]
+            state[i].update(new_state[i])
+    return (list(params), list(state)) if out else (new_params, new_state)
+
+
+def _start(theta_prev: Array) -> State:
+    """The states that this variant of the rule reads, at their first values."""
+    kept: State = {}
+    kept["momentum_buffer"] = np.zeros_like(theta_prev)
+    return kept

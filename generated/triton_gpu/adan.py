@@ -1,0 +1,129 @@
+"""Adan. Written by optgen 0.1.0 (format 1) from rules/adan.py; do not edit.
+
+    optgen build adan --backend triton
+
+Xie, Zhou, Li, Lin & Yan, Adan: Adaptive Nesterov Momentum Algorithm for Faster Optimizing Deep Models, TPAMI 2024,
+https://arxiv.org/abs/2208.06677, Algorithm 1. Numbers as sail-sg/Adan and timm.optim.Adan.
+
+    change[t] = g[t] - g[t - 1]
+    m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+    d[t] = beta2*d[t - 1] + (1 - beta2)*change[t]
+    n[t] = beta3*n[t - 1] + (1 - beta3)*(g[t] + beta2*change[t])**2
+    D[t] = sqrt(n[t])/sqrt(1 - beta3**t) + eps
+    u[t] = lr/(1 - beta1**t)*(m[t]/D[t]) + lr*beta2/(1 - beta2**t)*(d[t]/D[t])
+    theta[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay) - u[t], no_prox), ((theta[t - 1] - u[t])/(1 +
+        lr*weight_decay), True))
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
+from ._runtime import Launcher
+
+# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+STATES: tuple[str, ...] = ("previous_grad", "exp_avg", "exp_avg_diff", "exp_avg_sq")
+SCALARS = (
+    "beta1",
+    "beta2",
+    "beta3",
+    "eps",
+    "one_minus_beta1",
+    "one_minus_beta2",
+    "one_minus_beta3",
+    "inv_sqrt_one_minus_beta3_t",
+    "lr_over_one_minus_beta1_t",
+    "lr_beta2_over_one_minus_beta2_t",
+    "inv_one_plus_lr_weight_decay",
+    "one_minus_lr_weight_decay",
+)
+
+
+@triton.jit
+def _step(
+    words: tl.tensor,
+    records: tl.tensor,
+    scalars: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    m_type: tl.constexpr,
+    d_type: tl.constexpr,
+    n_type: tl.constexpr,
+    no_prox: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
+    word = tl.load(words + tl.program_id(0))
+    record = records + tensor_of(word) * 8
+    row = scalars + row_of(word) * 12
+    start = chunk_of(word) * chunk
+    theta_at = stream(record, 0, theta_type, start)
+    g_at = stream(record, 1, g_type, start)
+    m_at = stream(record, 2, m_type, start)
+    d_at = stream(record, 3, d_type, start)
+    n_at = stream(record, 4, n_type, start)
+    left = tl.minimum(tl.load(record + 5) - start, chunk).to(tl.int32)
+    beta1 = tl.load(row + 0)
+    beta2 = tl.load(row + 1)
+    beta3 = tl.load(row + 2)
+    eps = tl.load(row + 3)
+    one_minus_beta1 = tl.load(row + 4)
+    one_minus_beta2 = tl.load(row + 5)
+    one_minus_beta3 = tl.load(row + 6)
+    inv_sqrt_one_minus_beta3_t = tl.load(row + 7)
+    lr_over_one_minus_beta1_t = tl.load(row + 8)
+    lr_beta2_over_one_minus_beta2_t = tl.load(row + 9)
+    inv_one_plus_lr_weight_decay = tl.load(row + 10)
+    one_minus_lr_weight_decay = tl.load(row + 11)
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if MAXIMIZE:
+                g = -g
+            m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            d_prev = load(d_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            n_prev = load(n_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g_prev = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # change[t] = g[t] - g[t - 1]
+            change = g - g_prev
+            # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+            m = beta1 * m_prev + one_minus_beta1 * g
+            # d[t] = beta2*d[t - 1] + (1 - beta2)*change[t]
+            d = beta2 * d_prev + one_minus_beta2 * change
+            # n[t] = beta3*n[t - 1] + (1 - beta3)*(g[t] + beta2*change[t])**2
+            n_base = g + beta2 * change
+            n = beta3 * n_prev + one_minus_beta3 * (n_base * n_base)
+            # D[t] = sqrt(n[t])/sqrt(1 - beta3**t) + eps
+            D = sqrt(n, STRICT) * inv_sqrt_one_minus_beta3_t + eps
+            # u[t] = lr/(1 - beta1**t)*(m[t]/D[t]) + lr*beta2/(1 - beta2**t)*(d[t]/D[t])
+            u = lr_over_one_minus_beta1_t * div(m, D, STRICT) + lr_beta2_over_one_minus_beta2_t * div(d, D, STRICT)
+            # theta[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay) - u[t], no_prox), ((theta[t - 1] - u[t])/(1 +
+            #     lr*weight_decay), True))
+            if no_prox:
+                theta = theta_prev * one_minus_lr_weight_decay - u
+            else:
+                theta = (theta_prev - u) * inv_one_plus_lr_weight_decay
+            store(theta_at, theta, at, left, tail, BLOCK, VEC)
+            store(m_at, m, at, left, tail, BLOCK, VEC)
+            store(d_at, d, at, left, tail, BLOCK, VEC)
+            store(n_at, n, at, left, tail, BLOCK, VEC)
+            store(g_at, g, at, left, tail, BLOCK, VEC)
+
+
+def flags(*, no_prox: bool) -> dict[str, bool]:
+    """The variant of the kernel that a parameter group needs."""
+    return {"no_prox": no_prox}
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    return Launcher(_step, SCALARS)
