@@ -71,7 +71,7 @@ def compute_scalars(stepped: Iterable[Stepped]) -> None:
         size, tensors = one.param.shape, unread(one.group)
         hosted = {key: one.stored[key] for key, state in one.states.items() if state.host}
         past = {  # read before it is overwritten
-            one.states[key].past: kept.to(torch.float64, copy=True) if tensors else kept.item()
+            one.states[key].past: kept.to(torch.float64, copy=True) if tensors or kept.requires_grad else kept.item()
             for key, kept in hosted.items()
         }
         varying = {

@@ -1,0 +1,128 @@
+"""Every generated class with what torch's OptimizerInfo says of the class that it mirrors, and a model to train."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ExponentialLR, LRScheduler, ReduceLROnPlateau, StepLR
+from torch.testing._internal.common_optimizers import (
+    OptimizerInfo,
+    OptimizerInput,
+    _get_optim_inputs_including_global_cliquey_kwargs,
+    get_error_inputs_for_all_optims,
+    optim_db,
+)
+
+from optgen import optim
+
+Kwargs = dict[str, Any]
+
+
+def info_of(cls: type[Optimizer]) -> OptimizerInfo:
+    """torch's info of a class, about ours. A class that torch lacks has one of the same kind."""
+    for info in optim_db:
+        if info.name == cls.__name__:
+            mine = copy.copy(info)
+            mine.optim_cls = cls
+            return mine
+    return OptimizerInfo(
+        cls,
+        optim_inputs_func=partial(_inputs_by_pattern, cls),
+        optim_error_inputs_func=get_error_inputs_for_all_optims,
+        scheduler_inputs=(
+            [lambda o: StepLR(o, 10, 0.9), lambda o: ReduceLROnPlateau(o)],
+            [partial(ExponentialLR, gamma=0.9)],
+        ),
+        supported_impls=("foreach", "differentiable", "fused"),
+        has_capturable_arg=True,
+        supports_fused_on=("cpu", "cuda"),
+    )
+
+
+def _inputs_by_pattern(cls: Any, device: str, dtype: torch.dtype | None = None) -> list[OptimizerInput]:
+    """What torch would list, by the pattern of its Adam: rates, weight decay, maximize, every flag of the rule."""
+    kwargs: list[Kwargs] = [
+        {},
+        {"lr": 0.01},
+        {"lr": torch.tensor(0.001)},
+        {"weight_decay": 0.1},
+        {"weight_decay": 0.1, "maximize": True},
+        *({hyper.name: True, "weight_decay": 0.1} for hyper in cls.rule.hypers if hyper.flag),
+        *({hyper.name: (0.5,) * len(hyper.names)} for hyper in cls.rule.hypers if hyper.names),
+        *({hyper.name: 0.0} for hyper in cls.rule.hypers if hyper.name == "momentum"),
+    ]
+    return [OptimizerInput(params=None, kwargs=one, desc=str(one)) for one in kwargs]
+
+
+INFOS = [info_of(getattr(optim, name)) for name in optim.__all__]
+
+
+@cache
+def fuses(cls: type[Optimizer]) -> bool:
+    """Whether the class has a fused step for the CPU here. Where it has none, it must say so."""
+    p = torch.ones(2, requires_grad=True)
+    p.grad = torch.ones(2)
+    try:
+        cls([{"params": [p], "fused": True}]).step()
+    except RuntimeError as error:
+        if "`fused=True`" not in str(error):
+            raise
+        return False
+    return True
+
+
+def plain(info: OptimizerInfo) -> Iterator[Kwargs]:
+    """Arguments of every configuration that torch lists."""
+    return (one.kwargs for one in info.optim_inputs_func(device="cpu"))
+
+
+def flagged(info: OptimizerInfo, *skip: str) -> Iterator[Kwargs]:
+    """Arguments of every configuration that torch lists, with each flag that it says is supported."""
+    lacking = () if fuses(info.optim_cls) else ("fused",)
+    for one in _get_optim_inputs_including_global_cliquey_kwargs("cpu", torch.float32, info, skip=(*skip, *lacking)):
+        assert not one.kwargs.get("capturable")
+        yield one.kwargs
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether nested dicts and lists of tensors and numbers are the same, to the bit."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict) and isinstance(b, dict):
+        return list(a) == list(b) and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and a == b
+
+
+class Fit:
+    """A linear model to train: the loss falls if an optimizer is right, and rises if it maximises."""
+
+    def __init__(self, strided: bool = False, dtype: torch.dtype = torch.float32) -> None:
+        make = torch.Generator().manual_seed(0)
+        draw = partial(torch.randn, generator=make, dtype=dtype)
+        self.weight = Parameter(draw(10, 5, 2)[..., 0] if strided else draw(10, 5))
+        self.bias = Parameter(draw(10, 2)[..., 0] if strided else draw(10))
+        self.x = draw(5)
+        self.params = [self.weight, self.bias]
+
+    def loss(self, optimizer: Optimizer) -> Tensor:
+        optimizer.zero_grad()
+        value = (self.weight.mv(self.x) + self.bias).pow(2).sum()
+        value.backward()
+        return value
+
+    def train(self, optimizer: Optimizer, steps: int, schedulers: list[LRScheduler] | None = None) -> float:
+        """The loss after some steps."""
+        for _ in range(steps):
+            value = optimizer.step(lambda: self.loss(optimizer)).detach()
+            for scheduler in schedulers or []:
+                scheduler.step(*([value] if isinstance(scheduler, ReduceLROnPlateau) else []))
+        return self.loss(optimizer).item()
