@@ -51,8 +51,8 @@ def test_a_reader_can_follow_it_from_top_to_bottom(tmp_path: Path) -> None:
     """The optgen commands and the snippets in their order, in an empty folder. The rule's text becomes its file."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     for kind, text in BLOCKS:
-        if kind == "python" and text.startswith('"""Signum.'):
-            (tmp_path / "signum.py").write_text(text, encoding="utf-8")
+        if kind == "python" and text.startswith('"""SignMom.'):
+            (tmp_path / "signmom.py").write_text(text, encoding="utf-8")
             continue
         commands = [shlex.split(line) for line in text.splitlines()] if kind == "sh" else [["python", "-c", text]]
         for name, *arguments in commands:
@@ -61,4 +61,4 @@ def test_a_reader_can_follow_it_from_top_to_bottom(tmp_path: Path) -> None:
                 done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True,
                                       check=False)
                 assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
-    assert (tmp_path / "optimizers/triton_gpu/signum.py").is_file()
+    assert (tmp_path / "optimizers/triton_gpu/signmom.py").is_file()
