@@ -118,11 +118,13 @@ class _Printer:
     def factors(self, args: list[Any]) -> str:
         """The factors, multiplied and divided from left to right."""
         text = ""
+        is_argument = bool(self.language.divide) and any(map(_is_reciprocal, args[1:2]))
         for factor in args:
             if _is_reciprocal(factor):
                 text = self.quotient(text or self.language.integer.format(1), factor.base)
             else:
-                text = f"{text} * {self.at(factor, UNARY)}" if text else self.at(factor, PRODUCT)
+                head = TERNARY if is_argument else PRODUCT
+                text = f"{text} * {self.at(factor, UNARY)}" if text else self.at(factor, head)
         return text
 
     def quotient(self, above: str, below: Any) -> str:
@@ -195,7 +197,8 @@ class _Printer:
         if isinstance(expr, sympy.Not) and isinstance(expr.args[0], sympy.Ne):
             return self.text(sympy.Equality(*expr.args[0].args))
         if isinstance(expr, sympy.Not):
-            return self.language.not_.format(self.at(expr.args[0], ATOM if bitwise else NOT)), ATOM if bitwise else NOT
+            inner = TERNARY if "(" in self.language.not_ else ATOM if bitwise else NOT
+            return self.language.not_.format(self.at(expr.args[0], inner)), ATOM if bitwise else NOT
         template, binds = (self.language.and_, AND) if isinstance(expr, sympy.And) else (self.language.or_, OR)
         text, *rest = (self.at(arg, ATOM if bitwise else NOT) for arg in sorted(expr.args, key=str))
         for part in rest:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from sympy import IndexedBase, Symbol
+from sympy.core.parameters import global_parameters
 
 from optgen.dsl.expression import refuse_text
 from optgen.dsl.names import caller, check_identifier, shown
@@ -83,6 +84,8 @@ class Undecided(Symbol):
     __slots__ = ()
 
     def __bool__(self) -> bool:
+        if global_parameters.evaluate:
+            return True  # SymPy asks, to print 1/x; rules are read where it evaluates nothing
         raise RuleError(
             f"Python cannot decide whether {self.name} holds",
             caller(),

@@ -39,6 +39,11 @@ def choose(condition: bool | Tensor, yes: Callable[[], Any], no: Callable[[], An
     return torch.where(condition, a, b)
 
 
+def negation(condition: bool | Tensor) -> bool | Tensor:
+    """Whether the condition does not hold, as what the condition is."""
+    return ~condition if isinstance(condition, Tensor) else not condition
+
+
 def maximum(a: Scalar, b: Scalar) -> Scalar:
     """The larger of two; a NaN in either is kept."""
     if isinstance(a, Tensor) or isinstance(b, Tensor):
