@@ -173,7 +173,8 @@ class _Printer:
         """What has the shape of a branch whose value could turn out a bare scalar; empty if it cannot."""
         scalars = [self._is_scalar(value) for value, _ in expr.args]
         decided = any(self._is_scalar(condition) for _, condition in expr.args[:-1])
-        if not self.language.filled or self._is_scalar(expr) or not (all(scalars) or (decided and any(scalars))):
+        bare = all(scalars[-2:]) or (decided and any(scalars))
+        if not self.language.filled or self._is_scalar(expr) or not bare:
             return ""
         tensors = sorted({s.name for s in expr.free_symbols} - self.host)
         widest = {axis for name in tensors for axis in self.axes.get(name, ())}
