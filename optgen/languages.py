@@ -67,7 +67,7 @@ SCALAR = Language(
     choose="choose({0}, lambda: {1}, lambda: {2})",
     and_="{} & {}",
     or_="{} | {}",
-    not_="negation({})",
+    not_="negated({})",
     multiplied_out=0,
 )
 NUMPY = Language(

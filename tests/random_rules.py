@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import sympy
 from hypothesis import strategies as st
 
 from optgen.dsl import (
@@ -70,7 +71,7 @@ def random_rules(draw: Draw, elementwise: bool = False) -> Drawn:
         wanted = {name for name in ("time", "host", "flag") if draw(st.booleans())}
         if not elementwise and draw(st.integers(0, 2)) == 2:
             wanted.add("reduction")
-        return _Drawing(draw, wanted).rule(draw(st.integers(0 if "host" in wanted else 1, 3)))
+        return _Drawing(draw, wanted).rule(draw(st.integers(0 if "host" in wanted else 1, 4)))
 
 
 @dataclass
@@ -177,12 +178,13 @@ class _Drawing:
     def product(self, depth: int) -> Any:
         a, b = self.both(depth)
         s = self.scalar()
-        return self.one(a * b, s * a, lr * a * gamma * b, a * (beta * b), a * s * 3, -(a * b), -a / 2, a**2, (a + b) ** 2)
+        return self.one(a * b, s * a, lr * a * gamma * b, a * (beta * b), a * s * 3, -(a * b), -a / 2, a**2,
+                        (a + b) ** 2)
 
     def quotient(self, depth: int) -> Any:
         a, b = self.both(depth)
-        return self.one(a / (1 + Abs(b)), a / beta / gamma, lr * a / (sqrt(b**2) + 0.01), a / (beta * 3) * b, 1 / (2 + b**2),
-                        a / (1 - beta**t), a / b)
+        return self.one(a / (1 + Abs(b)), a / beta / gamma, lr * a / (sqrt(b**2) + 0.01), a / (beta * 3) * b,
+                        1 / (2 + b**2), a / (1 - beta**t), a / b)
 
     def function(self, depth: int) -> Any:
         a, b = self.both(depth)
@@ -209,7 +211,9 @@ class _Drawing:
 
     def by_element(self, a: Any, b: Any) -> Any:
         self.features["elements"] += 1
-        condition = self.one(a * g[t] > 0, Abs(b) <= 1, (g[t] < 1) & (t > 1), (a > b) | bright)
+        # A condition holds no branch itself.
+        plain = [x for x in (a, b) if not sympy.sympify(x).has(sympy.Piecewise)] or [g[t]]
+        condition = self.one(plain[0] * g[t] > 0, Abs(plain[-1]) <= 1, (g[t] < 1) & (t > 1), (plain[0] > g[t]) | bright)
         return Piecewise((a, condition), (b, True))
 
     # values that look at other elements

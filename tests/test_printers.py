@@ -34,6 +34,7 @@ from drawn_rules import rules
 from hypothesis import assume, given, settings
 
 from optgen import dsl
+from optgen.backends.torch import OFFERED
 from optgen.dsl import Eq, Max, Min, Ne, Piecewise, Rule, literal
 from optgen.dsl.symbols import Hyper
 from optgen.equations import text as equation_texts
@@ -41,7 +42,7 @@ from optgen.errors import RuleError
 from optgen.ir import symbol
 from optgen.languages import HOST, NUMPY, SCALAR, TEXT, TORCH, TRITON, Language
 from optgen.printers import to_text
-from optgen.runtime.pytorch import _scalars
+from optgen.runtime.pytorch import _runtime, _scalars
 
 FUNCTIONS = (*EXACT, *ROUNDED, "power")
 POINTS = 24
@@ -120,7 +121,7 @@ EAGER = Library(of_math(signed, max, min), lazily)
 BY_NAME = {**{n: getattr(math, n) for n in ("sqrt", "exp", "log", "tanh", "cos", "sin", "floor")}, "sign": signed}
 IN_TEXT = replace(TEXT, functions={**TEXT.functions, "Abs": "abs({})"}, name="text that Python reads")
 OF_TORCH = {n: getattr(_scalars, n) for n in ("sqrt", "exp", "log", "sin", "cos", "tanh", "floor", "sign", "maximum",
-                                              "minimum", "choose", "negation")}
+                                              "minimum", "choose", "negated")}
 SCALAR_LIBRARY = Library(of_math(_scalars.sign, _scalars.maximum, _scalars.minimum), lazily)
 
 
@@ -247,7 +248,7 @@ def test_the_text_is_what_one_would_write(make: Callable[[], Any], text: str) ->
     (lambda: x / y, TRITON, "div(x, y, STRICT)"),
     (lambda: x * y / a / b, TRITON, "div(div(x * y, a, STRICT), b, STRICT)"),
     (lambda: Piecewise((x, ~flag & (a > b)), (y, True)), SCALAR,
-     "choose((a > b) & negation(flag), lambda: x, lambda: y)"),
+     "choose((a > b) & negated(flag), lambda: x, lambda: y)"),
     (lambda: 1 / (x + y), TRITON, "div(1, x + y, STRICT)"),
     (lambda: (x - a / b) / y, TRITON, "div(x - div(a, b, STRICT), y, STRICT)"),
     (lambda: Max(x, 0.5), TRITON, "maximum(x, tl.full((), 0.5, COMPUTE))"), (lambda: x * 0.5, TRITON, "x * 0.5"),
@@ -277,6 +278,13 @@ def test_a_rule_is_shown_where_sympy_evaluates_as_well() -> None:
     assert repr(rate**2 / rate) == "rate"
     with literal(), pytest.raises(RuleError, match="Python cannot decide whether rate holds"):
         bool(rate)
+
+
+def test_the_runtime_offers_every_function_of_pytorch_s_scalars() -> None:
+    spelled = " ".join((*SCALAR.functions.values(), SCALAR.choose, SCALAR.not_))
+    named = set(re.findall(r"[a-z]+(?=\()", spelled)) - {"abs"}
+    assert named <= set(_runtime.__all__) & OFFERED, named
+    assert set(_runtime.__all__) - {"per_element"} == OFFERED
 
 
 def test_names_may_be_spelled_otherwise() -> None:

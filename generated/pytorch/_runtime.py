@@ -30,13 +30,13 @@ from ._rule import (
     rows_by_rows,
     total,
 )
-from ._scalars import choose, cos, exp, floor, log, maximum, minimum, sign, sin, sqrt, tanh
+from ._scalars import choose, cos, exp, floor, log, maximum, minimum, negated, sign, sin, sqrt, tanh
 from ._step import Stepped, compute_scalars, real, run, tell_time, unread
 
 __all__ = [
     "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols", "cols_by_rows", "cos", "exp",
-    "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "per_col", "per_element", "per_row",
-    "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
+    "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "negated", "per_col", "per_element",
+    "per_row", "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
 ]
 
 

@@ -39,8 +39,8 @@ def choose(condition: bool | Tensor, yes: Callable[[], Any], no: Callable[[], An
     return torch.where(condition, a, b)
 
 
-def negation(condition: bool | Tensor) -> bool | Tensor:
-    """Whether the condition does not hold, as what the condition is."""
+def negated(condition: bool | Tensor) -> bool | Tensor:
+    """Not; Python's own would read a tensor, and ~ makes -2 of True."""
     return ~condition if isinstance(condition, Tensor) else not condition
 
 

@@ -53,7 +53,7 @@ WRONG = "What is wrong with hyperparameters that do not go together; empty if no
 KERNELS = "The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."
 OFFERED = frozenset(
     """Hyper RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor from_grad from_param
-    largest log maximum minimum negation per_col per_row per_tensor rows_by_rows sign sin sqrt tanh total""".split()
+    largest log maximum minimum negated per_col per_row per_tensor rows_by_rows sign sin sqrt tanh total""".split()
 )
 
 
