@@ -130,7 +130,8 @@ def test_a_process_that_dies_while_writing_leaves_no_entry(home: Path, monkeypat
 
 def test_a_process_that_is_killed_while_writing_leaves_no_entry(home: Path, tmp_path: Path) -> None:
     slow = "import pathlib, time, sys\nwrite = pathlib.Path.write_text\ndef slowly(self, *a, **k):\n" \
-           "    write(self, *a, **k)\n    print('wrote', flush=True)\n    time.sleep(60)\npathlib.Path.write_text = slowly\n"
+           "    write(self, *a, **k)\n    print('wrote', flush=True)\n    time.sleep(60)\n" \
+           "pathlib.Path.write_text = slowly\n"
     package = str(Path(optgen.__file__).parents[1])
     process = subprocess.Popen([sys.executable, "-c", slow + CHILD % 1], stdout=subprocess.PIPE, text=True,
                                env={**os.environ, "PYTHONPATH": package, "XDG_CACHE_HOME": str(tmp_path)})

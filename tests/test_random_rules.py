@@ -37,7 +37,8 @@ def agree(rule: Rule, workshop: Workshop, seen: Counter[str]) -> None:
                 seen["elements"] += tally.elements
                 seen["decided"] += tally.decided
                 assert not tally.faults, "\n".join([
-                    *equations.text(rule), f"init {rule.init}", f"{backend} {storage}, {variant.name}", tally.faults[0]])
+                    *equations.text(rule), f"init {rule.init}", f"{backend} {storage}, {variant.name}",
+                    tally.faults[0]])
 
 
 def compared(rule: Rule, backend: str, modules: dict[str, object], variant: cases.Variant, storage: Storage,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optgen.weave import C, PYTHON, Item, Variant, weave
+from optgen.weave import PYTHON, C, Item, Variant, weave
 
 Lines = dict[Variant, list[Item]]
 TEXTS = ("flag", "x != 0", "y <= 2", "z > 5")  # what a language makes of conditions, and values that decide them

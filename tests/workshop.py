@@ -28,8 +28,8 @@ class Workshop:
         """The modules of the rule: numpy and torch; with `fused`, the torch module finds its kernels."""
         named = replace(rule, name=f"Drawn{next(self.numbers)}")
         files = build([named], ["numpy", "torch", *(["triton"] if self.fused else [])]).files
-        write({name: text for name, text in files.items() if "_" not in Path(name).name or not (self.out / name).exists()},
-              self.out)
+        new = [name for name in files if "_" not in Path(name).name or not (self.out / name).exists()]
+        write({name: files[name] for name in new}, self.out)
         invalidate_caches()
         stem = named.name.lower()
         return {name: import_module(f"{self.out.name}.{folder}.{stem}") for name, folder in FOLDERS.items()}
