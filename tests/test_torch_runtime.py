@@ -84,6 +84,21 @@ def test_the_signature_is_torchs(info: OptimizerInfo) -> None:
 
 
 @mirrored
+def test_it_has_every_public_attribute_of_torchs(info: OptimizerInfo) -> None:
+    mine, theirs = ours(info)([leaf(2)]), info.optim_cls([leaf(2)])
+    assert {name for name in dir(theirs) if name[0] != "_"} <= {name for name in dir(mine) if name[0] != "_"}
+
+
+@every
+def test_states_can_be_shared_among_processes(cls: type[Optimizer]) -> None:
+    optimizer = cls([leaf(2)], **buffered(cls))
+    step_with(optimizer, 0)
+    optimizer.share_memory()
+    assert all(value.is_shared() for state in optimizer.state.values() for value in state.values())
+    step_with(optimizer, 1)
+
+
+@mirrored
 def test_groups_defaults_and_repr_are_torchs(info: OptimizerInfo) -> None:
     mine, theirs = ours(info)([leaf(2)]), info.optim_cls([leaf(2)])
     assert mine.defaults == theirs.defaults

@@ -98,6 +98,12 @@ class RuleOptimizer(Optimizer):
             handle.remove()
         self._launchers().clear()
 
+    def share_memory(self) -> None:
+        """Move the states to memory that other processes share, as torch's Adagrad can for Hogwild training."""
+        for state in self.state.values():
+            for value in state.values():
+                value.share_memory_()
+
     @overload
     def step(self, closure: None = None) -> None: ...
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ._hypers import read
-from ._rule import UpdateRule, answer
+from ._rule import State, UpdateRule, answer, per_element
 
 Group = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A stored value on its way through torch's load_state_dict, which would cast a bare tensor."""
+    """A stored value on its way through torch's load_state_dict, which would cast a bare tensor.
+
+    number: whether it is one that Python computes with, such as the count.
+    """
 
     value: Any
+    number: bool
 
 
 def named(groups: list[Group], number: int, position: int) -> str:
@@ -51,7 +56,8 @@ def match_names(groups: list[Group], saved: list[Group]) -> list[Group]:
 def prepared(rule: UpdateRule, fallback: Mapping[str, Any], groups: list[Group], loaded: Group) -> dict[str, Any]:
     """A state dict that torch loads without changing a value. `fallback` fills what an older one lacks.
 
-    Raises ValueError for a state that is missing, not of this rule, or of another shape than its parameter asks for.
+    Raises ValueError for a group of another rule, and for a state that is missing, not of this rule, or of another kind
+    or shape than its parameter asks for.
     """
     saved = match_names(groups, loaded["param_groups"])
     states = dict(loaded["state"])
@@ -59,27 +65,48 @@ def prepared(rule: UpdateRule, fallback: Mapping[str, Any], groups: list[Group],
         hypers = read(rule.hypers, {**fallback, **old}, keep_tensors=True)
         for position, (param, at) in enumerate(zip(group["params"], old["params"], strict=False)):
             state = {key: value for key, value in states.get(at, {}).items() if value is not None}
-            if state:
-                where = f"loaded state dict, {named(groups, number, position)}"
-                check_state(where, rule, hypers, param, state)
+            kinds = _kinds(rule, hypers, param)
+            if states.get(at):
+                check_state(f"loaded state dict, {named(groups, number, position)}", kinds, param, state)
             if at in states:
-                states[at] = {key: Kept(value) for key, value in state.items()}
+                numbers = {key for key, kind in kinds.items() if kind is None or kind.host}
+                states[at] = {key: Kept(value, key in numbers) for key, value in state.items()}
+        check_group(f"loaded state dict, group {number}", rule, {**fallback, **group}, old)
     return {**loaded, "state": states, "param_groups": saved}
 
 
-def check_state(where: str, rule: UpdateRule, hypers: Mapping[str, Any], param: Tensor, state: Group) -> None:
-    """Raises ValueError if a state has a key too few or too many, or a value of another shape."""
+def check_group(where: str, rule: UpdateRule, group: Group, old: Group) -> None:
+    """Raises ValueError for a saved group of another rule: an older one of this rule lacks flags, not numbers."""
+    missing = [hyper.name for hyper in rule.hypers if not hyper.flag and hyper.name not in old]
+    extra = [key for key in old if key not in group and key != "param_names"]
+    if missing and extra:
+        raise ValueError(f"{where}: missing {missing}, extra {extra}")
+
+
+def _kinds(rule: UpdateRule, hypers: Mapping[str, Any], param: Tensor) -> dict[str, State | None]:
+    """Each key that a parameter's state may have: what is kept there, None for the count and what is not in force."""
     fitting = rule.for_ndim(param.dim()) or rule
-    wanted = fitting.states(**answer(fitting.states, hypers))
-    missing = [key for key in fitting.keys if key not in state and (key in wanted or key == "step")]
-    extra = [key for key in state if key not in fitting.keys]
+    return {**dict.fromkeys(fitting.keys), **fitting.states(**answer(fitting.states, hypers))}
+
+
+def check_state(where: str, kinds: Mapping[str, State | None], param: Tensor, state: Group) -> None:
+    """Raises ValueError if a state has a key too few or too many, or a value of another kind or shape."""
+    missing = [key for key, kind in kinds.items() if key not in state and (kind or key == "step")]
+    extra = [key for key in state if key not in kinds]
     if missing or extra:
         raise ValueError(f"{where}: missing {missing}, extra {extra}")
-    for key, kind in wanted.items():
-        value, shape = state[key], tuple(kind.shape(param.shape))
-        if not kind.host and (not isinstance(value, Tensor) or tuple(value.shape) != shape):
-            found = f"has shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"is a {type(value).__name__}"
-            raise ValueError(f"{where}: {key!r} {found}, but must be a tensor of shape {shape}")
+    for key, value in state.items():
+        kind, tensor = kinds[key], isinstance(value, Tensor)
+        found = f"has shape {tuple(value.shape)}" if tensor else f"is a {type(value).__name__}"
+        if key == "step" or (kind and kind.host):
+            if not (value.numel() == 1 and not value.is_complex() if tensor else isinstance(value, Real)):
+                raise ValueError(f"{where}: {key!r} {found}, but must be a number")
+        elif kind:
+            shape, pairs = tuple(kind.shape(param.shape)), param.is_complex() and kind.shape is per_element
+            if not tensor or tuple(value.shape) != shape:
+                raise ValueError(f"{where}: {key!r} {found}, but must be a tensor of shape {shape}")
+            if not (value.is_complex() if pairs else value.is_floating_point()):
+                raise ValueError(f"{where}: {key!r} is {value.dtype}, but its parameter {param.dtype}")
 
 
 def unpacked(state: dict[str, Any], param: Tensor, group: Group) -> dict[str, Any]:
@@ -88,15 +115,19 @@ def unpacked(state: dict[str, Any], param: Tensor, group: Group) -> dict[str, An
 
 
 def _unpacked(key: str, value: Any, param: Tensor, group: Group) -> Any:
-    loaded = isinstance(value, Kept)
-    value = value.value if isinstance(value, Kept) else value
-    if key == "step":
-        device = param.device if on_device(group) else torch.device("cpu")
-        if not isinstance(value, Tensor):
-            return torch.tensor(float(value), dtype=count_dtype(group), device=device)
-        dtype = torch.float32 if on_device(group) else value.dtype
-        return value.detach().to(device, dtype, copy=True) if loaded else value
-    return value.detach().clone().to(param.device) if loaded and isinstance(value, Tensor) else value
+    if key == "step" and not isinstance(value, Kept):
+        value = value if isinstance(value, Tensor) else Kept(value, number=True)
+    if not isinstance(value, Kept):
+        return value
+    if not value.number:
+        return value.value.detach().clone().to(param.device)
+    device = param.device if on_device(group) else torch.device("cpu")
+    dtype = count_dtype(group) if key == "step" else torch.float64
+    if not isinstance(value.value, Tensor):
+        return torch.tensor(float(value.value), dtype=dtype, device=device)
+    if value.value.is_floating_point():
+        dtype = torch.float32 if key == "step" and on_device(group) else value.value.dtype
+    return value.value.detach().reshape(()).to(device, dtype, copy=True)
 
 
 def on_device(group: Mapping[str, Any]) -> bool:
