@@ -13,7 +13,7 @@ from typing import Any
 
 from optgen.cache import import_built
 from optgen.dsl.load import built_in_names, load
-from optgen.dsl.names import check_identifier
+from optgen.dsl.names import FILES, check_identifier
 from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import OptgenError, RuleError
 from optgen.listing import module_name
@@ -188,6 +188,9 @@ def _check_names(rules: Sequence[Rule | Schedule]) -> None:
     for rule in rules:
         name = module_name(rule).lower()
         check_identifier(rule.name, "rule", rule.loc)
+        if name in FILES:
+            message = f"rule {rule.name!r} would be the module {name}, which Python, C or the generated code reserves"
+            raise RuleError(message, rule.loc, f"choose another name, for example {rule.name}0")
         if name in seen:
             raise OptgenError(
                 f"{seen[name]} and {rule.source or rule.name} would share the file {name}.py\nhint: rename one of them"

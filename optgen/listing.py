@@ -40,6 +40,7 @@ from optgen.weave import PYTHON, Item, Syntax, weave
 WIDTH = 116
 INDENTED = WIDTH - 8  # what is left of a line inside two loops
 FORMAT = 1
+TEXT = re.compile(r""" "(\\.|[^"\\])*" | '(\\.|[^'\\])*' """, re.VERBOSE)
 
 
 def header(rule: Rule | Schedule, backend: str) -> list[str]:
@@ -103,12 +104,12 @@ def device_axes(step: Step) -> dict[str, tuple[Axis, ...]]:
 
 
 def names_in(lines: Iterable[str]) -> set[str]:
-    """Every word in lines of code that could be a name."""
+    """Every word in lines of code that could be a name: none of a comment or a text."""
     return {
         word
         for line in lines
         if not line.lstrip().startswith("#")
-        for word in re.findall(r"(?<![.\w])[A-Za-z_]\w*", line)
+        for word in re.findall(r"(?<![.\w])[A-Za-z_]\w*", TEXT.sub("", line))
     }
 
 

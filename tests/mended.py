@@ -139,6 +139,7 @@ MENDED: Mapping[str, tuple[Change, ...] | str] = {
     "missing_comma": (("+ g[t])\n", "+ g[t]),\n"),),
     "my-rule": ((NAME, "my_rule"),),
     "missing_name": (imports("Eq"), ("Eq(theta[t], g[t])", "Eq(theta[t], theta[t - 1] - g[t])")),
+    "name_of_the_kernel": (('"chunk"', '"chunk_0"'),),
     "names_of_a_single_number": ((', names="lam"', ""),),
     "names_with_commas": (('theta, g"', 'theta g"'),),
     "nine_static_conditions": (("range(9)", "range(2)"),),

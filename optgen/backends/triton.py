@@ -111,7 +111,7 @@ def _refuse(program: Program) -> None:
     ]
     derived = {f"{name}_{end}" for name in _streams(program) for end in ("at", "type")}
     flags = {_flag(k, c) for k, c in enumerate(program.conditions) if not c.is_Symbol}
-    names = {v.name for step in program.steps for v in step.vars}
+    names = {v.name for step in program.steps for v in step.vars} | {c.name for c in program.conditions if c.is_Symbol}
     problems += [
         Problem(
             f"the name {name!r} is one that the generated kernel uses itself",
