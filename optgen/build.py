@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -113,13 +114,18 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None) -> B
 
 
 def write(files: Files, out: Path) -> list[Path]:
-    """Write the files below a folder; returns those that changed."""
+    """Write the files below a folder; returns those that changed. A file is the old one or the new one, never half."""
     changed = []
     for name, text in sorted(files.items()):
         path = out / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            aside = path.with_name(f".{path.name}.{os.getpid()}")
+            try:
+                aside.write_text(text, encoding="utf-8")
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
             changed.append(path)
     return changed
 

@@ -16,6 +16,7 @@ import numpy as np
 import sympy
 from sympy import Add, And, Indexed, Mul, Not, Or, Pow, S, Symbol
 
+from optgen.dsl import t
 from optgen.dsl.functions import REDUCTIONS, Max, Min, amax, matmul, mean, norm, rms, transpose
 from optgen.ir import BATCH, COLS, ROWS, TENSOR, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
 
@@ -146,7 +147,7 @@ def combined(op: Op, arg: Value, over: Iterable[Any]) -> Value:
 def indexed_name(quantity: Indexed) -> str:
     """m for m[t], m_prev for m[t - 1], x_2 for x[2]."""
     index = quantity.indices[0]
-    suffix = "" if index == Symbol("t", integer=True) else f"_{index}" if index.is_Integer else "_prev"
+    suffix = "" if index == t else f"_{index}" if index.is_Integer else "_prev"
     return f"{quantity.base.label}{suffix}"
 
 

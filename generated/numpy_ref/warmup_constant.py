@@ -4,7 +4,7 @@
 
 Linear warmup from 0 over warmup_steps, then constant. Numbers as transformers' get_constant_schedule_with_warmup.
 
-    factor(t) = Piecewise((t/Max(warmup_steps, 1), warmup_steps > t), (1, True))
+    factor(t) = Piecewise((t/Max(warmup_steps, 1), t < warmup_steps), (1, True))
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ from __future__ import annotations
 
 def factor(t: int, *, warmup_steps: float) -> float:
     """What the initial learning rate is multiplied by at step t; 0 is the first."""
-    if warmup_steps > t:
+    if t < warmup_steps:
         return t / max(warmup_steps, 1)
     return 1

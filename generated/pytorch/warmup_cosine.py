@@ -6,7 +6,7 @@ Linear warmup from 0 over warmup_steps, then half a cosine down to 0, or to min_
 rate, at total_steps, then constant. Loshchilov & Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, ICLR
 2017, https://arxiv.org/abs/1608.03983. Numbers as transformers' get_cosine_schedule_with_warmup.
 
-    factor(t) = Piecewise((t/Max(warmup_steps, 1), warmup_steps > t), (min_factor + (1 - min_factor)*((1 +
+    factor(t) = Piecewise((t/Max(warmup_steps, 1), t < warmup_steps), (min_factor + (1 - min_factor)*((1 +
         cos(pi*Min((t - warmup_steps)/Max(total_steps - warmup_steps, 1), 1)))/2), True))
 """
 
@@ -21,7 +21,7 @@ from ._schedules import Hyper, RuleScheduler
 
 def factor(t: int, *, total_steps: float, warmup_steps: float, min_factor: float = 0.0) -> float:
     """What the initial learning rate is multiplied by at step t; 0 is the first."""
-    if warmup_steps > t:
+    if t < warmup_steps:
         return t / max(warmup_steps, 1)
     return (
         min_factor + (1 - min_factor) * ((1 + math.cos(math.pi * min((t - warmup_steps) / max(total_steps -

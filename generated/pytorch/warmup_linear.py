@@ -5,7 +5,7 @@
 Linear warmup from 0 over warmup_steps, then linear decay to 0, or to min_factor times the initial learning rate, at
 total_steps, then constant. Numbers as transformers' get_linear_schedule_with_warmup.
 
-    factor(t) = Piecewise((t/Max(warmup_steps, 1), warmup_steps > t), (min_factor + (1 - min_factor)*(1 - Min((t -
+    factor(t) = Piecewise((t/Max(warmup_steps, 1), t < warmup_steps), (min_factor + (1 - min_factor)*(1 - Min((t -
         warmup_steps)/Max(total_steps - warmup_steps, 1), 1)), True))
 """
 
@@ -18,7 +18,7 @@ from ._schedules import Hyper, RuleScheduler
 
 def factor(t: int, *, total_steps: float, warmup_steps: float, min_factor: float = 0.0) -> float:
     """What the initial learning rate is multiplied by at step t; 0 is the first."""
-    if warmup_steps > t:
+    if t < warmup_steps:
         return t / max(warmup_steps, 1)
     return min_factor + (1 - min_factor) * (1 - min((t - warmup_steps) / max(total_steps - warmup_steps, 1), 1))
 

@@ -101,6 +101,15 @@ class Undecided(Symbol):
     __rand__, __ror__ = __and__, __or__
 
 
+class Whole(Symbol):
+    """A whole number that a step knows: t, an extent, an axis.
+
+    Python asks a subclass first, so that a plain Symbol would turn `t < steps` round to `steps > t`.
+    """
+
+    __slots__ = ()
+
+
 class Recurrence(IndexedBase):
     """A quantity of a recurrence. SymPy would evaluate an index that is a text as Python."""
 
@@ -126,10 +135,10 @@ class Hyper(Undecided):
         return (*super()._hashable_content(), self.declaration.order)
 
 
-t = Symbol("t", integer=True)
+t = Whole("t", integer=True)
 first = Undecided("first")
-elems, rows, cols, model = (Symbol(name, integer=True) for name in ("elems", "rows", "cols", "model"))
-numel = Symbol("numel", integer=True)
+elems, rows, cols, model = (Whole(name, integer=True) for name in ("elems", "rows", "cols", "model"))
+numel = Whole("numel", integer=True)
 
 AXES = (elems, rows, cols, model)
 EXTENTS = (rows, cols, numel)
