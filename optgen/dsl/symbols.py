@@ -142,7 +142,7 @@ numel = Whole("numel", integer=True)
 
 AXES = (elems, rows, cols, model)
 EXTENTS = (rows, cols, numel)
-BUILT_IN = frozenset([t, first, *AXES, numel])
+BUILT_IN: frozenset[Symbol] = frozenset([t, first, *AXES, numel])
 
 
 def tensors(names: str) -> Any:
