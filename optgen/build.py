@@ -153,7 +153,7 @@ def compile(rule: Source, backend: str) -> ModuleType:
     Raises OptgenError for an unknown rule or backend, RuleError for a rule that cannot be compiled.
     """
     loaded = _loaded(rule)
-    names = [backend, *(["triton"] if backend == "torch" and isinstance(loaded, Rule) else [])]
+    names = [backend, *(["triton", "c"] if backend == "torch" and isinstance(loaded, Rule) else [])]
     files: Mapping[str, str] = {}
     for name in names:
         made = build([loaded], [name]) if name == backend else _optional(loaded, name)

@@ -91,7 +91,7 @@ def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
     lines += ["states=states,", "host=host,", f"updates=({', '.join(names)}{',' if count == 1 else ''}),"]
     lines += [f"combine={{{', '.join(combine)}}},"] if combine else []
     lines += ["requires=requires,"] if rule.requires else []
-    lines += ["fused=fused,"] if is_elementwise(program) else []
+    lines += ['fused={"cuda": on_gpu, "cpu": on_cpu},'] if is_elementwise(program) else []
     lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
     lines += ["supports_complex=False,"] if reduces else []
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []

@@ -24,6 +24,8 @@ class Language:
     not_: str = "not {}"
     pi: str = "math.pi"
     integer: str = "{}"
+    decimal: str = "{}"
+    ratio: str = "{} / {}"
     mixed: Mapping[str, str] = field(default_factory=dict)  # of a tensor and a scalar, where that is written otherwise
     multiplied_out: int = MULTIPLIED_OUT
     filled: str = ""  # a scalar as a tensor like another, where a branch of scalars would lose the compute dtype
@@ -138,6 +140,32 @@ TRITON = Language(
     pi=repr(math.pi),
     multiplied_out=16,
     alone="tl.full((), {}, COMPUTE)",
+)
+C = Language(
+    "C",
+    {
+        "sqrt": "sqrt({})",
+        "exp": "exp({})",
+        "log": "log({})",
+        "Abs": "fabs({})",
+        "sign": "sign({})",
+        "Max": "maximum({}, {})",
+        "Min": "minimum({}, {})",
+        "floor": "floor({})",
+        "cos": "cos({})",
+        "sin": "sin({})",
+        "tanh": "tanh({})",
+    },
+    power="power({}, {})",
+    where="({} ? {} : {})",
+    and_="{} && {}",
+    or_="{} || {}",
+    not_="!{}",
+    pi=f"(real){math.pi!r}",
+    integer="{}",
+    decimal="(real){}",
+    ratio="(real){} / {}",
+    alone="(real){}",
 )
 TEXT = Language(
     "text",

@@ -85,8 +85,8 @@ class _Printer:
         if expr == S.Pi:
             return self.language.pi, ATOM
         if isinstance(expr, Rational) and not expr.is_Integer:
-            return f"{expr.p} / {expr.q}", PRODUCT
-        text = self.language.integer.format(int(expr)) if expr.is_Integer else repr(float(expr))
+            return self.language.ratio.format(expr.p, expr.q), PRODUCT
+        text = self.language.integer.format(int(expr)) if expr.is_Integer else self.language.decimal.format(float(expr))
         return text, UNARY if text.startswith("-") else ATOM
 
     def sum(self, expr: Any) -> str:

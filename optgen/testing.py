@@ -25,7 +25,7 @@ def assert_equivalent(rule: str | Path | Rule | Schedule, backends: Sequence[str
     """
     loaded = load(rule) if isinstance(rule, (str, Path)) else rule
     apart = "triton" in backends and isinstance(rule, (str, Path)) and os.environ.get("TRITON_INTERPRET") != "1"
-    modules = {name: compile(loaded, "torch" if name == "triton" else name)
+    modules = {name: compile(loaded, "torch" if name in ("c", "triton") else name)
                for name in backends if not (apart and name == "triton")}
     rows = verify_rule(loaded, modules)
     if apart and isinstance(rule, (str, Path)):

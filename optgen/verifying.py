@@ -11,7 +11,7 @@ from rich.table import Table
 from optgen.build import backend as backend_module
 from optgen.build import backend_names, compile
 from optgen.dsl.load import load
-from optgen.dsl.rule import Schedule
+from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import RuleError
 from optgen.verify import Row, Verdict, passed, summary, verify_in_interpreter, verify_rule
 
@@ -50,15 +50,25 @@ def _rows(name: str, backends: Sequence[str], progress: Progress, bar: TaskID, p
     def advance(done: int, total: int, what: str) -> None:
         progress.update(bar, completed=position + done / max(total, 1), description=f"{rule.name} {what}")
 
-    here = [backend for backend in backends if backend != "triton"]
-    yield from verify_rule(rule, {backend: compile(rule, backend) for backend in here}, advance)
-    if "triton" in backends and not isinstance(rule, Schedule):
-        try:
-            compile(rule, "triton")
-        except RuleError as error:
-            yield Row(rule.name, "triton", "", "", "", verdict=Verdict.SKIPPED, reason=error.problems[0].message)
-        else:
-            yield from verify_in_interpreter(name, advance)
+    fused = [] if isinstance(rule, Schedule) else [backend for backend in ("c", "triton") if backend in backends]
+    refused = {backend: reason for backend in fused if (reason := _why_refused(rule, backend))}
+    modules = {backend: compile(rule, backend) for backend in backends if backend not in ("c", "triton")}
+    if "c" in fused and "c" not in refused:
+        modules["c"] = compile(rule, "torch")
+    yield from verify_rule(rule, modules, advance)
+    for backend, reason in refused.items():
+        yield Row(rule.name, backend, "", "", "", verdict=Verdict.SKIPPED, reason=reason)
+    if "triton" in fused and "triton" not in refused:
+        yield from verify_in_interpreter(name, advance)
+
+
+def _why_refused(rule: Rule | Schedule, backend: str) -> str:
+    """Why a backend does not take a rule, or nothing."""
+    try:
+        compile(rule, backend)
+    except RuleError as error:
+        return error.problems[0].message
+    return ""
 
 
 def _table(rows: Sequence[Row]) -> Table:

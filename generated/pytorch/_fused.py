@@ -1,84 +1,159 @@
-"""The fused path: which parameters the Triton kernels of the sibling folder take, and their launch."""
+"""The fused path: which parameters the Triton kernels or C steps of the sibling folders take, and their calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
 from types import ModuleType
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from ._rule import answer
 from ._step import Stepped
 
-Kernels = tuple[ModuleType, ModuleType]
+Launchers = dict[Any, Any]  # what outlives a step
 
 
 @cache
-def _kernels(load: Callable[[], ModuleType] | None) -> Kernels | str:
-    """The module of a rule's kernels and their runtime, or what is missing for them."""
-    if load is None:
-        return "this rule has no fused kernels"
+def _module(load: Callable[[], ModuleType]) -> ModuleType | str:
+    """The module of a rule's fused step, or what is missing for it."""
     try:
-        module = load()
-        return module, import_module(f"{module.__package__}._runtime")
+        return load()
     except ImportError as error:
         return f"its kernels cannot be imported ({error})"
 
 
-def _kernels_for(one: Stepped) -> Kernels | None:
-    """The kernels that are to step this parameter. Raises RuntimeError where they must and cannot."""
-    wish = one.group.get("fused")
-    if wish is False or (wish is None and (not one.param.is_cuda or one.group.get("foreach"))):
+def _module_for(one: Stepped) -> ModuleType | None:
+    """The fused step that is to take this parameter. Raises RuntimeError where one must and cannot."""
+    wish, device = one.group.get("fused"), one.param.device.type
+    if wish is False or (wish is None and one.group.get("foreach")):
         return None
-    if one.group.get("differentiable") or one.group.get("capturable"):
+    if one.group.get("differentiable") or one.group.get("capturable") or torch.compiler.is_compiling():
         return None
-    kernels = _kernels(one.rule.fused)
-    if isinstance(kernels, str):
-        if wish:
-            raise RuntimeError(f"`fused=True` is not possible: {kernels}")
-        return None
-    if not kernels[1].available(one.param.device):
-        if wish:
+    if wish and device == "cpu" and os.environ.get("TRITON_INTERPRET") == "1":
+        device = "cuda"
+    if device not in one.rule.fused:
+        if wish and one.rule.fused:
             raise RuntimeError(
                 "`fused=True` requires all the params to be floating point Tensors of supported devices: "
-                f"['cuda'] but {one.param.dtype} and {one.param.device.type}"
+                f"{sorted(one.rule.fused)} but {one.param.dtype} and {device}"
             )
+        module: ModuleType | str = "this rule has no fused step"
+    else:
+        module = _module(one.rule.fused[device])
+    if isinstance(module, str):
+        if wish:
+            raise RuntimeError(f"`fused=True` is not possible: {module}")
         return None
-    return kernels
+    return module
 
 
-def launch(stepped: list[Stepped], launchers: dict[Any, Any]) -> list[Stepped]:
-    """Steps what the fused kernels take and returns the rest. Needs the scalars. `launchers` outlives the step."""
+@dataclass(slots=True)
+class Bunch:
+    """Parameters that one call steps: of one module and variant."""
+
+    module: ModuleType
+    launcher: Any
+    flags: dict[str, bool]
+    maximize: bool
+    ones: list[Stepped] = field(default_factory=list)
+
+    def step(self) -> list[Stepped]:
+        """Step them; returns those that the call cannot take. Needs their scalars, and their counts advanced."""
+        ones = self.ones
+        scalars, rows = rows_of(ones)
+        left = self.launcher.step(
+            [one.param for one in ones],
+            [one.grad for one in ones],
+            [[one.stored[key] for one in ones] if key in ones[0].stored else None for key in self.module.STATES],
+            rows,
+            scalars,
+            self.flags,
+            maximize=self.maximize,
+            **({"counts": counts_of(ones)} if self.launcher.keeps_counts else {}),
+            **({} if ones[0].scale is None else {"grad_scale": ones[0].scale}),
+        )
+        return [ones[position] for position in left]
+
+
+def rows_of(ones: Iterable[Stepped]) -> tuple[list[dict[str, Any]], list[int]]:
+    """The distinct scalars, and for each parameter the index of its own. What has a count of its own has a row."""
+    scalars: list[dict[str, Any]] = []
+    place: dict[tuple[int, Any], int] = {}
+    rows = []
+    for one in ones:
+        at = id(one.scalars), one.t
+        if at not in place:
+            place[at] = len(scalars)
+            scalars.append(one.scalars)
+        rows.append(place[at])
+    return scalars, rows
+
+
+def counts_of(ones: Iterable[Stepped]) -> list[Tensor] | None:
+    """The step counts, if the rule stores them."""
+    counts = [one.count for one in ones if one.count is not None]
+    return counts or None
+
+
+def choose(
+    stepped: list[Stepped], launchers: Launchers, state: Mapping[Tensor, Any]
+) -> tuple[list[Bunch], list[Stepped]]:
+    """What fused steps are to take, and the rest. Nothing has changed yet. Raises RuntimeError as `_module_for`."""
     rest: list[Stepped] = []
-    flags: dict[int, dict[str, bool]] = {}
-    bunches: dict[tuple[Any, ...], list[Stepped]] = {}
+    flags: dict[tuple[int, int], dict[str, bool]] = {}
+    bunches: dict[tuple[Any, ...], Bunch] = {}
     for one in stepped:
-        kernels = _kernels_for(one)
-        if kernels is None:
+        module = _module_for(one)
+        if module is None:
             rest.append(one)
             continue
-        at = id(one.hypers)
+        at = id(module), id(one.hypers)
         if at not in flags:
-            flags[at] = kernels[0].flags(**answer(kernels[0].flags, one.hypers))
-        bunches.setdefault((kernels[0], bool(one.group.get("maximize")), *flags[at].items()), []).append(one)
-    for key, ones in bunches.items():
+            flags[at] = module.flags(**answer(module.flags, one.hypers))
+        maximize = bool(one.group.get("maximize"))
+        key = (module, maximize, *flags[at].items())
         if key not in launchers:
-            launchers[key] = key[0].launcher()
-        rest.extend(_step_together(launchers[key], key[0], ones, dict(key[2:])))
-    return rest
+            launchers[key] = module.launcher()
+        if not _is_ready(launchers[key], module, one, flags[at], state.get(one.owner, {})):
+            rest.append(one)
+            continue
+        if not (launchers[key].keeps_counts and is_plain(one.scale)):
+            one.unscale()
+        group = bunches.setdefault((*key, one.scale is None), Bunch(module, launchers[key], flags[at], maximize))
+        group.ones.append(one)
+    return [*bunches.values()], rest
 
 
-def _step_together(launcher: Any, module: ModuleType, ones: list[Stepped], flags: dict[str, bool]) -> list[Stepped]:
-    scalars = {id(one.scalars): one.scalars for one in ones}
-    row = {at: number for number, at in enumerate(scalars)}
-    left = launcher.step(
-        [one.param for one in ones],
-        [one.grad for one in ones],
-        [[one.stored[key] for one in ones] if key in ones[0].stored else None for key in module.STATES],
-        [row[id(one.scalars)] for one in ones],
-        list(scalars.values()),
-        flags,
-        maximize=bool(ones[0].group.get("maximize")),
-    )
-    return [ones[position] for position in left]
+def is_plain(scalar: Tensor | None) -> bool:
+    """Whether a call can read a scalar of a GradScaler itself."""
+    return scalar is None or (scalar.dtype is torch.float32 and scalar.device.type == "cpu" and scalar.numel() == 1)
+
+
+def _is_ready(
+    launcher: Any, module: ModuleType, one: Stepped, flags: dict[str, bool], state: Mapping[str, Any]
+) -> bool:
+    """Whether the fused step for this parameter's dtypes is there. Raises RuntimeError where it must be and is not."""
+    dtypes: dict[str, torch.dtype] = {}
+    for key in one.states:
+        stored = state.get(key)
+        new = one.group.get("state_dtype") or one.param.dtype
+        dtypes[key] = stored.dtype.to_real() if isinstance(stored, Tensor) else new
+    try:
+        launcher.prepare((one.param.dtype, one.grad.dtype, *map(dtypes.get, module.STATES)), flags)
+    except RuntimeError as error:
+        if one.group.get("fused"):
+            raise RuntimeError(f"`fused=True` is not possible: {error}") from None
+        _warn_once(f"optimizers step unfused, which is slower: {error}")
+        return False
+    return True
+
+
+@cache
+def _warn_once(text: str) -> None:
+    warnings.warn(text, stacklevel=2)

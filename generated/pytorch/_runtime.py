@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from . import _checkpoints, _faults, _fused
+from . import _checkpoints, _faults, _fused, _repeat
 from ._checkpoints import Group
 from ._hypers import Hyper, Scalar, read
 from ._rule import (
@@ -44,6 +44,7 @@ class RuleOptimizer(Optimizer):
     """An optimizer that steps as its class attribute `rule` says. All settings live in the parameter groups."""
 
     rule: ClassVar[UpdateRule]
+    _last: _repeat.Repeat | None = None  # the last step, where it can be made again
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self._check_options(defaults)
@@ -97,6 +98,7 @@ class RuleOptimizer(Optimizer):
         finally:
             handle.remove()
         self._launchers().clear()
+        self._last = None
 
     def share_memory(self) -> None:
         """Move the states to memory that other processes share, as torch's Adagrad can for Hogwild training."""
@@ -119,29 +121,52 @@ class RuleOptimizer(Optimizer):
             if closure is not None:
                 with torch.enable_grad():
                     loss = closure()
-            found_inf = getattr(self, "found_inf", None)  # set by a GradScaler, as grad_scale is
+            # Set by a GradScaler, if it leaves to a step what it would else do before it.
+            scale, found_inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
+            left = self._step_again(scale, found_inf)
+            if left is not None and not left:
+                return loss
             if found_inf is None or not found_inf.item():
-                self._step()
+                self._step(scale, left)
         return loss
 
-    def _step(self) -> None:
+    def _step_again(self, scale: Tensor | None, found_inf: Tensor | None) -> list[Tensor] | None:
+        """The last step once more, if it was fused and little has changed: those left to step, or None for all."""
+        last, self._last = self._last, None
+        if last is None or torch.compiler.is_compiling() or not last.holds(self.param_groups, self.state):
+            return None
+        if not (_fused.is_plain(scale) and _fused.is_plain(found_inf)):
+            return None
+        hypers = [self._hypers(group) for group in self.param_groups]
+        left = last.step(hypers, grad_scale=scale, found_inf=found_inf)
+        self._last = last if left == [] else None
+        return left
+
+    def _step(self, scale: Tensor | None, only: list[Tensor] | None) -> None:
         # All is looked at before anything changes, so that an error leaves everything as it was.
-        stepped = [one for number in range(len(self.param_groups)) for one in self._found(number)]
+        chosen = None if only is None else {*map(id, only)}
+        stepped = [one for number in range(len(self.param_groups)) for one in self._found(number, scale, chosen)]
+        bunches, rest = _fused.choose(stepped, self._launchers(), self.state)
         for one in stepped:
             self._begin(one)
         tell_time(stepped)
         compute_scalars(stepped)
-        run(_fused.launch(stepped, self._launchers()))
+        for bunch in bunches:
+            rest += bunch.step()
+        for one in rest:
+            one.unscale()
+        run(rest)
+        if only is None and bunches and _repeat.is_repeatable(bunches, rest):
+            self._last = _repeat.Repeat(self.param_groups, self.state, bunches)
 
-    def _found(self, number: int) -> Iterator[Stepped]:
-        """The parameters of a group that have a gradient. Raises ValueError for what cannot be stepped."""
+    def _found(self, number: int, scale: Tensor | None, only: set[int] | None) -> Iterator[Stepped]:
+        """The parameters of a group that have a gradient, or some. Raises ValueError for what cannot be stepped."""
         group = self.param_groups[number]
         hypers = self._hypers(group)
-        scale = getattr(self, "grad_scale", None)
         kept: dict[int, dict[str, State]] = {}
         for position, param in enumerate(group["params"]):
             grad = param.grad
-            if grad is None:
+            if grad is None or (only is not None and id(param) not in only):
                 continue
             rule = self.rule.for_ndim(param.dim())
             assert rule is not None  # refused at construction otherwise
@@ -154,8 +179,10 @@ class RuleOptimizer(Optimizer):
             if group.get("capturable"):
                 _faults.check_capturable(param)
             grad = grad if grad.layout is torch.strided else _faults.dense(type(self), self.rule, hypers, grad)
-            grad = grad if scale is None else grad / scale.to(grad.device)
-            yield Stepped(rule, group, hypers, states, param, real(param), real(grad))
+            one = Stepped(rule, group, hypers, states, param, real(param), real(grad), scale)
+            if any(callable(state.init) for state in states.values()):  # a state may start as the gradient
+                one.unscale()
+            yield one
 
     def _begin(self, one: Stepped) -> None:
         """Fetches or creates the state of a parameter and counts the step."""

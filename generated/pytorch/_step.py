@@ -17,6 +17,7 @@ class Stepped:
     """A parameter that has a gradient, with what its step needs.
 
     owner: the parameter itself. param, grad, stored: real views, so that a step never sees a complex number.
+    scale: what the gradient is still to be divided by.
     """
 
     rule: UpdateRule
@@ -26,6 +27,7 @@ class Stepped:
     owner: Tensor
     param: Tensor
     grad: Tensor
+    scale: Tensor | None = None
     first: bool = False
     count: Tensor | None = None
     t: Any = None
@@ -37,6 +39,11 @@ class Stepped:
     def dtype(self) -> torch.dtype:
         """The dtype that the step is computed in."""
         return torch.float64 if self.param.dtype == torch.float64 else torch.float32
+
+    def unscale(self) -> None:
+        """Divide the gradient by its scale, in a copy."""
+        if self.scale is not None:
+            self.grad, self.scale = self.grad / self.scale.to(self.grad.device), None
 
 
 def real(x: Tensor) -> Tensor:

@@ -67,9 +67,15 @@ def update(
     return {"param": theta, "square_avg": v, "acc_delta": u}
 
 
-def fused() -> ModuleType:
-    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import adadelta
+    return adadelta
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adadelta
     return adadelta
 
 
@@ -87,7 +93,7 @@ class Adadelta(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused=fused,
+        fused={"cuda": on_gpu, "cpu": on_cpu},
     )
 
     def __init__(

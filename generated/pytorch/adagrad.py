@@ -58,9 +58,15 @@ def update(
     return {"param": theta, "sum": G}
 
 
-def fused() -> ModuleType:
-    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import adagrad
+    return adagrad
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adagrad
     return adagrad
 
 
@@ -79,7 +85,7 @@ class Adagrad(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused=fused,
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         state_at_construction=True,
         sparse=True,
     )

@@ -113,9 +113,15 @@ def update(
     return new
 
 
-def fused() -> ModuleType:
-    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import adam
+    return adam
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adam
     return adam
 
 
@@ -135,7 +141,7 @@ class Adam(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused=fused,
+        fused={"cuda": on_gpu, "cpu": on_cpu},
     )
 
     def __init__(

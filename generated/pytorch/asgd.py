@@ -76,9 +76,15 @@ def update(
     return {"param": theta, "ax": ax}
 
 
-def fused() -> ModuleType:
-    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import asgd
+    return asgd
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import asgd
     return asgd
 
 
@@ -97,7 +103,7 @@ class ASGD(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused=fused,
+        fused={"cuda": on_gpu, "cpu": on_cpu},
     )
 
     def __init__(

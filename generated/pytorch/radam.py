@@ -114,9 +114,15 @@ def update(
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v}
 
 
-def fused() -> ModuleType:
-    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import radam
+    return radam
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import radam
     return radam
 
 
@@ -135,7 +141,7 @@ class RAdam(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused=fused,
+        fused={"cuda": on_gpu, "cpu": on_cpu},
     )
 
     def __init__(

@@ -69,9 +69,15 @@ def requires(*, eta_minus: Scalar, eta_plus: Scalar) -> str:
     return ""
 
 
-def fused() -> ModuleType:
-    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import rprop
+    return rprop
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import rprop
     return rprop
 
 
@@ -89,7 +95,7 @@ class Rprop(RuleOptimizer):
         host=host,
         updates=(update,),
         requires=requires,
-        fused=fused,
+        fused={"cuda": on_gpu, "cpu": on_cpu},
     )
 
     def __init__(

@@ -85,9 +85,15 @@ def requires(*, momentum: Scalar, dampening: Scalar, nesterov: bool) -> str:
     return ""
 
 
-def fused() -> ModuleType:
-    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import sgd
+    return sgd
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import sgd
     return sgd
 
 
@@ -107,7 +113,7 @@ class SGD(RuleOptimizer):
         host=host,
         updates=(update,),
         requires=requires,
-        fused=fused,
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         sparse=True,
     )
 

@@ -63,6 +63,8 @@ def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None]) -> st
 class Launcher:
     """Steps lists of tensors with one kernel. It holds only tables: a copy or a pickle of it is an empty one."""
 
+    keeps_counts = False
+
     def __init__(self, kernel: Any, scalars: Sequence[str]) -> None:
         self._kernel = kernel
         self._scalars = tuple(scalars)
@@ -74,6 +76,9 @@ class Launcher:
     def reset(self) -> None:
         """Forget the tensors of the last step."""
         self._plan = None
+
+    def prepare(self, mix: Sequence[torch.dtype | None], flags: Mapping[str, bool]) -> None:
+        """Nothing: Triton compiles a kernel when it is launched."""
 
     def step(
         self,

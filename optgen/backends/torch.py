@@ -50,7 +50,8 @@ COMMON = "Scalars of one step, computed once for all parameters that share them.
 ONE_STEP = "One step of one parameter, without side effects. All tensors have the compute dtype."
 SHARE = "What one parameter gives to the values common to all. All tensors have the compute dtype."
 WRONG = "What is wrong with hyperparameters that do not go together; empty if nothing is."
-KERNELS = "The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."
+ON_GPU = "The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."
+ON_CPU = "The fused step in C. Raises ImportError where this folder was copied without its sibling."
 OFFERED = frozenset(
     """Hyper RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor from_grad from_param
     largest log maximum minimum negated per_col per_row per_tensor rows_by_rows sign sin sqrt tanh total""".split()
@@ -81,7 +82,7 @@ def emit(program: Program) -> str:
             _filling("host", _host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
             *updates,
             *([_function("requires", _asked(program, requires), "str", WRONG, requires)] if requires else []),
-            *([_function("fused", [], "ModuleType", KERNELS, _kernels(rule))] if fused else []),
+            *(_fused(rule) if fused else []),
         ],
         fused=fused,
         spec=spec,
@@ -132,9 +133,12 @@ def _filling(name: str, arguments: list[str], filled: str, about: str, lines: li
     return _function(name, arguments, kind, about, [f"{filled} = {{}}", *lines, f"return {variable}"])
 
 
-def _kernels(rule: Rule) -> list[str]:
+def _fused(rule: Rule) -> list[dict[str, Any]]:
     name = module_name(rule)
-    return [f"from ..triton_gpu import {name}", f"return {name}"]
+    return [
+        _function(function, [], "ModuleType", about, [f"from ..{folder} import {name}", f"return {name}"])
+        for function, folder, about in (("on_gpu", "triton_gpu", ON_GPU), ("on_cpu", "c_cpu", ON_CPU))
+    ]
 
 
 def _states(step: Step) -> Iterator[Item]:

@@ -17,7 +17,7 @@ from optgen.verify.cases import Shapes, Variant, parameters, shapes_for, smaller
 from optgen.verify.interpreter import rounded_as_on_a_gpu, verify_in_interpreter
 from optgen.verify.lockstep import Tally, run
 from optgen.verify.report import Row, Verdict, judged, passed, summary, table
-from optgen.verify.runners import Runner, Storage, numpy_runner, torch_runner
+from optgen.verify.runners import Runner, Storage, missing_step, numpy_runner, torch_runner
 
 __all__ = ["Row", "Verdict", "passed", "summary", "table", "verify_in_interpreter", "verify_rule"]
 
@@ -28,7 +28,9 @@ STORAGES = {
     "numpy": (Storage(FP32, FP32), Storage(FP64, FP64)),
     "torch": (*NARROW, Storage(FP64, FP64)),
     "triton": (*NARROW, Storage(FP64, FP64)),
+    "c": (*NARROW, Storage(FP64, FP64)),
 }
+FUSED = ("triton", "c")  # stepped through the module of the PyTorch backend
 MOST_IN_MPMATH = 400
 MOST_IN_INTERPRETER = 3000
 SCHEDULES = {"numpy": schedules.run_numpy, "torch": schedules.run_torch}
@@ -37,8 +39,8 @@ SCHEDULES = {"numpy": schedules.run_numpy, "torch": schedules.run_torch}
 def verify_rule(rule: Rule | Schedule, modules: Modules, progress: Progress | None = None) -> list[Row]:
     """Compares the generated modules, by the backend's name, with the oracle. progress(done, total, what) is told.
 
-    For "triton", pass the module of the PyTorch backend, which launches the kernels; they are skipped in a process
-    without TRITON_INTERPRET=1 (see verify_in_interpreter).
+    For "triton" and "c", pass the module of the PyTorch backend, which calls the fused steps. Those of Triton are
+    skipped in a process without TRITON_INTERPRET=1 (see verify_in_interpreter), those in C where none can be compiled.
     Raises OptgenError for a backend that it does not know.
     """
     work = list(_schedule_work(rule, modules) if isinstance(rule, Schedule) else _work(rule, modules))
@@ -71,7 +73,7 @@ def _work(rule: Rule, modules: Modules) -> Work:
     for backend in modules:
         if backend not in STORAGES:
             raise OptgenError(f"verify does not know the backend {backend!r}")
-        reason = _why_not(backend)
+        reason = _why_not(rule, backend, modules[backend])
         if reason:
             yield Row(rule.name, backend, "all", "all", "all", verdict=Verdict.SKIPPED, reason=reason), None
             continue
@@ -90,7 +92,7 @@ def _compare(rule: Rule, backend: str, modules: Modules, storage: Storage, varia
     if backend == "numpy":
         runner = numpy_runner(modules["numpy"], values, variant.hypers, shapes.layout, storage)
     else:
-        fused = backend == "triton"
+        fused = backend in FUSED
         runner = torch_runner(modules[backend], values, variant.hypers, shapes.layout, storage, fused=fused)
     with rounded_as_on_a_gpu() if backend == "triton" else nullcontext():
         return run(rule, runner, variant.hypers, shapes, storage, seed)
@@ -102,10 +104,12 @@ def _limited(shapes: Shapes, backend: str, storage: Storage) -> Shapes:
     return smaller(shapes, MOST_IN_INTERPRETER) if backend == "triton" else shapes
 
 
-def _why_not(backend: str) -> str:
+def _why_not(rule: Rule, backend: str, module: ModuleType) -> str:
     """Why this backend cannot be compared in this process, or nothing."""
-    interprets = backend != "triton" or os.environ.get("TRITON_INTERPRET") == "1"
-    return "" if interprets else "TRITON_INTERPRET=1 is not set in this process"
+    interprets = os.environ.get("TRITON_INTERPRET") == "1"
+    if backend == "triton":
+        return "" if interprets else "TRITON_INTERPRET=1 is not set in this process"
+    return missing_step(module, variants(rule)[0].hypers) if backend == "c" else ""
 
 
 def _schedule_work(schedule: Schedule, modules: Modules) -> Work:

@@ -178,6 +178,18 @@ def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[st
     return TorchRunner(optimizer, list(params), layout, storage.state, calls, fused)
 
 
+def missing_step(module: ModuleType, hypers: Mapping[str, Any]) -> str:
+    """Why the optimizer of a module cannot step fused on the CPU, or nothing."""
+    param = torch.nn.Parameter(torch.zeros(1))
+    param.grad = torch.zeros(1)
+    optimizer: Any = optimizer_class(module)
+    try:
+        optimizer([{"params": [param], "fused": True}], **hypers).step()
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
 class _Counted:
     """An update function that writes down its calls. The runtime reads parameter names off `__code__`."""
 

@@ -98,7 +98,7 @@ class UpdateRule:
     updates: one loop over all parameters each: parameter, gradient, past states, scalars -> new values by key.
     combine: how what the loops return per tensor becomes one value for all tensors of the step.
     requires: hyperparameters -> what is wrong with their combination, or an empty string.
-    fused: the module of the fused kernels; raises ImportError where there is none.
+    fused: for a type of device the module of the fused step; raises ImportError where there is none.
     sparse: whether a sparse gradient may be made dense, since its zeros change nothing.
     supports_complex: whether it works on the real and imaginary parts one by one.
     ndim, min_ndim: the shapes it is for; otherwise: the rule for all others.
@@ -111,7 +111,7 @@ class UpdateRule:
     updates: tuple[Callable[..., dict[str, Tensor]], ...]
     combine: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = field(default_factory=dict)
     requires: Callable[..., str] | None = None
-    fused: Callable[[], ModuleType] | None = None
+    fused: Mapping[str, Callable[[], ModuleType]] = field(default_factory=dict)
     state_at_construction: bool = False
     sparse: bool = False
     supports_complex: bool = True

@@ -1,0 +1,68 @@
+/* Numbers: how they are stored, and the arithmetic that C lacks. `real` is float or double, by the command line. */
+#include <stdint.h>
+#include <string.h>
+#include <tgmath.h>
+#undef I
+
+typedef float fp32;
+typedef double fp64;
+typedef struct { uint16_t bits; } bf16;
+typedef struct { uint16_t bits; } fp16;
+
+static inline float float_of(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static inline real load_fp32(const fp32 *at) { return (real)*at; }
+static inline real load_fp64(const fp64 *at) { return (real)*at; }
+static inline void store_fp32(fp32 *at, real x) { *at = (fp32)x; }
+static inline void store_fp64(fp64 *at, real x) { *at = (fp64)x; }
+
+/* bf16 is the upper half of a float. Stored to nearest, ties to even; a NaN stays one. */
+static inline real load_bf16(const bf16 *at) { return (real)float_of((uint32_t)at->bits << 16); }
+static inline void store_bf16(bf16 *at, real x)
+{
+    uint32_t bits = bits_of((float)x);
+    uint32_t nearest = bits + 0x7fff + (bits >> 16 & 1);
+    at->bits = (uint16_t)(((bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : nearest) >> 16);
+}
+
+/* fp16 by integers: compilers vectorise that, and conversions of _Float16 without AVX512-FP16 they do not. */
+static inline real load_fp16(const fp16 *at)
+{
+    uint32_t size = (at->bits & 0x7fffu) << 13, exponent = size & 0x0f800000;
+    uint32_t normal = size + 0x38000000 + (exponent == 0x0f800000 ? 0x38000000 : 0);
+    float subnormal = float_of(normal + 0x00800000) - float_of(0x38800000); /* 2^-14 more, and less */
+    uint32_t bits = exponent ? normal : bits_of(subnormal);
+    return (real)float_of(bits | (at->bits & 0x8000u) << 16);
+}
+
+static inline void store_fp16(fp16 *at, real x)
+{
+    uint32_t bits = bits_of((float)x), size = bits & 0x7fffffff;
+    uint32_t exponent = (size & 0x7f800000) < 0x38800000 ? 0x38800000 : size & 0x7f800000;
+    float large = float_of(exponent + 0x06800000); /* a sum with 2^13 times as much is rounded to fp16's last place */
+    uint32_t nearest = bits_of(float_of(size) + large) - bits_of(large) + ((exponent - 0x38800000) >> 13);
+    uint32_t beyond = size > 0x7f800000 ? 0x7e00 : 0x7c00;
+    at->bits = (uint16_t)((size < 0x47800000 ? nearest : beyond) | (bits >> 16 & 0x8000));
+}
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define load(type, at) JOIN(load_, type)(at)
+#define store(type, at, x) JOIN(store_, type)(at, x)
+
+static inline real maximum(real x, real y) { return x > y || x != x ? x : y; } /* a NaN in either is kept */
+static inline real minimum(real x, real y) { return x < y || x != x ? x : y; }
+static inline real sign(real x) { return x > 0 ? 1 : x < 0 ? -1 : x + 0; } /* -0 + 0 is 0, and a NaN is kept */
+static inline real power(real x, real y) { return pow(x, y); }

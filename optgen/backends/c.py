@@ -1,0 +1,132 @@
+"""C: one C99 file a rule, and a module that says how to call it; one call steps every tensor of a parameter group."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from optgen.dsl.rule import Rule, Schedule
+from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stem, streams, tuple_text
+from optgen.ir import Map, Role, Step, Var, reads
+from optgen.languages import C
+from optgen.listing import WIDTH, header, quoted, variant_of
+from optgen.passes import Program
+from optgen.passes.phase import phase
+from optgen.printers import to_text
+from optgen.render import render, render_python
+from optgen.weave import Item, Syntax, weave
+
+FOLDER = "c_cpu"
+RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
+# A variant is chosen when the file is compiled, so that each is straight-line.
+CONDITIONS = Syntax("#if {}", "#else", "!{}", " && ", " || ", "#endif")
+TAKEN = frozenset(
+    """count factor grad row start tensor load store real fabs bits_of float_of load_fp32 load_fp64 load_fp16 load_bf16
+    store_fp32 store_fp64 store_fp16 store_bf16 fp32 fp64 fp16 bf16 span group int64_t complex imaginary I""".split()
+)
+CONSTANTS = frozenset("STORED SCALARS STEPPED SKIPPED MISCOUNTED ALONE LEAST BLOCK JOIN JOIN_".split())
+
+
+def emit(program: Program) -> dict[str, str]:
+    """The rule's C file and its Python module. Raises RuleError for a rule that needs several passes over memory."""
+    stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
+    flags, read = flag_names(program), scalars(program)
+    derived = {f"{name}_{end}" for name in stored for end in ("at", "type")}
+    constants = {flag.upper() for flag in flags}
+    clashing = {flag for flag in flags if flag.upper() in CONSTANTS}
+    check_one_pass(program, "C", TAKEN | CONSTANTS | derived | constants | clashing)
+    return {
+        "c": render(
+            "c.jinja",
+            header=_comment(program.rule),
+            stored=len(stored),
+            scalars=len(read),
+            macros=_macros([*stored], flags),
+            prologue=_woven(program, lambda s: _prologue(s, stored, read)),
+            body=_woven(program, lambda s: _body(program, s)),
+        ),
+        "py": render_python(
+            "c_py.jinja",
+            header=header(program.rule, "c"),
+            states=tuple_text([v.key for v in stored.values() if v.role is Role.STATE]),
+            scalars=[f'"{v.name}",' for v in read],
+            types=tuple_text([f"{name}_type" for name in stored]),
+            arguments=flag_arguments(program),
+            flags=flags_text(program),
+        ),
+    }
+
+
+def emit_schedule(schedule: Schedule) -> None:
+    """A schedule has no kernel."""
+
+
+def shared() -> dict[str, str]:
+    """The files that every rule of this backend needs."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("_[a-z]*.[hp]*"))}
+
+
+def _comment(rule: Rule) -> list[str]:
+    """The header as lines of a comment that nothing in them can end."""
+    lines = [line.replace("*/", "* /").replace("??/", "?? /") for line in header(rule, "c")]
+    return [f" {line}" if line else "" for line in lines]
+
+
+def _macros(stored: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """What a command line has to define, as for float32 and the variant where no condition holds."""
+    types = [f"-D{name}_type=fp32" for name in [stored[0], "grad", *stored[1:]]]
+    text = " ".join(["-Dreal=float", *types, *(f"-D{flag.upper()}=0" for flag in flags)])
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _woven(program: Program, items: Callable[[Step], Iterator[Item]]) -> list[str]:
+    """The items of all variants as one text under #if, wrapped."""
+    by_variant = {variant_of(step): list(items(step)) for step in program.steps}
+    conditions = [flag.upper() for flag in flag_names(program)]
+    return [part for line in weave(by_variant, conditions, CONDITIONS) for part in _wrapped(line)]
+
+
+def _wrapped(line: str) -> list[str]:
+    margin = line[: len(line) - len(line.lstrip())]
+    if len(line) <= WIDTH - 8 or line.lstrip().startswith("//"):
+        return [line]
+    pieces = textwrap.wrap(line.strip(), WIDTH - 12 - len(margin), break_long_words=False, break_on_hyphens=False)
+    glue = " \\" if line.lstrip().startswith("#") else ""
+    lines = [f"{margin}{'    ' * (k > 0)}{piece}{glue}" for k, piece in enumerate(pieces)]
+    return [*lines[:-1], lines[-1].removesuffix(glue)] if glue else lines
+
+
+def _prologue(step: Step, stored: Mapping[str, Var], read: Sequence[Var]) -> Iterator[Item]:
+    """Where the streams of one variant start, and its scalars in the compute dtype."""
+    (part,) = phase(step, everywhere=True)
+    used = {stem(name) for name in [*part.loads, *(write.into for write in part.stores)]}
+    for k, name in enumerate(stored):
+        if name in used:
+            yield (f"{name}_type *{name}_at = ({name}_type *)tensor->at[{k}] + start;",)
+    wanted = {name for statement in part.body for name in reads(statement)}
+    for k, var in enumerate(read):
+        if var.name in wanted:
+            value = f"row[{k}] != 0" if var.boolean else f"(real)row[{k}]"
+            yield (f"const {_type(step, var.name)} {var.name} = {value};",)
+
+
+def _body(program: Program, step: Step) -> Iterator[Item]:
+    """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
+    (part,) = phase(step, everywhere=True)
+    for name in part.loads:
+        is_grad = step.var(name).role is Role.GRAD
+        at = "factor * load(grad_type, grad + i)" if is_grad else f"load({stem(name)}_type, {stem(name)}_at + i)"
+        yield (f"real {name} = {at};",)
+    for statement in quoted(program, part.body, comment="//"):
+        match statement:
+            case Map(target=target, expr=expr):
+                yield (f"{_type(step, target)} {target} = {to_text(expr, C)};",)
+            case tuple():
+                yield statement
+    for write in part.stores:
+        yield (f"store({stem(write.into)}_type, {stem(write.into)}_at + i, {write.value});",)
+
+
+def _type(step: Step, name: str) -> str:
+    return "int" if step.var(name).boolean else "real"

@@ -1,0 +1,119 @@
+"""Fused: what the backends that step a whole parameter group in one pass share: variants, streams and scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Any
+
+from optgen.dsl.symbols import EXTENTS, Kind
+from optgen.errors import Problem, RuleError
+from optgen.ir import Map, Place, Role, Var, reads
+from optgen.listing import condition_texts
+from optgen.passes import Program
+
+RELATIONS = {"!=": "is_not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
+ORDER = (Role.PARAM, Role.GRAD, Role.STATE)
+INSTEAD = "leave this rule to the numpy and torch backends"
+
+
+def flag_names(program: Program) -> list[str]:
+    """The names of the constants that say which static conditions hold."""
+    return [_flag(k, condition) for k, condition in enumerate(program.conditions)]
+
+
+def _flag(k: int, condition: Any) -> str:
+    if condition.is_Symbol:
+        return str(condition.name)
+    left, right = condition.args
+    if not (left.is_Symbol and (right.is_Symbol or (right.is_Integer and right >= 0))):
+        return f"case_{k + 1}"
+    is_nonzero = condition.rel_op == "!=" and right == 0
+    return f"has_{left}" if is_nonzero else f"{left}_{RELATIONS[condition.rel_op]}_{right}"
+
+
+def flag_arguments(program: Program) -> list[str]:
+    """The arguments of a function that tells the variant: the hyperparameters that static conditions read."""
+    read = {s.name for condition in program.conditions for s in condition.free_symbols}
+    arguments = [
+        f"{name}: {'bool' if d.kind is Kind.FLAG else 'float'}"
+        for d in program.rule.declarations
+        for name in d.names
+        if name in read
+    ]
+    return ["*", *arguments] if arguments else []
+
+
+def flags_text(program: Program) -> str:
+    """Which static conditions hold, as a Python dict of their constants' names."""
+    pairs = zip(flag_names(program), condition_texts(program), strict=True)
+    entries = [f'"{name}": {text}' for name, text in pairs]
+    return f"{{{', '.join(entries)}}}"
+
+
+def stem(name: str) -> str:
+    """The quantity that a past value is of."""
+    return name.removesuffix("_prev")
+
+
+def streams(program: Program) -> dict[str, Var]:
+    """What lies in memory, by the quantity's name: the parameter, the gradient, the states of any variant."""
+    found = {
+        stem(v.name): v
+        for step in program.steps
+        for v in step.of_role(Role.PARAM, Role.GRAD, Role.STATE)
+        if v.place is Place.DEVICE
+    }
+    return dict(sorted(found.items(), key=lambda item: ORDER.index(item[1].role)))
+
+
+def scalars(program: Program) -> list[Var]:
+    """What the kernel reads of the host, over all variants."""
+    steps = sorted(program.steps, key=lambda step: -len(step.vars))
+    read = {name for step in steps for statement in step.body for name in reads(statement)}
+    found = {v.name: v for step in steps for v in step.vars if v.place is Place.HOST and v.name in read}
+    return list(found.values())
+
+
+def tuple_text(keys: Sequence[str]) -> str:
+    """A tuple of texts as Python."""
+    quoted = ", ".join(f'"{key}"' for key in keys)
+    return f"({quoted},)" if len(keys) == 1 else f"({quoted})"
+
+
+def _names(program: Program) -> set[str]:
+    """The names that the rule gave, and those that passes made of them."""
+    declared = {name for declaration in program.rule.declarations for name in declaration.names}
+    return declared | {v.name for step in program.steps for v in step.vars}
+
+
+def check_one_pass(program: Program, backend: str, taken: Set[str]) -> None:
+    """Raises RuleError for a rule that needs more than one pass over memory, or uses a name of the kernel's own."""
+    problems = [
+        Problem(
+            f"the {backend} backend has no reductions and products yet",
+            statement.loc,
+            INSTEAD,
+        )
+        for step in program.steps
+        for statement in step.body
+        if not isinstance(statement, Map)
+    ]
+    problems += [
+        Problem(
+            f"the {backend} backend chooses a variant for a parameter group, but {condition} depends on a shape",
+            program.rule.loc,
+            INSTEAD,
+        )
+        for condition in program.conditions
+        if condition.free_symbols & {*EXTENTS}
+    ]
+    problems += [
+        Problem(
+            f"the name {name!r} is one that the generated kernel uses itself",
+            program.rule.loc,
+            f"choose another, for example {name}_0",
+        )
+        for name in sorted(_names(program) & taken)
+    ]
+    if problems:
+        raise RuleError.several(list(dict.fromkeys(problems)))

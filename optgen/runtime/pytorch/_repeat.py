@@ -1,0 +1,123 @@
+"""Repeat: a step that was fused as a whole is made again, of which only gradients and hyperparameters are looked at."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from ._fused import Bunch, counts_of, rows_of
+from ._rule import answer
+from ._step import Stepped, compute_scalars
+
+Group = dict[str, Any]
+_DECIDING = ("fused", "foreach", "maximize", "capturable", "differentiable", "state_dtype")
+_grad_of = operator.attrgetter("grad")
+
+
+def is_repeatable(bunches: Sequence[Bunch], rest: Sequence[Stepped]) -> bool:
+    """Whether calls alone made the step, each of which can count, with nothing kept by Python but hyperparameters."""
+    return not rest and all(
+        bunch.launcher.keeps_counts
+        and all(one.param is one.owner and one.grad is one.owner.grad for one in bunch.ones)
+        and not any(state.host for state in bunch.ones[0].states.values())
+        for bunch in bunches
+    )
+
+
+class Repeat:
+    """The calls of one step, and what must be as it was to make them again."""
+
+    def __init__(self, groups: Sequence[Group], state: Mapping[Tensor, Group], bunches: Sequence[Bunch]) -> None:
+        self.groups = [(group, [*group["params"]], _options(group)) for group in groups]
+        self.state, self.entries = state, [*state.values()]
+        self.idle = [param for group in groups for param in group["params"] if param.grad is None]
+        self.calls = [_Call(groups, state, bunch) for bunch in bunches]
+
+    def holds(self, groups: Sequence[Group], state: Mapping[Tensor, Group]) -> bool:
+        """Whether groups, their options and parameters, and the states are those of the last step."""
+        return (
+            state is self.state
+            and len(groups) == len(self.groups)
+            and all(
+                group is old and _same(group["params"], params) and _options(group) == options
+                for group, (old, params, options) in zip(groups, self.groups, strict=True)
+            )
+            and _same(state.values(), self.entries)
+            and all(param.grad is None for param in self.idle)
+        )
+
+    def step(self, hypers: Sequence[Mapping[str, Any]], **amp: Tensor | None) -> list[Tensor] | None:
+        """Make the step; None, with nothing changed, if it cannot be. Else those that remain to be stepped.
+
+        hypers: of each group. amp: grad_scale and found_inf.
+        """
+        grads = [call.gradients(hypers) for call in self.calls]
+        if any(found is None for found in grads):
+            return None
+        left: list[Tensor] = []
+        for call, found in zip(self.calls, grads, strict=True):
+            left += call.step(found or [], hypers, amp)
+        return left
+
+
+class _Call:
+    """One call. It keeps no gradient alive."""
+
+    def __init__(self, groups: Sequence[Group], state: Mapping[Tensor, Group], bunch: Bunch) -> None:
+        self.launcher, self.module, self.flags = bunch.launcher, bunch.module, bunch.flags
+        self.maximize = bunch.maximize
+        self.params = [one.owner for one in bunch.ones]
+        self.entries = [state.get(param, {}) for param in self.params]
+        self.keys = [key if key in bunch.ones[0].stored else None for key in bunch.module.STATES]
+        self.is_counted = counts_of(bunch.ones) is not None
+        _, self.rows = rows_of(bunch.ones)
+        first = dict(reversed([*zip(self.rows, bunch.ones, strict=True)]))
+        self.heads = [replace(first[row], grad=first[row].param, new={}) for row in range(len(first))]
+        numbers = {id(group): number for number, group in enumerate(groups)}
+        self.groups = [numbers[id(head.group)] for head in self.heads]
+
+    def gradients(self, hypers: Sequence[Mapping[str, Any]]) -> list[Tensor] | None:
+        """The gradients, if there is one for each parameter and all else is as it was."""
+        flags = self.module.flags
+        if any(flags(**answer(flags, hypers[group])) != self.flags for group in {*self.groups}):
+            return None
+        grads = [*map(_grad_of, self.params)]
+        if any(map(operator.is_, grads, [None] * len(grads))):
+            return None
+        try:
+            states = [None if key is None else [*map(operator.itemgetter(key), self.entries)] for key in self.keys]
+            counts = [*map(operator.itemgetter("step"), self.entries)] if self.is_counted else None
+        except KeyError:
+            return None
+        return grads if self.launcher.holds(self.params, grads, states, self.rows, counts) else None
+
+    def step(self, grads: list[Tensor], hypers: Sequence[Mapping[str, Any]], amp: Mapping[str, Any]) -> list[Tensor]:
+        """Make the call; returns the parameters that it left out."""
+        for head, group in zip(self.heads, self.groups, strict=True):
+            head.hypers, head.first, head.t = hypers[group], False, head.t + 1 if self.is_counted else head.t
+        compute_scalars(self.heads)
+        left = self.launcher.again(
+            grads,
+            [head.scalars for head in self.heads],
+            self.flags,
+            times=[head.t for head in self.heads] if self.is_counted else None,
+            maximize=self.maximize,
+            **amp,
+        )
+        if left is None:  # skipped: no time has passed
+            for head in self.heads:
+                head.t = head.t - 1 if self.is_counted else head.t
+        return [self.params[position] for position in left or ()]
+
+
+def _options(group: Group) -> list[Any]:
+    return [group.get(name) for name in _DECIDING]
+
+
+def _same(some: Iterable[Any], others: Sequence[Any]) -> bool:
+    found = [*some]
+    return len(found) == len(others) and all(map(operator.is_, found, others))

@@ -1,0 +1,556 @@
+"""The C backend: its numbers, layouts and dtypes, how a step is repeated, and what it costs in memory."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import itertools
+import math
+import pickle
+import re
+import resource
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from optgen import Eq, Piecewise, Rule, flag, hyper, optim, sqrt, t, tensors, verify
+from optgen._generated.c_cpu import _compiler, _runtime, _tables
+from optgen._generated.pytorch import _fused
+from optgen.build import build, compile, write
+from optgen.dsl.load import load
+from optgen.errors import RuleError
+from optgen.verify import cases, passed, verify_rule
+
+CASES: dict[str, list[dict[str, Any]]] = {
+    "SGD": [{}, {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}, {"momentum": 0.9, "nesterov": True}],
+    "Adam": [{"amsgrad": True, "weight_decay": 0.1}],
+    "AdamW": [{}, {"maximize": True}],
+    "Lion": [{"weight_decay": 0.1}],
+    "RMSprop": [{"momentum": 0.9, "centered": True}],
+    "Adagrad": [{"lr_decay": 0.1, "initial_accumulator_value": 0.2}],
+}
+EVERY = [(name, kwargs) for name, cases in CASES.items() for kwargs in cases]
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+every = pytest.mark.parametrize(("name", "kwargs"), EVERY, ids=[f"{name} {kwargs}" for name, kwargs in EVERY])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _needs_a_compiler() -> None:
+    try:
+        _compiler.find()
+    except _compiler.NoKernel as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A number of threads, told to torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def made(name: str, params: list[Tensor], kwargs: dict[str, Any], fused: bool | None) -> Optimizer:
+    """An optimizer of which some classes take `fused` in their groups only."""
+    optimizer: Optimizer = getattr(optim, name)([{"params": params, "fused": fused}], **kwargs)
+    return optimizer
+
+
+def set_grads(params: list[Tensor], seed: int) -> None:
+    make = torch.Generator().manual_seed(seed)
+    for param in params:
+        values = torch.randn(param.shape, generator=make, dtype=torch.float64)
+        param.grad = torch.empty_like(param, memory_format=torch.contiguous_format).copy_(values)
+
+
+def stepped(params: list[Tensor], optimizer: Optimizer, steps: int = 3) -> None:
+    for step in range(steps):
+        set_grads(params, 100 + step)
+        optimizer.step()
+
+
+def some(*shapes: tuple[int, ...], dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    make = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=make).to(dtype).requires_grad_() for shape in shapes]
+
+
+def twin(params: list[Tensor]) -> list[Tensor]:
+    """The same values, strides included."""
+    return [p.detach().clone(memory_format=torch.preserve_format).requires_grad_() for p in params]
+
+
+def assert_agree(a: Any, b: Any, places: float = 8) -> None:
+    """max|a - b| / max|b| is a few units in the last place; numbers below 1 count as parts of 1."""
+    few = places * torch.finfo(a.dtype).eps
+    largest = max(1.0, float(b.detach().abs().max())) if b.numel() else 1.0
+    torch.testing.assert_close(a.double(), b.double(), rtol=few, atol=few * largest)
+
+
+def eager_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The parameters that are stepped eagerly from now on."""
+    calls: list[str] = []
+    step = import_module("optgen._generated.pytorch._step")
+    own = step._apply
+    monkeypatch.setattr(step, "_apply", lambda one, *rest: (calls.append(str(one.param.shape)), own(one, *rest)))
+    return calls
+
+
+@every
+def test_every_variant_steps_as_the_eager_class_does(
+    name: str, kwargs: dict[str, Any], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = some((300, 100), (7,), (), (0,), (129,))
+    b = twin(a)
+    x, y = made(name, a, kwargs, True), made(name, b, kwargs, False)
+    stepped(b, y)
+    calls = eager_calls(monkeypatch)
+    stepped(a, x)
+    assert not calls
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p, q)
+        assert x.state[p].keys() == y.state[q].keys()
+        for key, value in x.state[p].items():
+            assert_agree(value, y.state[q][key])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@every
+def test_every_bit_is_that_of_the_numpy_backend(name: str, kwargs: dict[str, Any], dtype: torch.dtype) -> None:
+    a = some((90, 70), (5,), (), dtype=dtype)
+    module = import_module(f"optgen._generated.numpy_ref.{name.lower()}")
+    hypers = {key: value for key, value in kwargs.items() if key != "maximize"}
+    values = [p.detach().numpy().copy() for p in a]
+    state = module.init(values, **hypers)
+    optimizer = made(name, a, kwargs, True)
+    for step in range(1, 4):
+        set_grads(a, step)
+        optimizer.step()
+        sign = -1 if kwargs.get("maximize") else 1
+        values, state = module.step(values, [sign * p.grad.numpy() for p in a], state, step, **hypers)
+    for p, value, kept in zip(a, values, state, strict=True):
+        assert np.array_equal(p.detach().numpy(), value)
+        for key, array in kept.items():
+            assert np.array_equal(optimizer.state[p][key].numpy(), array), key
+
+
+def check_mix(param: torch.dtype, grad: torch.dtype, state: torch.dtype) -> None:
+    a = some((67,), (8, 9), dtype=param)
+    b = twin(a)
+    x, y = (made("Adam", side, {"amsgrad": True}, fused) for side, fused in ((a, True), (b, False)))
+    for optimizer in (x, y):
+        optimizer.param_groups[0]["state_dtype"] = state
+    for step in range(3):
+        for side in (a, b):
+            make = torch.Generator().manual_seed(step)
+            for p in side:
+                p.grad = None
+                p.grad_dtype = grad
+                p.grad = torch.randn(p.shape, generator=make).to(grad)
+        x.step()
+        y.step()
+    for p, q in zip(a, b, strict=True):
+        assert x.state[p]["exp_avg"].dtype is state
+        assert_agree(p, q, 2)
+        for key in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"):
+            assert_agree(x.state[p][key], y.state[q][key], 2)
+
+
+MIXES = [*itertools.product(DTYPES, DTYPES, DTYPES)]
+
+
+@pytest.mark.parametrize("mix", [m for k, m in enumerate(MIXES) if k % 5 == 0], ids=str)
+def test_dtypes_of_parameter_gradient_and_state_mix(mix: tuple[torch.dtype, ...]) -> None:
+    check_mix(*mix)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mix", [m for k, m in enumerate(MIXES) if k % 5], ids=str)
+def test_all_other_mixes_of_dtypes(mix: tuple[torch.dtype, ...]) -> None:
+    check_mix(*mix)
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "plain": lambda x: x,
+    "transposed": lambda x: x.transpose(-1, -2).contiguous().transpose(-1, -2),
+    "channels_last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "outermost last": lambda x: x.movedim(0, -1).contiguous().movedim(-1, 0),
+    "slice": lambda x: torch.stack([x, x + 1], -1)[..., 0],
+    "padded": lambda x: torch.nn.functional.pad(x, (2, 3))[..., 2:-3],
+    "flipped in memory": lambda x: x.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0),
+}
+
+
+@pytest.mark.parametrize(("of_param", "of_grad", "of_state"), [*itertools.product(LAYOUTS, repeat=3)][::3])
+def test_strides_of_parameter_gradient_and_state_may_differ(of_param: str, of_grad: str, of_state: str) -> None:
+    make = torch.Generator().manual_seed(0)
+    value, grad = (torch.randn(6, 5, 4, 7, generator=make) for _ in range(2))
+    a, b = LAYOUTS[of_param](value).detach().requires_grad_(), value.clone().requires_grad_()
+    x, y = made("AdamW", [a], {}, True), made("AdamW", [b], {}, False)
+    for step in range(3):
+        a.grad, b.grad = LAYOUTS[of_grad](grad * (step + 1)), grad * (step + 1)
+        x.step()
+        y.step()
+        for key in ("exp_avg", "exp_avg_sq"):
+            x.state[a][key] = LAYOUTS[of_state](x.state[a][key])
+    assert_agree(a, b)
+
+
+def test_expanded_gradients_and_those_of_a_length_that_blocks_do_not_divide() -> None:
+    a, b = some((2500, 3)), some((2500, 3))
+    x, y = made("AdamW", a, {}, True), made("AdamW", b, {}, False)
+    for step in range(3):
+        row = torch.randn(3, generator=torch.Generator().manual_seed(step))
+        a[0].grad, b[0].grad = row.expand(2500, 3), row.expand(2500, 3).contiguous()
+        x.step()
+        y.step()
+    assert_agree(a[0], b[0])
+
+
+def test_half_precision_numbers_are_read_and_rounded_as_torch_does() -> None:
+    """Every fp16 and bf16 is read; every fp32 near a border of rounding, and the special ones, is written."""
+    patterns = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16)
+    around = torch.arange(-(2**15), 2**15, dtype=torch.int32) << 16
+    lows = [0, 1, 0x0FFF, 0x1000, 0x1001, 0x2FFF, 0x3000, 0x3001, 0x7FFF, 0x8000, 0x8001, 0xFFFF]
+    wide = torch.cat([(around + low).view(torch.float32) for low in lows])
+    for dtype in (torch.float16, torch.bfloat16):
+        narrow = patterns.view(dtype)
+        for source, into in ((narrow, torch.float32), (wide, dtype)):
+            # SGD without momentum from 0 with lr = -1 stores the gradient
+            p = torch.zeros(source.shape, dtype=into, requires_grad=True)
+            p.grad_dtype = source.dtype
+            p.grad = source.clone()
+            made("SGD", [p], {"lr": 1.0, "maximize": True}, True).step()
+            wanted = source.to(into) + 0.0
+            nan = wanted.isnan()
+            assert torch.equal(p.isnan(), nan)
+            assert torch.equal(p.detach()[~nan], wanted[~nan])
+
+
+def test_the_step_of_a_group_is_repeated_without_looking_at_each_parameter() -> None:
+    a = some(*[(5,)] * 20)
+    optimizer: Any = made("AdamW", a, {}, None)
+    stepped(a, optimizer, 1)
+    last = optimizer._last
+    assert last is not None
+    seen: list[int] = []
+    optimizer._found = lambda *rest: seen.append(1) or iter(())
+    stepped(a, optimizer, 3)
+    assert optimizer._last is last
+    assert not seen
+    assert all(int(optimizer.state[p]["step"]) == 4 for p in a)
+
+
+CHANGES: dict[str, Callable[[Any, list[Tensor]], None]] = {
+    "a learning rate": lambda o, a: o.param_groups[0].update(lr=0.3),
+    "a tensor as learning rate": lambda o, a: o.param_groups[0].update(lr=torch.tensor(0.2)),
+    "weight decay": lambda o, a: o.param_groups[0].update(weight_decay=0.4),
+    "a variant": lambda o, a: o.param_groups[0].update(amsgrad=True),
+    "maximize": lambda o, a: o.param_groups[0].update(maximize=True),
+    "a gradient that is missing": lambda o, a: setattr(a[1], "grad", None),
+    "a parameter moved": lambda o, a: setattr(a[0], "data", a[0].data.clone()),
+    "a parameter transposed": lambda o, a: setattr(a[0], "data", a[0].data.t().contiguous().t()),
+    "a state replaced": lambda o, a: o.state[a[0]].update(exp_avg=torch.ones_like(a[0])),
+    "a state moved": lambda o, a: o.state[a[0]]["exp_avg"].share_memory_(),
+    "a step count": lambda o, a: o.state[a[0]]["step"].fill_(40),
+    "a step count of whole numbers": lambda o, a: o.state[a[0]].update(step=torch.tensor(7)),
+    "an entry of the state": lambda o, a: o.state.update({a[0]: copy.deepcopy(dict(o.state[a[0]]))}),
+    "a gradient transposed": lambda o, a: setattr(a[0], "grad", a[0].grad.t().contiguous().t()),
+    "a gradient negated when it is read": lambda o, a: setattr(a[0], "grad", torch._neg_view(a[0].grad)),
+    "a new group": lambda o, a: o.add_param_group({"params": [a[3]]}),
+    "a checkpoint": lambda o, a: o.load_state_dict(copy.deepcopy(o.state_dict())),
+    "an option": lambda o, a: o.param_groups[0].update(foreach=True, fused=None),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_between_two_steps_is_seen(change: str) -> None:
+    a = some((6, 4), (9,), (4,), (2,))
+    b = twin(a)
+    x, y = made("AdamW", a[:3], {"lr": 0.1}, True), made("AdamW", b[:3], {"lr": 0.1}, False)
+    for optimizer, side in ((x, a), (y, b)):
+        stepped(side, optimizer, 3)
+        set_grads(side, 50)
+        CHANGES[change](optimizer, side)
+        optimizer.step()
+        stepped(side, optimizer, 2)
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p, q, 16)
+        assert x.state[p].keys() == y.state[q].keys()
+        for key, value in x.state[p].items():
+            assert_agree(value.double(), y.state[q][key].double(), 2**30)
+
+
+def test_parameters_that_start_late_keep_their_own_count() -> None:
+    a = some((6,), (4,))
+    b = twin(a)
+    x, y = made("AdamW", a, {}, True), made("AdamW", b, {}, False)
+    for step in range(6):
+        for side, optimizer in ((a, x), (b, y)):
+            set_grads(side, step)
+            if step in (0, 3):
+                side[1].grad = None
+            optimizer.step()
+    assert [int(x.state[p]["step"]) for p in a] == [6, 4]
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p, q)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_parameter_listed_twice_or_tied_is_stepped_in_turn(name: str) -> None:
+    sides = []
+    for fused in (True, False):
+        (p,) = some((50,))
+        alias = p.detach()[10:40].requires_grad_()
+        with pytest.warns(UserWarning, match="duplicate"):
+            optimizer = made(name, [p, p, alias], {}, fused)
+        for step in range(3):
+            set_grads([p, alias], step)
+            optimizer.step()
+        sides.append(p)
+    assert_agree(*sides)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1024.0])
+def test_amp_scales_in_the_kernel_and_leaves_all_as_it_was_on_inf(scale: float) -> None:
+    a = some((40, 50), (3,))
+    b = twin(a)
+    x, y = made("AdamW", a, {}, True), made("AdamW", b, {}, False)
+    stepped(a, x, 2)
+    stepped(b, y, 2)
+    assert x._step_supports_amp_scaling  # type: ignore[attr-defined]
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    for infinite in (False, True, False):
+        for side, optimizer in ((a, x), (b, y)):
+            set_grads(side, 5)
+            if side is a:
+                scaler.scale(torch.ones(()))
+                for p in side:
+                    p.grad *= scaler.get_scale()
+                if infinite:
+                    side[1].grad[1] = math.inf
+                before = [p.grad.clone() for p in side]
+                scaler.step(optimizer)
+                assert all(torch.equal(p.grad, old) for p, old in zip(side, before, strict=True))
+                scaler.update()
+            elif not infinite:
+                optimizer.step()
+    assert [int(x.state[p]["step"]) for p in a] == [4, 4]
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p, q)
+
+
+def test_found_inf_is_heeded_by_the_call_itself() -> None:
+    module = import_module("optgen._generated.c_cpu.sgd")
+    p, g = torch.ones(5), torch.ones(5)
+    launcher, flags = module.launcher(), module.flags(momentum=0.0, weight_decay=0.0, nesterov=False)
+    given = ([p], [g], [None], [0], [{"lr": 0.5}], flags)
+    assert launcher.step(*given, found_inf=torch.ones(())) is None
+    assert torch.equal(p, torch.ones(5))
+    assert launcher.step(*given, found_inf=torch.zeros(()), grad_scale=torch.tensor(2.0)) == []
+    assert torch.equal(p, torch.full((5,), 0.75))
+    with pytest.raises(ValueError, match="float32 scalars on the CPU"):
+        launcher.step(*given, found_inf=torch.zeros((), dtype=torch.float64))
+
+
+def test_what_a_call_cannot_take_is_stepped_eagerly() -> None:
+    class Mine(Tensor):
+        pass
+
+    def sides() -> list[Tensor]:
+        return [torch.arange(1.0, 7.0).reshape(2, 3)[:, ::2].requires_grad_(),
+                torch.ones(4).as_subclass(Mine).requires_grad_(), *some((5,))]
+
+    a, b = sides(), sides()
+    x, y = made("AdamW", a, {}, True), made("AdamW", b, {}, False)
+    stepped(a, x)
+    stepped(b, y)
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p.as_subclass(Tensor), q.as_subclass(Tensor))
+
+
+def test_a_gradient_at_an_odd_address_is_no_matter() -> None:
+    raw = torch.zeros(41, dtype=torch.uint8)
+    odd = torch.frombuffer(memoryview(raw.numpy())[1:], dtype=torch.float32)
+    assert odd.data_ptr() % 4
+    odd.copy_(torch.arange(10.0))
+    a, b = some((10,)), some((10,))
+    x, y = made("AdamW", a, {}, True), made("AdamW", b, {}, False)
+    stepped(a, x)
+    stepped(b, y)
+    a[0].grad, b[0].grad = odd, torch.arange(10.0)
+    x.step()
+    y.step()
+    assert_agree(a[0], b[0])
+
+
+def test_autograd_learns_that_a_parameter_was_overwritten() -> None:
+    (p,) = some((3,))
+    saved = (p * p).sum()
+    optimizer = made("AdamW", [p], {}, True)
+    stepped([p], optimizer, 1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        saved.backward()
+
+
+def test_copies_and_pickles_continue_bit_for_bit() -> None:
+    a = some((30, 3), (7,))
+    optimizer = made("AdamW", a, {}, None)
+    stepped(a, optimizer)
+    others = [copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))]
+    stepped(a, optimizer)
+    for other in others:
+        params = other.param_groups[0]["params"]
+        stepped(params, other)
+        assert all(torch.equal(p, q) for p, q in zip(a, params, strict=True))
+
+
+def test_the_same_threads_give_the_same_bits_and_so_do_others() -> None:
+    results = []
+    before = torch.get_num_threads()
+    for threads in (1, 2, 2, 3):
+        torch.set_num_threads(threads)
+        a = some((301, 307), (99,), (64, 65))
+        stepped(a, made("AdamW", a, {}, True))
+        results.append(a)
+    torch.set_num_threads(before)
+    for other in results[1:]:
+        assert all(torch.equal(p, q) for p, q in zip(results[0], other, strict=True))
+
+
+def test_a_step_runs_on_as_many_threads_as_torch_says(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[int] = []
+    own = _tables.Bucket.step
+
+    def told(bucket: Any, *rest: Any) -> int:
+        done = own(bucket, *rest)
+        groups.append(bucket.group.threads)
+        return done
+
+    monkeypatch.setattr(_tables.Bucket, "step", told)
+    a = some((300, 300))
+    stepped(a, made("AdamW", a, {}, True))
+    assert groups == [threads] * 3
+
+
+def test_torchs_pool_of_threads_is_shared() -> None:
+    """One more runtime of OpenMP would mean two pools that spin against each other."""
+    code = (
+        "import torch; from optgen import optim; from optgen._generated.c_cpu import _compiler\n"
+        "torch.set_num_threads(2); torch.ones(300, 300).exp().sum()\n"
+        "p = torch.ones(300, 300, requires_grad=True); p.grad = torch.ones(300, 300)\n"
+        "threads = lambda: len(__import__('os').listdir('/proc/self/task'))\n"
+        "before = threads(); optim.AdamW([p], fused=True).step()\n"
+        "print(len(_compiler.openmp_runtimes()), threads() - before)"
+    )
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells which libraries a process has loaded")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "0"]
+
+
+def test_a_step_keeps_no_gradient_alive_and_allocates_nothing_of_a_parameters_size() -> None:
+    a = some((1024, 1024), (1024, 1024))
+    optimizer = made("AdamW", a, {}, True)
+    stepped(a, optimizer)
+    gone = [weakref.ref(p.grad) for p in a]
+    set_grads(a, 1)
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None]
+    with torch.profiler.profile(profile_memory=True) as profile:
+        optimizer.step()
+    assert max((abs(event.cpu_memory_usage) for event in profile.events()), default=0) < 4096
+
+
+@pytest.mark.slow
+def test_more_than_two_to_the_31_elements_are_reached() -> None:
+    """A parameter of bf16 and a gradient with stride 0, of which there is one element."""
+    length = 2**31 + 3000
+    free = re.search(r"MemAvailable: +(\d+)", Path("/proc/meminfo").read_text() if sys.platform == "linux" else "")
+    if free is None or int(free[1]) * 1024 < 3 * 2 * length:
+        pytest.skip("takes 4 GiB of memory, and needs as much to spare")
+    p = torch.zeros(length, dtype=torch.bfloat16)
+    p[0], p[-1] = 1.0, 1.0
+    grad = torch.ones(1, dtype=torch.bfloat16).expand(length)
+    module = import_module("optgen._generated.c_cpu.sgd")
+    flags = module.flags(momentum=0.0, weight_decay=0.0, nesterov=False)
+    assert module.launcher().step([p], [grad], [None], [0], [{"lr": 0.5}], flags) == []
+    assert p[[0, 1, 2**31 - 1, 2**31, 2**31 + 1, -2, -1]].tolist() == [0.5, -0.5, -0.5, -0.5, -0.5, -0.5, 0.5]
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < 4 * 2 * length
+
+
+def test_a_rule_of_several_passes_is_refused_by_name_and_so_is_a_name_of_the_kernels_own() -> None:
+    from_ten = build_error("adamw_like", "count")
+    assert "the name 'count' is one that the generated kernel uses itself" in from_ten
+    assert "the name 'block' is one that the generated kernel uses itself" in build_error("adamw_like", "g", "block")
+
+
+def build_error(name: str, gradient: str, switch: str = "bright") -> str:
+    theta, g, m = tensors(f"theta {gradient} m")
+    lr, on = hyper("lr", 0.1), flag(switch, False)
+    rule = Rule(param=theta, grad=g, name=name.title().replace("_", ""), equations=[
+        Eq(m[t], m[t - 1] + Piecewise((g[t], on), (2 * g[t], True))),
+        Eq(theta[t], theta[t - 1] - lr * m[t] / (sqrt(m[t] ** 2) + 1))])
+    with pytest.raises(RuleError) as raised:
+        build([rule], ["c"])
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("layout", ["plain", "transposed"])
+def test_verify_compares_the_calls_themselves_with_the_equations(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [s for s in cases.SHAPES if s.layout == layout and s.name not in ("large", "extreme", "3-d", "wide")]
+    monkeypatch.setattr(cases, "SHAPES", tuple(kept))
+    monkeypatch.setitem(verify.STORAGES, "c", verify.NARROW)
+    rows = verify_rule(load("sgd"), {"c": compile("sgd", "torch")})
+    assert passed(rows)
+    assert {row.reason for row in rows} == {""}
+
+
+@pytest.mark.parametrize(("old", "new"), [("g + weight_decay", "g - weight_decay"), ("lr * d", "d"),
+                                          ("momentum * b_prev", "b_prev"), ("factor * load", "load"),
+                                          ("first ? g_wd", "first ? g")])
+def test_verify_sees_a_step_in_c_that_is_wrong(
+    old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = build([load("sgd")], ["torch", "c"]).files
+    assert old in files["c_cpu/sgd.c"]
+    package = f"wrong_{abs(hash((old, new)))}"
+    write({**files, "c_cpu/sgd.c": files["c_cpu/sgd.c"].replace(old, new)}, tmp_path / package)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(cases, "SHAPES", tuple(s for s in cases.SHAPES if s.name == "several"))
+    monkeypatch.setitem(verify.STORAGES, "c", verify.NARROW[:1])
+    module = import_module(f"{package}.pytorch.sgd")
+    a = some((40,))
+    scaled = module.SGD([{"params": a, "fused": True}], lr=1.0)
+    a[0].grad, scaled.grad_scale = torch.ones(40), torch.tensor(2.0)
+    start = a[0].detach().clone()
+    scaled.step()
+    rows = verify_rule(load("sgd"), {"c": module})
+    assert not passed(rows) or not torch.equal(a[0], start - 0.5)
+
+
+def test_verify_skips_with_a_reason_where_nothing_can_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    rows = verify_rule(load("adagrad"), {"c": compile("adagrad", "torch")})
+    assert not passed(rows)
+    assert [row.verdict.value for row in rows] == ["skipped"]
+    assert "there is no C compiler (CC is no-such-compiler)" in rows[0].reason
+
+
+def test_nothing_warns_where_all_is_there(recwarn: pytest.WarningsRecorder) -> None:
+    a = some((20, 20))
+    stepped(a, made("Lion", a, {}, None))
+    assert not [w for w in recwarn if "fused" in str(w.message)]
+    assert _runtime.supports(a[0], torch.ones(20, 20), []) == ""
+    assert _fused.is_plain(torch.ones(()))
