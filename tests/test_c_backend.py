@@ -38,6 +38,12 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "Lion": [{"weight_decay": 0.1}],
     "RMSprop": [{"momentum": 0.9, "centered": True}],
     "Adagrad": [{"lr_decay": 0.1, "initial_accumulator_value": 0.2}],
+    "NAdam": [{"weight_decay": 0.1}],
+    "RAdam": [{"decoupled_weight_decay": True, "weight_decay": 0.1}],
+    "Adamax": [{}],
+    "Adadelta": [{"weight_decay": 0.1}],
+    "ASGD": [{"t0": 1.0, "weight_decay": 0.1}],
+    "Rprop": [{}],
 }
 EVERY = [(name, kwargs) for name, cases in CASES.items() for kwargs in cases]
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
