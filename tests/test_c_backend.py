@@ -44,6 +44,11 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "Adadelta": [{"weight_decay": 0.1}],
     "ASGD": [{"t0": 1.0, "weight_decay": 0.1}],
     "Rprop": [{}],
+    "Adan": [{}],
+    "ADOPT": [{}],
+    "AdEMAMix": [{}],
+    "Signum": [{}],
+    "Tiger": [{}],
 }
 EVERY = [(name, kwargs) for name, cases in CASES.items() for kwargs in cases]
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)

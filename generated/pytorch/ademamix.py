@@ -103,9 +103,15 @@ def update(
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v, "exp_avg_slow": m_slow}
 
 
-def fused() -> ModuleType:
-    """The fused kernels. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
     from ..triton_gpu import ademamix
+    return ademamix
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import ademamix
     return ademamix
 
 
@@ -125,7 +131,7 @@ class AdEMAMix(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused=fused,
+        fused={"cuda": on_gpu, "cpu": on_cpu},
     )
 
     def __init__(
