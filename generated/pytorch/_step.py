@@ -115,7 +115,8 @@ def _run_loops(rule: UpdateRule, stepped: list[Stepped]) -> None:
     for loop in range(len(rule.updates)):
         for one in stepped:
             _apply(one, loop, common)
-        for name in [name for name in rule.combine if name in stepped[0].new]:
+        # What was combined in an earlier loop may be a state as well: then it is a new value here.
+        for name in [name for name in rule.combine if name in stepped[0].new and name not in common]:
             common[name] = rule.combine[name]([one.new.pop(name) for one in stepped])
     for one in stepped:
         _store(one)

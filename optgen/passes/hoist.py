@@ -76,8 +76,8 @@ class _Hoister:
         """Gathers the scalar factors of a product, in their order, where the first of them stands."""
         factors = _factors(expr)
         scalar = [f for f in factors if self._is_host(f) and f != S.NegativeOne]
-        if len(scalar) > 1 or any(f.is_Pow and f.exp == S.NegativeOne for f in scalar):
-            one = self._scalar(Mul(*scalar) if len(scalar) > 1 else scalar[0], target, guard)
+        if len(scalar) > 1:
+            one = self._scalar(Mul(*scalar), target, guard)
             place = factors.index(scalar[0])
             factors = [f for f in factors if f not in scalar]
             factors.insert(place, one)
