@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +18,17 @@ from optgen.cache import import_built
 from optgen.dsl.load import built_in_names, load
 from optgen.dsl.names import FILES, check_identifier
 from optgen.dsl.rule import Rule, Schedule
-from optgen.errors import OptgenError, RuleError
+from optgen.errors import OptgenError, RuleError, printable
 from optgen.listing import module_name
 from optgen.passes import lower
 from optgen.passes.validate import validate
 
+ENTRIES: Mapping[str, str] = {
+    "rules": '["adamw", "my_rule.py"]',
+    "schedules": '["cosine"]',
+    "backends": '["numpy", "torch"]',
+    "out": '"generated"',
+}
 Source = str | Path | Rule | Schedule
 Files = dict[str, str]  # path below the output folder -> text
 
@@ -62,20 +70,44 @@ def backend(name: str) -> Any:
 
 
 def configuration(start: Path) -> Configuration:
-    """The nearest pyproject.toml's `[tool.optgen]`, at or above a folder; else all built-in rules into `generated`."""
+    """The nearest pyproject.toml's `[tool.optgen]`, at or above a folder; else all built-in rules into `generated`.
+
+    Raises OptgenError for a file that cannot be read, and for an entry that is unknown or of a wrong type.
+    """
     for folder in (start.resolve(), *start.resolve().parents):
-        path = folder / "pyproject.toml"
-        if path.is_file():
-            table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("optgen")
-            if table is not None:
-                named = [*table.get("rules", []), *table.get("schedules", [])]
-                rules = tuple(str(folder / name) if name.endswith(".py") else name for name in named)
-                return Configuration(
-                    rules or built_in_names(),
-                    tuple(table.get("backends", backend_names())),
-                    folder / table.get("out", "generated"),
-                )
+        table = _table(folder / "pyproject.toml")
+        if table is not None:
+            named = [*_texts(table, "rules", ()), *_texts(table, "schedules", ())]
+            rules = tuple(str(folder / name) if name.endswith(".py") else name for name in named)
+            (out,) = _texts({**table, "out": [table.get("out", "generated")]}, "out", ())
+            return Configuration(rules or built_in_names(), _texts(table, "backends", backend_names()), folder / out)
     return Configuration(built_in_names(), backend_names(), start / "generated")
+
+
+def _table(path: Path) -> dict[str, Any] | None:
+    """The table [tool.optgen] of a pyproject.toml, if there is such a file and it has one."""
+    try:
+        table: Any = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else printable(str(error))
+        raise OptgenError(f"{path} cannot be read: {why}\nhint: mend the file, or work in another folder") from None
+    for name in ("tool", "optgen"):
+        table = table.get(name, {}) if isinstance(table, dict) else table
+    if table and not isinstance(table, dict):
+        raise OptgenError(f"optgen in {path} is no table\nhint: write [tool.optgen] above its entries")
+    unknown = sorted(set(table) - set(ENTRIES))
+    if unknown:
+        hint = f"its entries are {', '.join(ENTRIES)}"
+        raise OptgenError(f"[tool.optgen] in {path} has an unknown entry {unknown[0]!r}\nhint: {hint}")
+    return table or None
+
+
+def _texts(table: Mapping[str, Any], name: str, otherwise: Sequence[str]) -> tuple[str, ...]:
+    found = table.get(name, otherwise)
+    if not isinstance(found, (list, tuple)) or not all(isinstance(value, str) for value in found):
+        message = f"{name} in [tool.optgen] of pyproject.toml has a value of a wrong type"
+        raise OptgenError(f"{message}\nhint: write {name} = {ENTRIES[name]}")
+    return tuple(found)
 
 
 def build(sources: Sequence[Source], backends: Sequence[str] | None = None) -> Built:
@@ -114,27 +146,43 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None) -> B
 
 
 def write(files: Files, out: Path) -> list[Path]:
-    """Write the files below a folder; returns those that changed. A file is the old one or the new one, never half."""
-    changed = []
-    for name, text in sorted(files.items()):
-        path = out / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+    """Write the files below a folder; returns those that changed. All of them are written whole, or none is.
+
+    Raises OptgenError where one cannot be written.
+    """
+    changed = {out / name: text for name, text in sorted(files.items()) if _text(out / name) != text}
+    aside = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in changed}
+    try:
+        for path, text in changed.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(f".{path.name}.{os.getpid()}")
-            try:
-                aside.write_text(text, encoding="utf-8")
-                aside.replace(path)
-            finally:
-                aside.unlink(missing_ok=True)
-            changed.append(path)
-    return changed
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            aside[path].write_text(text, encoding="utf-8")
+        for path in changed:
+            aside[path].replace(path)
+    except OSError as error:
+        why = f"{printable(str(error.filename or out))}: {error.strerror or error}"
+        raise OptgenError(f"the files cannot be written: {why}\nhint: give a folder of your own by --out") from None
+    finally:
+        for path in aside.values():
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return list(changed)
+
+
+def _text(path: Path) -> str | None:
+    """The text of a file, or None if there is none that could be what is generated."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def drift(files: Files, out: Path, whole: bool) -> Iterator[str]:
     """Unified diffs from the folder to what would be generated. `whole`: files that nothing generates count too."""
     for name, text in sorted(files.items()):
         path = out / name
-        old = path.read_text(encoding="utf-8") if path.is_file() else ""
+        old = _text(path) or ""
         if old != text:
             yield "".join(
                 difflib.unified_diff(

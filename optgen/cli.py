@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -34,10 +35,17 @@ Backends = Annotated[list[str] | None, typer.Option("--backend", "-b", help="Onl
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line. What the user can mend is printed without a traceback, with exit status 2."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer characters than a rule's paper
     try:
         app(arguments, prog_name="optgen")
     except OptgenError as error:
         print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        hint = "look at the path, who may write there, and the space that is left"
+        print(f"{what}{error.strerror or error}\nhint: {hint}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -58,18 +66,21 @@ def show(
     rule: RuleName,
     latex: Annotated[bool, typer.Option("--latex", help="Only the equations, as LaTeX.")] = False,
     ir: Annotated[bool, typer.Option("--ir", help="Only the compiled steps, one for each variant.")] = False,
-    after: Annotated[str, typer.Option(metavar="PASS", help=f"With --ir: {', '.join(STAGES)}.")] = STAGES[-1],
+    after: Annotated[str | None, typer.Option(metavar="PASS", help=f"With --ir: {', '.join(STAGES)}.")] = None,
 ) -> None:
     """Equations, hyperparameters, state, bytes per parameter and launches of one rule."""
+    if (latex and ir) or (after is not None and not ir):
+        clash = "--latex and --ir do not go together" if latex and ir else "--after goes with --ir only"
+        raise OptgenError(f"{clash}\nhint: optgen show {rule} --ir" + (f" --after {after}" if after else ""))
     loaded = load(rule)
     if latex:
         typer.echo(latex_of(loaded))
     elif ir:
         if isinstance(loaded, Schedule):
             raise OptgenError(f"{rule} is a schedule, which has no steps\nhint: all of a schedule runs on the host")
-        if after not in STAGES:
+        if after is not None and after not in STAGES:
             raise OptgenError(f"there is no pass {after!r}\nhint: choose one of {', '.join(STAGES)}")
-        typer.echo("\n\n".join(show_step(step) for step in lower(loaded, after).steps))
+        typer.echo("\n\n".join(show_step(step) for step in lower(loaded, after or STAGES[-1]).steps))
     else:
         _console().print(description(loaded), highlight=False, soft_wrap=False)
 

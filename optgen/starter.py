@@ -37,7 +37,7 @@ def write_starter(name: str, folder: Path) -> Path:
     if name in built_in_names():
         raise OptgenError(f"{name!r} is a built-in rule\nhint: choose another name; `optgen show {name}` shows it")
     path = folder / f"{name}.py"
-    title = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    title = check_identifier("".join(part[:1].upper() + part[1:] for part in name.split("_")), "the class", None)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(TEXT.format(title=title))

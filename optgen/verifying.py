@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -13,6 +14,7 @@ from optgen.build import backend_names, compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import RuleError
+from optgen.passes.validate import validate
 from optgen.verify import Row, Verdict, passed, summary, verify_in_interpreter, verify_rule
 
 BRIEF = ("rule", "backend", "dtype")
@@ -23,7 +25,9 @@ STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.VACUOUS: "red
 def run(names: Sequence[str], backends: Sequence[str] | None, brief: bool, console: Console) -> bool:
     """Verify each rule and print a table; `brief` has one row for all classes of shapes. Whether all passed."""
     for name in backends or ():
-        backend_module(name)  # an unknown one is refused before the long work
+        backend_module(name)
+    for name in names:
+        validate(load(name))  # what is wrong is told before the long work
     found: list[Row] = []
     good = True
     percent = TextColumn("{task.percentage:>3.0f} %")
@@ -82,5 +86,5 @@ def _table(rows: Sequence[Row]) -> Table:
     for row in rows:
         verdict = f"[{STYLES[row.verdict]}]{row.verdict.value}[/]"
         table.add_row(row.rule, row.backend, row.dtype, row.shape, f"{row.ratio:.3f}", f"{row.ulp:.3g}", verdict,
-                      row.reason)
+                      escape(row.reason))
     return table

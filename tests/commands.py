@@ -20,10 +20,10 @@ class Done:
 
 
 class _Terminal(io.TextIOWrapper):
-    """A stream over memory, as the one that Python opens for a pipe: it encodes what is written."""
+    """A stream over memory, as those that Python opens for a pipe: it encodes what is written."""
 
-    def __init__(self, encoding: str = "utf-8") -> None:
-        super().__init__(io.BytesIO(), encoding=encoding, errors="backslashreplace", write_through=True)
+    def __init__(self, encoding: str, errors: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, errors=errors, write_through=True)
 
     def text(self) -> str:
         self.flush()
@@ -32,9 +32,9 @@ class _Terminal(io.TextIOWrapper):
         return made.getvalue().decode(self.encoding)
 
 
-def command(*arguments: str) -> Done:
+def command(*arguments: str, encoding: str = "utf-8") -> Done:
     """Run `optgen` with these arguments. Raises whatever would leave the user with a traceback."""
-    with _streams() as (out, err):
+    with _streams(encoding) as (out, err):
         try:
             main(arguments)
             status: object = 0
@@ -45,7 +45,7 @@ def command(*arguments: str) -> Done:
 
 
 @contextlib.contextmanager
-def _streams() -> Iterator[tuple[_Terminal, _Terminal]]:
-    out, err = _Terminal(), _Terminal()
+def _streams(encoding: str) -> Iterator[tuple[_Terminal, _Terminal]]:
+    out, err = _Terminal(encoding, "strict"), _Terminal(encoding, "backslashreplace")
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         yield out, err

@@ -31,6 +31,7 @@ def run(steps: int, folder: Path, console: Console) -> bool:
         raise OptgenError('the demo draws with Matplotlib, which is not installed\nhint: pip install "optgen[demo]"')
     if steps < 10:
         raise OptgenError(f"the demo needs at least 10 steps, not {steps}\nhint: the first tenth of them is the warmup")
+    folder.mkdir(parents=True, exist_ok=True)  # before the long work
     warmup = round(steps * WARMUP)
     built, warmup_cosine = optimizer("adamw"), compile("warmup_cosine", "torch").WarmupCosine
     corpus = read_corpus()
@@ -47,7 +48,6 @@ def run(steps: int, folder: Path, console: Console) -> bool:
         theirs = pool.submit(train, corpus, models[1], (stock, torch_schedule(stock, steps, warmup)), steps, False,
                              lambda: progress.advance(bars[1]))
         traces = ours.result(), theirs.result()
-    folder.mkdir(parents=True, exist_ok=True)
     plot(*traces, folder / "loss.png")
     return report(*traces, folder / "loss.png", console)
 
