@@ -27,8 +27,9 @@ def argument(d: Declaration) -> str:
     return f"{d.name}: float" if d.default is None else f"{d.name}: {annotation(d)} = {default(d)}"
 
 
-def hyper(d: Declaration, required: bool = False) -> str:
-    bounds = [
+def bounds(d: Declaration) -> list[str]:
+    """Its bounds as keyword arguments."""
+    return [
         f"{side}={value!r}"
         for side, value in (
             ("at_least", d.bounds.at_least),
@@ -38,10 +39,14 @@ def hyper(d: Declaration, required: bool = False) -> str:
         )
         if value is not None
     ]
+
+
+def hyper(d: Declaration, required: bool = False) -> str:
+    """The Hyper of a declaration."""
     flags = (["flag=True"] if d.kind is Kind.FLAG else []) + (
         ["optional=True"] if d.default is None and not required else []
     )
-    return f"Hyper({', '.join([quote(d.name), *([tuple_of(d.names)] if d.is_tuple else []), *bounds, *flags])})"
+    return f"Hyper({', '.join([quote(d.name), *([tuple_of(d.names)] if d.is_tuple else []), *bounds(d), *flags])})"
 
 
 def tuple_of(texts: Sequence[str]) -> str:
@@ -99,14 +104,16 @@ def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
     return lines + ([f"min_ndim={least},"] if least is not None else [])
 
 
-def requirements(rule: Rule) -> list[str]:
-    """The body of the function that says what is wrong with hyperparameters together; empty if all go together."""
-    lines = [
+def requirements(rule: Rule, told: str = "return {}") -> list[str]:
+    """Lines that tell what is wrong with hyperparameters together; empty if all go together."""
+    return [
         line
         for condition, message in rule.requires
-        for line in (f"if not {_parenthesised(to_text(condition, HOST))}:", f"    return {_filled_in(message, rule)}")
+        for line in (
+            f"if not {_parenthesised(to_text(condition, HOST))}:",
+            f"    {told.format(_filled_in(message, rule))}",
+        )
     ]
-    return [*lines, 'return ""'] if lines else []
 
 
 def _filled_in(message: str, rule: Rule) -> str:

@@ -51,11 +51,12 @@ SINGLE, DOUBLE = Storage(FP32, FP32), Storage(FP64, FP64)
 
 def altered(name: str, old: str, new: str) -> ModuleType:
     """The generated NumPy module with one piece of its text replaced."""
-    path = compile(name, "numpy").__file__
-    assert path is not None
-    text = Path(path).read_text(encoding="utf-8")
+    whole = compile(name, "numpy")
+    assert whole.__file__ is not None
+    text = Path(whole.__file__).read_text(encoding="utf-8")
     assert old in text, f"{old!r} is not in the generated code any more: choose another bug to seed"
-    module = ModuleType("altered")
+    module = ModuleType(f"{whole.__package__}.altered")
+    module.__package__ = whole.__package__
     exec(text.replace(old, new), module.__dict__)
     return module
 
@@ -89,15 +90,16 @@ ADAMW_BUGS = {
     "decay of the gradient": ("weight_decay * theta_prev", "weight_decay * g"),
     "decay without lr": ("(np.sqrt(v_hat) + eps) + weight_decay * theta_prev)",
                          "(np.sqrt(v_hat) + eps)) - weight_decay * theta_prev"),
-    "half of lr": ("lr = float(lr)", "lr = float(lr) / 2"),
-    "lr off by a millionth": ("lr = float(lr)", "lr = float(lr) * 1.000001"),
+    "half of lr": ('number("lr", lr, at_least=0)', 'number("lr", lr, at_least=0) / 2'),
+    "lr off by a millionth": ('number("lr", lr, at_least=0)', 'number("lr", lr, at_least=0) * 1.000001'),
     "update by m instead of m_hat": ("(m_hat / ", "(m / "),
     "m stored as its corrected value": ('kept["exp_avg"] = np.asarray(m,', 'kept["exp_avg"] = np.asarray(m_hat,'),
     "m never stored": ('kept["exp_avg"] = np.asarray(m,', 'kept["exp_avg"] = np.asarray(m_prev,'),
     "maximum turned minimum": ("np.maximum(v_max_prev, v)", "np.minimum(v_max_prev, v)"),
     "maximum of the past left out": ("np.maximum(v_max_prev, v)", "v"),
     "states started at one": ('kept["exp_avg_sq"] = np.zeros_like', 'kept["exp_avg_sq"] = np.ones_like'),
-    "a state too many": ("    kept: State = {}\n", '    kept: State = {"other": 0.0}\n'),
+    "a state too many": ('check_state(i, state[i], kept, ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"))',
+                         'kept["other"] = 0.0'),
     "a state under another key": ('"exp_avg"', '"average"'),
     "argument overwritten": ("m_prev = kept[", "theta_prev *= 2\n        m_prev = kept["),
     "gradient in half precision": ("g = np.asarray(grads[i]", "g = np.asarray(np.asarray(grads[i], np.float16)"),

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from ._checks import check_state, counts, number, numbers, to_step
+
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
 
@@ -54,21 +56,20 @@ def step(
     """New parameters and states after step t: 1 for the first, one count for all parameters or one for each.
 
     A parameter whose gradient is None stays as it is. With out=True the arrays and dicts given are overwritten.
+    Raises ValueError, before anything changes, for what cannot be stepped.
     """
-    lr = float(lr)
-    beta1, beta2 = map(float, betas)
-    eps = float(eps)
-    weight_decay = float(weight_decay)
-    steps = [int(t)] * len(params) if np.ndim(t) == 0 else [int(n) for n in t]
+    lr = number("lr", lr, at_least=0)
+    beta1, beta2 = numbers("betas", betas, 2, at_least=0, below=1)
+    eps = number("eps", eps, at_least=0)
+    weight_decay = number("weight_decay", weight_decay, at_least=0)
+    steps = counts(t, params)
     new_params, new_state = list(params), [dict(kept) for kept in state]
-    work = [i for i, g in enumerate(grads) if g is not None and params[i].size]
-    for i in work:
-        if grads[i].shape != params[i].shape:
-            raise ValueError(f"parameter {i} has shape {params[i].shape}, its gradient {grads[i].shape}")
+    work = to_step(params, grads, state, out)
     for i in work:
         theta_prev = params[i]
         g = np.asarray(grads[i], theta_prev.dtype)
         kept = _start(theta_prev, amsgrad)
+        check_state(i, state[i], kept, ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"))
         kept |= state[i]
         t = steps[i]
         m_prev = kept["exp_avg"]

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from ._checks import check_state, number, numbers, to_step
+
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
 
@@ -31,7 +33,7 @@ def init(
     step_sizes: tuple[float, float] = (1e-06, 50),
 ) -> list[State]:
     """The states before the first step, one dict for each parameter."""
-    lr = float(lr)
+    lr = number("lr", lr, at_least=0)
     return [_start(theta_prev, lr) for theta_prev in params]
 
 
@@ -49,19 +51,20 @@ def step(
     """New parameters and states after step t: 1 for the first, one count for all parameters or one for each.
 
     A parameter whose gradient is None stays as it is. With out=True the arrays and dicts given are overwritten.
+    Raises ValueError, before anything changes, for what cannot be stepped.
     """
-    lr = float(lr)
-    eta_minus, eta_plus = map(float, etas)
-    smallest, largest_step = map(float, step_sizes)
+    lr = number("lr", lr, at_least=0)
+    eta_minus, eta_plus = numbers("etas", etas, 2, above=0)
+    smallest, largest_step = numbers("step_sizes", step_sizes, 2)
+    if not (eta_minus < 1 and eta_plus > 1):
+        raise ValueError(f"Invalid eta values: {eta_minus}, {eta_plus}")
     new_params, new_state = list(params), [dict(kept) for kept in state]
-    work = [i for i, g in enumerate(grads) if g is not None and params[i].size]
-    for i in work:
-        if grads[i].shape != params[i].shape:
-            raise ValueError(f"parameter {i} has shape {params[i].shape}, its gradient {grads[i].shape}")
+    work = to_step(params, grads, state, out)
     for i in work:
         theta_prev = params[i]
         g = np.asarray(grads[i], theta_prev.dtype)
         kept = _start(theta_prev, lr)
+        check_state(i, state[i], kept, ("prev", "step_size"))
         kept |= state[i]
         g_used_prev = kept["prev"]
         D_prev = kept["step_size"]

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ._checks import check_state, number, to_step
+
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
 
@@ -53,21 +55,22 @@ def step(
     """New parameters and states after step t: 1 for the first, one count for all parameters or one for each.
 
     A parameter whose gradient is None stays as it is. With out=True the arrays and dicts given are overwritten.
+    Raises ValueError, before anything changes, for what cannot be stepped.
     """
-    lr = float(lr)
-    momentum = float(momentum)
-    dampening = float(dampening)
-    weight_decay = float(weight_decay)
+    lr = number("lr", lr, at_least=0)
+    momentum = number("momentum", momentum, at_least=0)
+    dampening = number("dampening", dampening)
+    weight_decay = number("weight_decay", weight_decay, at_least=0)
+    if not ((momentum > 0 and dampening == 0) or not nesterov):
+        raise ValueError("Nesterov momentum requires a momentum and zero dampening")
     new_params, new_state = list(params), [dict(kept) for kept in state]
-    work = [i for i, g in enumerate(grads) if g is not None and params[i].size]
-    for i in work:
-        if grads[i].shape != params[i].shape:
-            raise ValueError(f"parameter {i} has shape {params[i].shape}, its gradient {grads[i].shape}")
+    work = to_step(params, grads, state, out)
     for i in work:
         theta_prev = params[i]
         g = np.asarray(grads[i], theta_prev.dtype)
         kept = _start(theta_prev, g, momentum)
         first = not kept.keys() <= state[i].keys()
+        check_state(i, state[i], kept, ("momentum_buffer",))
         kept |= state[i]
         if momentum != 0:
             b_prev = kept["momentum_buffer"]

@@ -28,13 +28,15 @@ def in_param(cls: type, where: str, param: Tensor, rule: UpdateRule) -> str:
 
 def in_step(param: Tensor, grad: Tensor, states: Mapping[str, State], stored: Mapping[str, Any]) -> str:
     """What is wrong with the gradient or the state of a parameter; empty if nothing is."""
-    if grad.shape != param.shape or grad.device != param.device or grad.is_complex() != param.is_complex():
+    if grad.shape != param.shape or grad.device != param.device or not _alike(grad, param):
         return f"the gradient is {_shown(grad)}, the parameter {_shown(param)}"
     for key, state in states.items():
         value = stored.get(key)
         if value is None or state.host:
             continue
-        if value.shape != state.shape(param.shape) or value.device != param.device:
+        if not isinstance(value, Tensor):
+            return f"the state {key!r} is a {type(value).__name__}, the parameter {_shown(param)}"
+        if value.shape != state.shape(param.shape) or value.device != param.device or not _alike(value, param):
             return f"the state {key!r} is {_shown(value)}, the parameter {_shown(param)}"
     return ""
 
@@ -55,6 +57,11 @@ def check_capturable(param: Tensor) -> None:
     devices = _get_capturable_supported_devices()
     if param.device.type not in devices and not torch.compiler.is_compiling():
         raise AssertionError(f"If capturable=True, params and state_steps must be on supported devices: {devices}.")
+
+
+def _alike(x: Tensor, param: Tensor) -> bool:
+    """Whether both are complex, or both real and not whole."""
+    return x.is_complex() if param.is_complex() else x.is_floating_point()
 
 
 def _shown(x: Tensor) -> str:

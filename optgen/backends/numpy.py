@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
 from optgen.codecs import plain
+from optgen.constructor import bounds, requirements, tuple_of
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Kind
 from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
@@ -19,6 +21,7 @@ from optgen.listing import (
     host_names,
     names_in,
     needs_matrix,
+    quote,
     quoted,
     returned,
     signature,
@@ -41,6 +44,7 @@ TAKEN = (
     "t: int | Sequence[int]",
     "*",
 )
+CHECKS = frozenset({"check_state", "counts", "number", "numbers", "to_step"})
 FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
 COMBINE = {Op.SUM: "sum({}_parts)", Op.MAX: "np.max({}_parts, initial=-np.inf)"}
 AXIS: dict[tuple[Axis, ...], str] = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
@@ -73,6 +77,8 @@ def emit(program: Program) -> str:
         _loop(program, phases, k, [*late, *asked] if start else None) for k in range(max(map(len, phases.values())))
     ]
     code = [line for loop in loops for line in loop["lines"]]
+    required = requirements(rule, "raise ValueError({})")
+    hypers = [*_floats(program, names_in([*code, *start, *required])), *required]
     return render_python(
         "numpy.jinja",
         header=header(rule, "numpy"),
@@ -87,8 +93,8 @@ def emit(program: Program) -> str:
             [f"{param}: Array", *(f"{n}: Array" for n in late), *(f"{n}: {_type(rule, n)}" for n in asked)],
             "State",
         ),
-        hypers=_floats(program, names_in([*code, *start])),
-        grad=str(rule.grad.label),
+        hypers=hypers,
+        checks=_imports([*code, *hypers, *(["counts"] if "t" in names_in(code) else [])]),
         unfit=_unfit(program),
         counts="t" in names_in(code),
     )
@@ -109,8 +115,14 @@ def emit_schedule(schedule: Schedule) -> str:
 
 
 def shared() -> dict[str, str]:
-    """The files that all rules of this backend need: none, each stands alone."""
-    return {}
+    """The files that all rules of this backend need: the checks of what a step is given."""
+    folder = resources.files("optgen.runtime.numpy_ref")
+    return {"_checks.py": (folder / "_checks.py").read_text(encoding="utf-8")}
+
+
+def _imports(lines: list[str]) -> list[str]:
+    """The checks that a module calls."""
+    return sorted({"to_step", *(CHECKS & names_in(lines))})
 
 
 def _init(param: str, asked: list[str], hypers: list[str], keeps: bool, late: bool) -> list[str]:
@@ -121,13 +133,14 @@ def _init(param: str, asked: list[str], hypers: list[str], keeps: bool, late: bo
 
 
 def _floats(program: Program, used: set[str]) -> list[str]:
-    """Lines that make Python floats of the hyperparameters in use: NumPy's own scalars would widen float32 arrays."""
+    """Lines that check the hyperparameters in use and make Python floats of them."""
     lines = []
     for d in program.rule.declarations:
         if d.is_tuple and used & set(d.names):
-            lines.append(f"{', '.join(d.names)} = map(float, {d.name})")
+            given = ", ".join([quote(d.name), d.name, str(len(d.names)), *bounds(d)])
+            lines.append(f"{', '.join(d.names)}{',' * (len(d.names) == 1)} = numbers({given})")
         elif not d.is_tuple and d.name in used and d.kind is Kind.REAL:
-            lines.append(f"{d.name} = float({d.name})")
+            lines.append(f"{d.name} = number({', '.join([quote(d.name), d.name, *bounds(d)])})")
     return lines
 
 
@@ -169,6 +182,7 @@ def _loop(
     call = f"_start({', '.join([param, *(start or [])])})"
     given = ["kept = dict(state[i])" if start is None else f"kept = {call}"] if k == 0 or "first" in read else []
     given += ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
+    given += [f"check_state(i, state[i], kept, {tuple_of(_keys(program))})"] if k == 0 else []
     given += ["kept = new_state[i]"] if k else ["kept |= state[i]"] if start is not None else []
     given += ["t = steps[i]"] if "t" in read else []
     given += [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
@@ -180,6 +194,11 @@ def _loop(
         "parts": [name for name, _ in combined],
         "combined": [f"{name} = {COMBINE[op].format(name)}" for name, op in combined],
     }
+
+
+def _keys(program: Program) -> list[str]:
+    """The keys of all states of any variant."""
+    return list(dict.fromkeys(state.key for step in program.steps for state in step.of_role(Role.STATE)))
 
 
 def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> Iterator[Item]:

@@ -67,7 +67,7 @@ def emit(program: Program) -> str:
     updates = [_update(program, phases, k, count) for k in range(count)]
     combine = [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)]
     spec = update_rule(program, count, combine)
-    requires = requirements(rule)
+    requires = [*requirements(rule), 'return ""'] if rule.requires else []
     fused = is_elementwise(program)
     code = [*states, *host, *spec, *(line for update in updates for line in update["lines"])]
     return render_python(

@@ -62,7 +62,7 @@ def prepared(rule: UpdateRule, fallback: Mapping[str, Any], groups: list[Group],
     saved = match_names(groups, loaded["param_groups"])
     states = dict(loaded["state"])
     for number, (group, old) in enumerate(zip(groups, saved, strict=False)):
-        hypers = read(rule.hypers, {**fallback, **old}, keep_tensors=True)
+        hypers = read(rule.hypers, {**fallback, **old}, keep_tensors=False)
         for position, (param, at) in enumerate(zip(group["params"], old["params"], strict=False)):
             state = {key: value for key, value in states.get(at, {}).items() if value is not None}
             kinds = _kinds(rule, hypers, param)

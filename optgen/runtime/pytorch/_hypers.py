@@ -76,16 +76,19 @@ def _one_element(name: str, value: Any) -> None:
         raise ValueError(f"Tensor {name} must be 1-element")
 
 
-def read(hypers: Sequence[Hyper], group: Mapping[str, Any], keep_tensors: bool) -> dict[str, Any]:
-    """The value of each symbol, checked. Tensors become numbers or, where they must be kept, 0-d tensors, unchecked.
+def read(
+    hypers: Sequence[Hyper], group: Mapping[str, Any], keep_tensors: bool, unread: bool = False
+) -> dict[str, Any]:
+    """The value of each symbol, checked. Tensors become numbers or, where they must be kept, 0-d tensors.
 
+    unread: no tensor may be read, so none is checked.
     Raises ValueError as `Hyper.check` does: a scheduler may have written anything into the group.
     """
     values: dict[str, Any] = {}
     for hyper in hypers:
         given = group[hyper.name]
         parts = given if hyper.names else (given,)
-        if not (keep_tensors and any(isinstance(part, Tensor) for part in parts)):
+        if not (unread and any(isinstance(part, Tensor) for part in parts)):
             hyper.check(given)
         for symbol, part in hyper.symbols(given):
             if isinstance(part, Tensor):

@@ -213,7 +213,8 @@ class RuleOptimizer(Optimizer):
 
     def _hypers(self, group: Group) -> dict[str, Any]:
         """The hyperparameters of a group by symbol. Raises ValueError for what a scheduler may have put there."""
-        hypers = read(self.rule.hypers, group, keep_tensors=bool(group.get("differentiable")) or unread(group))
+        blind = unread(group)
+        hypers = read(self.rule.hypers, group, blind or bool(group.get("differentiable")), blind)
         message = self.rule.requires(**answer(self.rule.requires, hypers)) if self.rule.requires else ""
         if message:
             raise ValueError(message)

@@ -1,0 +1,110 @@
+"""Checks: what a step over arrays cannot take is refused by name, before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+_WORDS = {"lr": "learning rate: {}", "eps": "epsilon value: {}"}
+
+
+def number(name: str, value: Any, **bounds: float) -> float:
+    """A hyperparameter as a Python float: NumPy's own scalars would widen float32 arrays.
+
+    bounds: at_least, above, at_most, below. Raises ValueError for no number, NaN and what lies outside them.
+    """
+    if not _admits(value, **bounds):
+        raise ValueError("Invalid " + _WORDS.get(name, name + " value: {}").format(value))
+    return float(value)
+
+
+def numbers(name: str, values: Any, count: int, **bounds: float) -> list[float]:
+    """The elements of a hyperparameter that is a tuple, as `number` gives them."""
+    if isinstance(values, str) or np.shape(values) != (count,):
+        raise ValueError(f"Invalid {name} value: {values} (it has {count} elements)")
+    for index, value in enumerate(values):
+        if not _admits(value, **bounds):
+            raise ValueError(f"Invalid {name.removesuffix('s')} parameter at index {index}: {value}")
+    return [float(value) for value in values]
+
+
+def counts(t: Any, params: Sequence[Array]) -> list[int]:
+    """The number of the step for each parameter. Raises ValueError for what is no count from 1 on."""
+    steps = [t] * len(params) if np.ndim(t) == 0 else list(t)
+    if len(steps) != len(params) or not all(isinstance(n, Integral) and int(n) >= 1 for n in steps):
+        raise ValueError(f"Invalid t: {t} (1 for the first step, one count for all parameters or one for each)")
+    return [int(n) for n in steps]
+
+
+def to_step(
+    params: Sequence[Array], grads: Sequence[Array | None], state: Sequence[Mapping[str, Any]], out: bool
+) -> list[int]:
+    """The positions of parameters that have a gradient and elements. Raises ValueError for what cannot be stepped."""
+    if not len(params) == len(grads) == len(state):
+        raise ValueError(f"there are {len(params)} parameters, {len(grads)} gradients and {len(state)} states")
+    work = [i for i, g in enumerate(grads) if g is not None]
+    for i in work:
+        param, grad = params[i], grads[i]
+        if not isinstance(param, (np.ndarray, np.generic)) or param.dtype not in (np.float32, np.float64):
+            raise ValueError(f"parameter {i} is {_told(param)}, but must be an array of float32 or float64")
+        if not isinstance(grad, (np.ndarray, np.generic)) or grad.dtype.kind not in "fiu":
+            raise ValueError(f"the gradient of parameter {i} is {_told(grad)}, but must be an array of real numbers")
+        if grad.shape != param.shape:
+            raise ValueError(f"parameter {i} has shape {param.shape}, its gradient {grad.shape}")
+        if out and not (isinstance(param, np.ndarray) and param.flags.writeable):
+            raise ValueError(f"parameter {i} cannot be written")
+        if out and _overlaps(param):
+            raise ValueError(f"the elements of parameter {i} share memory, as those of a broadcast array do")
+    return [i for i in work if params[i].size]
+
+
+def check_state(i: int, given: Mapping[str, Any], wanted: Mapping[str, Any], keys: Collection[str]) -> None:
+    """Raises ValueError for a state that the rule has not, and for one of another kind or shape than it starts with."""
+    extra = [key for key in given if key not in keys]
+    if extra:
+        raise ValueError(f"the state of parameter {i}: extra {extra}")
+    for key, value in given.items():
+        shape = np.shape(wanted[key]) if key in wanted else np.shape(value)
+        if np.shape(value) != shape or np.asarray(value).dtype.kind not in "fiu":
+            raise ValueError(f"the state {key!r} of parameter {i} is {_told(value)}, but must have shape {shape}")
+
+
+def _admits(
+    value: Any,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+) -> bool:
+    if not isinstance(value, Real) and not (isinstance(value, np.ndarray) and value.ndim == 0):
+        return False
+    number = float(value)
+    return (
+        number == number
+        and (at_least is None or number >= at_least)
+        and (above is None or number > above)
+        and (at_most is None or number <= at_most)
+        and (below is None or number < below)
+    )
+
+
+def _told(x: Any) -> str:
+    if isinstance(x, (np.ndarray, np.generic)):
+        return f"{x.dtype} of shape {x.shape}"
+    return f"a {type(x).__name__}"
+
+
+def _overlaps(x: Array) -> bool:
+    """Whether two elements may lie at one address."""
+    reach = x.itemsize
+    for stride, size in sorted(zip(map(abs, x.strides), x.shape, strict=True)):
+        if size > 1:
+            if stride < reach:
+                return x.size > 0
+            reach += stride * (size - 1)
+    return False

@@ -1,0 +1,38 @@
+"""The table of faults for the fused classes, whose kernels the interpreter runs: exact or refused, none silently wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from every_class import fuses
+from faults import CLASSES, EXACT, TORCH_ROWS, Torch
+from test_faults import REFUSED
+
+FEW = ("AdamW", "SGD", "NAdam")  # rows that the kernel has no part in need no more
+
+
+@pytest.mark.parametrize("row", TORCH_ROWS)
+def test_a_fused_step_is_exact_or_refused(row: str) -> None:
+    inside = row in (
+        "parameter and gradient of any strides",
+        "gradient of another dtype",
+        "NaN or Inf gradient",
+        "half precision, tiny gradients",
+        "0-d and zero-element tensors",
+    )
+    for cls in CLASSES:
+        if inside or cls.__name__ in FEW:
+            assert fuses(cls)
+            assert TORCH_ROWS[row](Torch(cls, fused=True)) == _wanted(row, cls)
+
+
+def _wanted(row: str, cls: Any) -> str:
+    if row == "sparse gradient":
+        return EXACT if cls.rule.sparse else "RuntimeError"
+    return "UserWarning, as torch" if row == "duplicate parameter" else REFUSED.get(row, EXACT)
