@@ -50,15 +50,16 @@ def flags_text(program: Program) -> str:
     return f"{{{', '.join(entries)}}}"
 
 
-def stem(name: str) -> str:
-    """The quantity that a past value is of."""
-    return name.removesuffix("_prev")
+def stream(program: Program, name: str) -> str:
+    """What a value in memory is called: its past and new value share a place, but not the gradient and its past."""
+    stem = name.removesuffix("_prev")
+    return name if stem == str(program.rule.grad.label) else stem
 
 
 def streams(program: Program) -> dict[str, Var]:
     """What lies in memory, by the quantity's name: the parameter, the gradient, the states of any variant."""
     found = {
-        stem(v.name): v
+        stream(program, v.name): v
         for step in program.steps
         for v in step.of_role(Role.PARAM, Role.GRAD, Role.STATE)
         if v.place is Place.DEVICE

@@ -38,9 +38,9 @@ def _float64_by_default() -> Iterator[None]:
 
 
 def flags(info: OptimizerInfo, kwargs: Kwargs) -> list[Kwargs]:
-    """The flags that a step can have in both libraries on this machine."""
+    """The flags that a step can have in both libraries on this machine; fused once, since each variant is compiled."""
     foreach = [] if isinstance(kwargs.get("lr"), Tensor) else [{"foreach": True}]
-    fused = [{"fused": True}] if "cpu" in info.supports_fused_on and fuses(info.optim_cls) else []
+    fused = [{"fused": True}] if not kwargs and "cpu" in info.supports_fused_on and fuses(info.optim_cls) else []
     return [{}, *foreach, *fused]
 
 

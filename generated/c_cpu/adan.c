@@ -20,16 +20,17 @@
 #include "_walk.h"
 
 /* Elements start to start + count of one tensor. The command line defines the types and the variant:
- * -Dreal=float -Dtheta_type=fp32 -Dgrad_type=fp32 -Dg_type=fp32 -Dm_type=fp32 -Dd_type=fp32 -Dn_type=fp32 -DNO_PROX=0
+ * -Dreal=float -Dtheta_type=fp32 -Dgrad_type=fp32 -Dm_type=fp32 -Dd_type=fp32 -Dn_type=fp32 -Dg_prev_type=fp32
+ * -DNO_PROX=0
  */
 static void span(
     const struct tensor *tensor, const grad_type *grad, const double *row, real factor, int64_t start, int64_t count)
 {
     theta_type *theta_at = (theta_type *)tensor->at[0] + start;
-    g_type *g_at = (g_type *)tensor->at[1] + start;
-    m_type *m_at = (m_type *)tensor->at[2] + start;
-    d_type *d_at = (d_type *)tensor->at[3] + start;
-    n_type *n_at = (n_type *)tensor->at[4] + start;
+    m_type *m_at = (m_type *)tensor->at[1] + start;
+    d_type *d_at = (d_type *)tensor->at[2] + start;
+    n_type *n_at = (n_type *)tensor->at[3] + start;
+    g_prev_type *g_prev_at = (g_prev_type *)tensor->at[4] + start;
     const real beta1 = (real)row[0];
     const real beta2 = (real)row[1];
     const real beta3 = (real)row[2];
@@ -52,7 +53,7 @@ static void span(
         real m_prev = load(m_type, m_at + i);
         real d_prev = load(d_type, d_at + i);
         real n_prev = load(n_type, n_at + i);
-        real g_prev = load(g_type, g_at + i);
+        real g_prev = load(g_prev_type, g_prev_at + i);
         // change[t] = g[t] - g[t - 1]
         real change = g - g_prev;
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
@@ -77,7 +78,7 @@ static void span(
         store(m_type, m_at + i, m);
         store(d_type, d_at + i, d);
         store(n_type, n_at + i, n);
-        store(g_type, g_at + i, g);
+        store(g_prev_type, g_prev_at + i, g);
     }
 }
 

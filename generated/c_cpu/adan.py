@@ -22,7 +22,7 @@ from pathlib import Path
 from ._runtime import Launcher
 
 # The states that the step keeps, by their keys in a checkpoint, and the scalars that it reads.
-STATES: tuple[str, ...] = ("previous_grad", "exp_avg", "exp_avg_diff", "exp_avg_sq")
+STATES: tuple[str, ...] = ("exp_avg", "exp_avg_diff", "exp_avg_sq", "previous_grad")
 SCALARS = (
     "beta1",
     "beta2",
@@ -46,5 +46,5 @@ def flags(*, no_prox: bool) -> dict[str, bool]:
 
 def launcher() -> Launcher:
     """A launcher for a set of tensors that step together."""
-    types = ("theta_type", "g_type", "m_type", "d_type", "n_type")
+    types = ("theta_type", "m_type", "d_type", "n_type", "g_prev_type")
     return Launcher(__name__, Path(__file__).with_suffix(".c"), types, SCALARS)

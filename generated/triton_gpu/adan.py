@@ -24,7 +24,7 @@ from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of
 from ._runtime import Launcher
 
 # A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
-STATES: tuple[str, ...] = ("previous_grad", "exp_avg", "exp_avg_diff", "exp_avg_sq")
+STATES: tuple[str, ...] = ("exp_avg", "exp_avg_diff", "exp_avg_sq", "previous_grad")
 SCALARS = (
     "beta1",
     "beta2",
@@ -52,6 +52,7 @@ def _step(
     m_type: tl.constexpr,
     d_type: tl.constexpr,
     n_type: tl.constexpr,
+    g_prev_type: tl.constexpr,
     no_prox: tl.constexpr,
     MAXIMIZE: tl.constexpr,
     STRICT: tl.constexpr,
@@ -69,7 +70,8 @@ def _step(
     m_at = stream(record, 2, m_type, start)
     d_at = stream(record, 3, d_type, start)
     n_at = stream(record, 4, n_type, start)
-    left = tl.minimum(tl.load(record + 5) - start, chunk).to(tl.int32)
+    g_prev_at = stream(record, 5, g_prev_type, start)
+    left = tl.minimum(tl.load(record + 6) - start, chunk).to(tl.int32)
     beta1 = tl.load(row + 0)
     beta2 = tl.load(row + 1)
     beta3 = tl.load(row + 2)
@@ -92,7 +94,7 @@ def _step(
             m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
             d_prev = load(d_at, at, left, tail, BLOCK, VEC, COMPUTE)
             n_prev = load(n_at, at, left, tail, BLOCK, VEC, COMPUTE)
-            g_prev = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g_prev = load(g_prev_at, at, left, tail, BLOCK, VEC, COMPUTE)
             # change[t] = g[t] - g[t - 1]
             change = g - g_prev
             # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
@@ -116,7 +118,7 @@ def _step(
             store(m_at, m, at, left, tail, BLOCK, VEC)
             store(d_at, d, at, left, tail, BLOCK, VEC)
             store(n_at, n, at, left, tail, BLOCK, VEC)
-            store(g_at, g, at, left, tail, BLOCK, VEC)
+            store(g_prev_at, g, at, left, tail, BLOCK, VEC)
 
 
 def flags(*, no_prox: bool) -> dict[str, bool]:

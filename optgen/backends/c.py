@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from optgen.dsl.rule import Rule, Schedule
-from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stem, streams, tuple_text
+from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stream, streams, tuple_text
 from optgen.ir import Map, Role, Step, Var, reads
 from optgen.languages import C
 from optgen.listing import WIDTH, header, quoted, variant_of
@@ -43,7 +43,7 @@ def emit(program: Program) -> dict[str, str]:
             stored=len(stored),
             scalars=len(read),
             macros=_macros([*stored], flags),
-            prologue=_woven(program, lambda s: _prologue(s, stored, read)),
+            prologue=_woven(program, lambda s: _prologue(program, s, stored, read)),
             body=_woven(program, lambda s: _body(program, s)),
         ),
         "py": render_python(
@@ -97,10 +97,10 @@ def _wrapped(line: str) -> list[str]:
     return [*lines[:-1], lines[-1].removesuffix(glue)] if glue else lines
 
 
-def _prologue(step: Step, stored: Mapping[str, Var], read: Sequence[Var]) -> Iterator[Item]:
+def _prologue(program: Program, step: Step, stored: Mapping[str, Var], read: Sequence[Var]) -> Iterator[Item]:
     """Where the streams of one variant start, and its scalars in the compute dtype."""
     (part,) = phase(step, everywhere=True)
-    used = {stem(name) for name in [*part.loads, *(write.into for write in part.stores)]}
+    used = {stream(program, name) for name in [*part.loads, *(write.into for write in part.stores)]}
     for k, name in enumerate(stored):
         if name in used:
             yield (f"{name}_type *{name}_at = ({name}_type *)tensor->at[{k}] + start;",)
@@ -115,8 +115,8 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
     """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
     (part,) = phase(step, everywhere=True)
     for name in part.loads:
-        is_grad = step.var(name).role is Role.GRAD
-        at = "factor * load(grad_type, grad + i)" if is_grad else f"load({stem(name)}_type, {stem(name)}_at + i)"
+        is_grad, stem = step.var(name).role is Role.GRAD, stream(program, name)
+        at = "factor * load(grad_type, grad + i)" if is_grad else f"load({stem}_type, {stem}_at + i)"
         yield (f"real {name} = {at};",)
     for statement in quoted(program, part.body, comment="//"):
         match statement:
@@ -125,7 +125,8 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
             case tuple():
                 yield statement
     for write in part.stores:
-        yield (f"store({stem(write.into)}_type, {stem(write.into)}_at + i, {write.value});",)
+        stem = stream(program, write.into)
+        yield (f"store({stem}_type, {stem}_at + i, {write.value});",)
 
 
 def _type(step: Step, name: str) -> str:

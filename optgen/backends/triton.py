@@ -7,7 +7,7 @@ from pathlib import Path
 
 from optgen.codecs import plain
 from optgen.dsl.rule import Schedule
-from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stem, streams, tuple_text
+from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stream, streams, tuple_text
 from optgen.ir import Map, Role, Step
 from optgen.languages import TRITON
 from optgen.listing import header, names_in, quoted, woven
@@ -81,7 +81,7 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
     """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
     (part,) = phase(step, everywhere=True)
     for name in part.loads:
-        yield (f"{name} = {plain.triton_load(stem(name))}",)
+        yield (f"{name} = {plain.triton_load(stream(program, name))}",)
         if step.var(name).role is Role.GRAD:
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
     for statement in quoted(program, part.body):
@@ -91,4 +91,4 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
             case tuple():
                 yield statement
     for write in part.stores:
-        yield (plain.triton_store(stem(write.into), write.value),)
+        yield (plain.triton_store(stream(program, write.into), write.value),)

@@ -64,5 +64,5 @@ static inline void store_fp16(fp16 *at, real x)
 
 static inline real maximum(real x, real y) { return x > y || x != x ? x : y; } /* a NaN in either is kept */
 static inline real minimum(real x, real y) { return x < y || x != x ? x : y; }
-static inline real sign(real x) { return x > 0 ? 1 : x < 0 ? -1 : x + 0; } /* -0 + 0 is 0, and a NaN is kept */
+static inline real sign(real x) { return (x > 0) - (x < 0); } /* 0 of a NaN, as torch.sign */
 static inline real power(real x, real y) { return pow(x, y); }

@@ -119,8 +119,8 @@ def minimum(x: tl.tensor, y: tl.tensor) -> tl.tensor:
 
 @triton.jit
 def sign(x: tl.tensor) -> tl.tensor:
-    """-1, 0 or 1; a NaN is kept."""
-    return tl.where(x > 0, 1.0, tl.where(x < 0, -1.0, x))
+    """-1, 0 or 1; 0 of a NaN, as torch.sign."""
+    return tl.where(x > 0, 1.0, tl.where(x < 0, -1.0, 0.0))
 
 
 @triton.jit
