@@ -49,6 +49,7 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 DEEPEST = 5
 
 theta, g, h, *QUANTITIES = tensors("theta g h m v u w")
+m = QUANTITIES[0]
 lr = hyper("lr", 0.05, at_least=0)
 beta, gamma = hyper("betas", (0.9, 0.75), at_least=0, below=1, names="beta gamma")
 decay = hyper("decay", 0, at_least=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module, invalidate_caches
 from pathlib import Path
@@ -18,18 +19,19 @@ FOLDERS = {"numpy": "numpy_ref", "torch": "pytorch"}
 class Workshop:
     """Builds each rule under a name of its own into one package."""
 
-    def __init__(self, folder: Path, fused: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self.out = folder / f"built_{id(self):x}"
         self.numbers = itertools.count(1)
-        self.fused = fused
         sys.path.insert(0, str(folder))
 
-    def build(self, rule: Rule) -> dict[str, ModuleType]:
-        """The modules of the rule: numpy and torch; with `fused`, the torch module finds its kernels."""
+    def build(self, rule: Rule, backends: Sequence[str]) -> dict[str, ModuleType]:
+        """The modules of the rule for NumPy and PyTorch; the other backends are reached through the latter."""
         named = replace(rule, name=f"Drawn{next(self.numbers)}")
-        files = build([named], ["numpy", "torch", *(["triton"] if self.fused else [])]).files
-        new = [name for name in files if "_" not in Path(name).name or not (self.out / name).exists()]
-        write({name: files[name] for name in new}, self.out)
+        files = build([named], backends).files
+        write({name: text for name, text in files.items() if self._is_new(name)}, self.out)
         invalidate_caches()
         stem = named.name.lower()
-        return {name: import_module(f"{self.out.name}.{folder}.{stem}") for name, folder in FOLDERS.items()}
+        return {name: import_module(f"{self.out.name}.{part}.{stem}") for name, part in FOLDERS.items()}
+
+    def _is_new(self, name: str) -> bool:
+        return "_" not in Path(name).name or not (self.out / name).exists()

@@ -125,7 +125,7 @@ def _run_loops(rule: UpdateRule, stepped: list[Stepped]) -> None:
 def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor]) -> None:
     update = one.rule.updates[loop]
     keep = torch.is_grad_enabled()
-    names = asked(update)
+    names = asked(update)[2:]  # after the parameter and the gradient, whose name may be that of a state
     values = {**one.scalars, **common, **one.new}
     given = {name: _scalar(values[name], one) for name in names if name in values}
     for key, state in one.states.items():

@@ -273,7 +273,7 @@ def _returns(step: Step, phases: tuple[Phase, ...], k: int) -> list[tuple[str, s
         return []
     made = [(f'"{step.var(w.into).key or "param"}"', w.value) for w in phases[k].stores]
     made += [(f'"{s.target}"', s.target) for s in phases[k].body if _is_shared(s)]
-    later = {name for part in phases[k + 1 :] for name in part.loads}
+    later = {name for part in phases[k + 1 :] for name in part.loads if step.var(name).role is not Role.GRAD}
     return made + [(f'"{w.value}"', w.value) for w in phases[k].stores if w.value in later]
 
 

@@ -215,12 +215,15 @@ class Machine:
         return replace(a, value=np.asarray(abs(a.value)), nonnegative=np.ones(np.shape(a.value), bool))
 
     def larger(self, a: Bounded, b: Bounded) -> Bounded:
-        """The larger of two, which is exact: as uncertain as the one that certainly wins, else as the worse of both."""
+        """The larger of two, which is exact: as uncertain as the one that certainly wins, else as the worse of both.
+
+        A NaN in either is kept.
+        """
         a, b = self._meet(a, b)
         wins = _compare(a.value - a.error > b.value + b.error)
         loses = _compare(b.value - b.error > a.value + a.error)
         error = np.where(wins, a.error, np.where(loses, b.error, np.maximum(a.error, b.error)))
-        value = np.where(_compare(a.value >= b.value), a.value, b.value)
+        value = np.where(_compare(a.value >= b.value) | is_nan(a.value), a.value, b.value)
         return _joined(a, b, value, error, a.nonnegative | b.nonnegative)
 
     def smaller(self, a: Bounded, b: Bounded) -> Bounded:
@@ -262,6 +265,11 @@ class Machine:
 def magnitude(value: Array) -> Any:
     """|value| as float64."""
     return np.abs(value).astype(np.float64) if np.ndim(value) else np.asarray(float(abs(value)))
+
+
+def is_nan(value: Array) -> Any:
+    """Where the value is no number."""
+    return _compare(value != value)
 
 
 def _compare(outcome: Any) -> Any:

@@ -30,11 +30,7 @@ class Reals:
 
 
 def _float_array(x: Any) -> Any:
-    return np.asarray(x).astype(np.float64) if not _is_multi(x) else np.frompyfunc(float, 1, 1)(x)
-
-
-def _is_multi(x: Any) -> bool:
-    return bool(np.asarray(x).dtype == object)
+    return np.asarray(x).astype(np.float64)
 
 
 def _quietly(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,7 +42,7 @@ def _quietly(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _elementwise(function: Callable[..., Any], count: int = 1) -> Callable[..., Any]:
-    applied = np.frompyfunc(function, count, 1)
+    applied = _quietly(np.frompyfunc(function, count, 1))  # mpmath's own float operations raise flags for a NaN
     return lambda *args: np.asarray(applied(*args), dtype=object)
 
 
@@ -72,7 +68,7 @@ FLOAT = Reals(
                "sign": np.sign, "floor": np.floor},
 )
 MULTI = Reals(
-    array=lambda x: np.asarray(np.frompyfunc(_mp.mpf, 1, 1)(np.asarray(x)), dtype=object),
+    array=_elementwise(_mp.mpf),
     divide=_elementwise(_divide, 2), power=_elementwise(_power, 2), pi=+_mp.pi,
     functions={"sqrt": _elementwise(lambda x: _mp.sqrt(x) if x >= 0 else _mp.nan), "exp": _elementwise(_mp.exp),
                "log": _elementwise(_multi_log), "sin": _elementwise(_mp.sin), "cos": _elementwise(_mp.cos),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from optgen.bounds.bounded import Bounded, Machine, magnitude
+from optgen.bounds.bounded import Bounded, Machine, is_nan, magnitude
 
 Axes = tuple[int, ...] | None
 
@@ -38,7 +38,8 @@ def total_of(machine: Machine, parts: list[Bounded]) -> Bounded:
 def largest(machine: Machine, a: Bounded, axes: Axes) -> Bounded:
     """The largest over axes, which is exact: as uncertain as the worst operand."""
     keep = axes is not None
-    value = np.asarray(np.max(a.value, axis=axes, keepdims=keep))
+    lost = np.any(is_nan(a.value), axis=axes, keepdims=keep)  # of mpmath's numbers NumPy would not keep a NaN
+    value = np.where(lost, np.nan, np.asarray(np.max(a.value, axis=axes, keepdims=keep)))
     error = np.max(_spread(a.error, a), axis=axes, keepdims=keep)
     nonnegative = np.any(_spread(a.nonnegative, a), axis=axes, keepdims=keep)
     return Bounded(value, error, np.zeros(value.shape, bool), nonnegative)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from sympy import IndexedBase, Symbol
 
 from optgen.bounds import EXACT, FLOAT, MULTI, Bounded, Machine
 from optgen.dsl.rule import Eq, Rule, Schedule
-from optgen.dsl.symbols import Hyper, Kind, first, t
+from optgen.dsl.symbols import Declaration, Hyper, Kind, first, t
 from optgen.errors import OptgenError
-from optgen.oracle.tensor import NOW, PAST, Tensor, extents
+from optgen.oracle.reading import NOW, PAST, RECENT, extents
+from optgen.oracle.tensor import Tensor
 
 __all__ = ["as_rule", "decide", "enclose", "factor", "rule_for", "states_in_force", "step", "symbols"]
 
@@ -102,7 +104,7 @@ def symbols(rule: Rule, hypers: Mapping[str, Any]) -> dict[Symbol, Any]:
 
     Raises OptgenError for a name that the rule does not declare.
     """
-    declared = {d.name: d for d in rule.declarations}
+    declared, standing = _declared(tuple(rule.expressions()))
     strangers = sorted(set(hypers) - set(declared))
     if strangers and not rule.otherwise:
         raise OptgenError(f"rule {rule.name!r} has no hyperparameter {', '.join(strangers)}")
@@ -111,11 +113,15 @@ def symbols(rule: Rule, hypers: Mapping[str, Any]) -> dict[Symbol, Any]:
         value = hypers.get(declaration.name, declaration.default)
         elements = value if declaration.is_tuple else [value]
         given.update(zip(declaration.names, elements, strict=True))
-    return {symbol: given[symbol.name] for symbol in sorted(_hypers(rule), key=lambda s: s.declaration.order)}
+    return {symbol: given[symbol.name] for symbol in standing}
 
 
-def _hypers(rule: Rule) -> set[Hyper]:
-    return {atom for expression in rule.expressions() for atom in expression.atoms(Hyper)}
+@lru_cache(RECENT)
+def _declared(expressions: tuple[Any, ...]) -> tuple[dict[str, Declaration], list[Hyper]]:
+    """The declarations of hyperparameters by name, and the symbols that stand for them, in the order of declaration."""
+    found = {atom for expression in expressions for atom in expression.atoms(Hyper)}
+    standing = sorted(found, key=lambda s: s.declaration.order)
+    return {s.declaration.name: s.declaration for s in standing}, standing
 
 
 def _values(given: Mapping[Symbol, Any], machine: Machine) -> dict[Symbol, bool | Bounded]:

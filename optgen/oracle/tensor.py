@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import sympy
 from sympy import Add, And, Indexed, IndexedBase, Mul, Not, Or, Pow, Symbol
 from sympy.core.relational import Equality, Relational, Unequality
@@ -21,11 +20,10 @@ from optgen.bounds import branches as br
 from optgen.bounds import reductions as red
 from optgen.dsl.functions import REDUCTIONS, Max, Min, amax, matmul, mean, norm, rms, transpose
 from optgen.dsl.rule import Rule
-from optgen.dsl.symbols import cols, elems, first, model, numel, rows, t
+from optgen.dsl.symbols import cols, elems, first, model, rows
 from optgen.errors import OptgenError
+from optgen.oracle.reading import NOW, PAST, Key, by_key, key_of, outputs, spine
 
-Key = tuple[Any, int | str]  # a quantity and its index: "t", "t - 1" or a whole number
-NOW, PAST = "t", "t - 1"
 AXES: Mapping[Any, tuple[int, ...] | None] = {elems: None, rows: (-2,), cols: (-1,)}
 ORDER = {sympy.Le: operator.le, sympy.Lt: operator.lt, sympy.Ge: operator.ge, sympy.Gt: operator.gt,
          Equality: operator.eq, Unequality: operator.ne}
@@ -34,7 +32,7 @@ ORDER = {sympy.Le: operator.le, sympy.Lt: operator.lt, sympy.Ge: operator.ge, sy
 @dataclass(slots=True)
 class Tensor:
     """static: hyperparameters and extents. known: t, first and the quantities read so far. together: all that step now.
-    common: values that those share.
+    common: values that those share. reached: what the parameter's update reads, once that is known.
     """
 
     rule: Rule
@@ -43,6 +41,7 @@ class Tensor:
     known: dict[Any, Any] = field(default_factory=dict)
     together: list[Tensor] = field(default_factory=list)
     common: dict[Any, Bounded] = field(default_factory=dict)
+    reached: dict[Key, None] = field(default_factory=dict)
 
     # what is in force
 
@@ -63,8 +62,10 @@ class Tensor:
             device |= {q for q, expr in equations if {key[0] for key in self._reads(expr)} & device}
         return frozenset(q for q, _ in equations if q not in device)
 
-    def _reached(self) -> dict[Key, None]:
-        found: dict[Key, None] = {}
+    def _reached(self) -> Mapping[Key, None]:
+        found = self.reached
+        if found:
+            return found
         waiting: list[Key] = [(self.rule.param, NOW), *((output, NOW) for output in outputs(self.rule))]
         while waiting:
             key = waiting.pop(0)
@@ -89,10 +90,10 @@ class Tensor:
                 yield from self._reads(arg)
 
     def _equation(self, key: Key) -> Any:
-        for equation in self.rule.equations:
-            if key_of(equation.lhs) == key:
-                return equation.rhs
-        raise OptgenError(f"{key[0]}[{key[1]}] is read, but no equation of rule {self.rule.name!r} computes it")
+        found = by_key(self.rule).get(key)
+        if found is None:
+            raise OptgenError(f"{key[0]}[{key[1]}] is read, but no equation of rule {self.rule.name!r} computes it")
+        return found
 
     def _branches(self, piecewise: Any) -> Iterator[tuple[Any, Any]]:
         for value, condition in piecewise.args:
@@ -178,7 +179,7 @@ class Tensor:
         raise OptgenError(f"the oracle does not know {expr}")
 
     def _sum(self, expr: Any) -> Bounded:
-        terms = [self.evaluate(term) for term in _spine(expr, Add)]
+        terms = [self.evaluate(term) for term in spine(expr, Add)]
         made = terms[0]
         for term in terms[1:]:
             made = self.machine.add(made, term)
@@ -187,7 +188,7 @@ class Tensor:
     def _product(self, expr: Any) -> Bounded:
         made: Bounded | None = None
         negative = False
-        for factor in _spine(expr, Mul):
+        for factor in spine(expr, Mul):
             if factor == -1:
                 negative = not negative
             elif made is None:
@@ -250,40 +251,3 @@ class Tensor:
         if isinstance(expr, (mean, rms)):
             made = self.machine.divide(made, self.machine.constant(count))
         return self.machine.sqrt(made) if isinstance(expr, (norm, rms)) else made
-
-
-def key_of(quantity: Any) -> Key:
-    """The quantity and its index. Raises OptgenError for an index other than t, t - 1 or a whole number."""
-    index = quantity.indices[0]
-    if index == t:
-        return quantity.base, NOW
-    if index.is_Integer:
-        return quantity.base, int(index)
-    if isinstance(index, Add) and set(index.args) == {t, sympy.Integer(-1)}:
-        return quantity.base, PAST
-    raise OptgenError(f"{quantity} has an index other than t, t - 1 or a whole number")
-
-
-def extents(shape: tuple[int, ...]) -> dict[Any, int]:
-    """rows, cols and numel of a shape; 1 where it has no such axis."""
-    return {rows: shape[-2] if len(shape) > 1 else 1, cols: shape[-1] if shape else 1, numel: int(np.prod(shape))}
-
-
-def _spine(expr: Any, kind: type) -> list[Any]:
-    """The terms or factors from left to right: those of a leading one of the same kind are not in parentheses."""
-    head, *rest = expr.args
-    return [*(_spine(head, kind) if isinstance(head, kind) else [head]), *rest]
-
-
-def outputs(rule: Rule) -> list[Any]:
-    """States that the parameter's update reads under no condition, such as an average of it: kept for whoever looks."""
-    reads = {key_of(eq.lhs): {key_of(node) for node in eq.rhs.atoms(Indexed)} for eq in rule.equations}
-    needed: set[Key] = set()
-    waiting: list[Key] = [(rule.param, NOW)]
-    while waiting:
-        quantity, index = waiting.pop()
-        if (quantity, index) not in needed:
-            needed.add((quantity, index))
-            waiting += [(quantity, NOW)] if index == PAST else reads.get((quantity, index), ())
-    pasts = {quantity for keys in reads.values() for quantity, index in keys if index == PAST}
-    return [q for q, index in reads if index == NOW and q in pasts and (q, NOW) not in needed]

@@ -19,6 +19,7 @@ import torch
 from optgen.errors import OptgenError
 from optgen.verify.report import Row, Verdict
 
+KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32, "fp64": torch.float64}
 Progress = Callable[[int, int, str], None]
 
 
@@ -55,21 +56,27 @@ def read_row(written: dict[str, Any]) -> Row:
 
 @contextmanager
 def rounded_as_on_a_gpu() -> Iterator[None]:
-    """Within this context the interpreter rounds to bfloat16 to nearest even; by itself it truncates."""
+    """Within this context the interpreter casts bfloat16 as a GPU does, to nearest even.
+
+    By itself it truncates, and at times takes the bits for an integer.
+    """
     interpreter: Any = import_module("triton.runtime.interpreter")
-    language: Any = import_module("triton.language")
-    own = interpreter._convert_float
+    narrow: Any = import_module("triton.language").bfloat16
+    builder = interpreter.InterpreterBuilder
+    own = builder.cast_impl
 
-    def convert(values: Any, source: Any, target: Any, rounding: Any) -> Any:
-        if (source, target) == (language.float32, language.bfloat16):
-            narrow = torch.from_numpy(np.ascontiguousarray(values)).to(torch.bfloat16)
-            return narrow.view(torch.int16).numpy().view(np.uint16)
-        if (source, target) == (language.bfloat16, language.float32):
-            return values.astype(np.uint32) << 16
-        return own(values, source, target, rounding)
+    def cast_to(self: Any, source: Any, target: Any) -> Any:
+        old, new = source.dtype.scalar, target.scalar
+        if narrow not in (old, new) or old == new:
+            return own(self, source, target)
+        given = torch.from_numpy(np.array(source.data))
+        values = given.view(torch.bfloat16) if old == narrow else given
+        made = values.to(KINDS[new.name])
+        bits = made.view(torch.uint16) if new == narrow else made
+        return interpreter.TensorHandle(bits.numpy(), new)
 
-    interpreter._convert_float = convert
+    builder.cast_impl = cast_to
     try:
         yield
     finally:
-        interpreter._convert_float = own
+        builder.cast_impl = own

@@ -39,18 +39,20 @@ class Tally:
             self.faults.append(f"{what} has shape {got.shape} instead of {np.shape(wanted.value)}")
             return
         value, error, edge = (_as(part, got.shape) for part in (wanted.value, wanted.error, wanted.edge))
+        error = np.where(np.isnan(error), np.inf, error)  # an unknown error is no small one
         reference = magnitude(value) if value.ndim else np.asarray(magnitude(value))
+        known = np.isfinite(error) & np.isfinite(reference)
         with np.errstate(all="ignore"):
             off = magnitude(machine.reals.array(got) - value)
             off = np.where(_same(got, value), 0.0, np.where(np.isnan(off), np.inf, off))
             ratio = np.where(off == 0, 0.0, np.where(np.isinf(error), 0.0, off / error))
             ulps = np.where(off == 0, 0.0, off / form.spacing(reference))
+            widest = (error[known] / form.spacing(reference[known])).max(initial=0.0)
         decided = np.isfinite(error) & ~edge
         if not self.open:
             self.decided, self.elements = self.decided + int(decided.sum()), self.elements + got.size
         if not got.size:
             return
-        widest = (error / form.spacing(reference))[np.isfinite(error) & np.isfinite(reference)].max(initial=0.0)
         self.bound = max(self.bound, float(widest))
         worst = float(ratio.max())
         if worst > 1:
