@@ -295,9 +295,15 @@ def test_a_full_disk_under_the_output_is_told(folder: Path) -> None:
     assert "No space left on device" in done.stderr
 
 
+def _heed_interrupts() -> None:
+    """What a process in the background inherits is to ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_control_c_ends_a_long_command_without_a_traceback(folder: Path) -> None:
     Path("slow.py").write_text("import pathlib, time\npathlib.Path('begun').touch()\ntime.sleep(60)\n" + RULE)
-    running = subprocess.Popen([*OPTGEN, "build", "slow.py"], stderr=subprocess.PIPE, env=ENVIRONMENT, text=True)
+    running = subprocess.Popen(
+        [*OPTGEN, "build", "slow.py"], stderr=subprocess.PIPE, env=ENVIRONMENT, text=True, preexec_fn=_heed_interrupts)
     for _ in range(1200):
         if Path("begun").exists():
             break
