@@ -24,7 +24,7 @@ class Workshop:
         self.numbers = itertools.count(1)
         sys.path.insert(0, str(folder))
 
-    def build(self, rule: Rule, backends: Sequence[str]) -> dict[str, ModuleType]:
+    def build(self, rule: Rule, backends: Sequence[str] = ("numpy", "torch")) -> dict[str, ModuleType]:
         """The modules of the rule for NumPy and PyTorch; the other backends are reached through the latter."""
         named = replace(rule, name=f"Drawn{next(self.numbers)}")
         files = build([named], backends).files
