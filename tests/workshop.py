@@ -13,6 +13,7 @@ from types import ModuleType
 from optgen.build import build, write
 from optgen.dsl import Rule
 
+SHOPS = itertools.count(1)  # a name of its own for each, since Python keeps what it has imported
 FOLDERS = {"numpy": "numpy_ref", "torch": "pytorch"}
 
 
@@ -20,7 +21,7 @@ class Workshop:
     """Builds each rule under a name of its own into one package."""
 
     def __init__(self, folder: Path) -> None:
-        self.out = folder / f"built_{id(self):x}"
+        self.out = folder / f"built_{next(SHOPS)}"
         self.numbers = itertools.count(1)
         sys.path.insert(0, str(folder))
 
