@@ -81,7 +81,7 @@ def tuple_text(keys: Sequence[str]) -> str:
     return f"({quoted},)" if len(keys) == 1 else f"({quoted})"
 
 
-def _names(program: Program) -> set[str]:
+def names(program: Program) -> set[str]:
     """The names that the rule gave, and those that passes made of them."""
     declared = {name for declaration in program.rule.declarations for name in declaration.names}
     return declared | {v.name for step in program.steps for v in step.vars}
@@ -114,7 +114,7 @@ def check_one_pass(program: Program, backend: str, taken: Set[str]) -> None:
             program.rule.loc,
             f"choose another, for example {name}_0",
         )
-        for name in sorted(_names(program) & taken)
+        for name in sorted(names(program) & taken)
     ]
     if problems:
         raise RuleError.several(list(dict.fromkeys(problems)))

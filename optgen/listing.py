@@ -104,12 +104,12 @@ def device_axes(step: Step) -> dict[str, tuple[Axis, ...]]:
 
 
 def names_in(lines: Iterable[str]) -> set[str]:
-    """Every word in lines of code that could be a name: none of a comment or a text."""
+    """Every word in lines of code that could be a name: none of a comment, a text or a keyword."""
     return {
         word
         for line in lines
         if not line.lstrip().startswith("#")
-        for word in re.findall(r"(?<![.\w])[A-Za-z_]\w*", TEXT.sub("", line))
+        for word in re.findall(r"(?<![.\w])[A-Za-z_]\w*\b(?!=[^=])", TEXT.sub("", line))
     }
 
 

@@ -10,6 +10,8 @@ import ast
 import contextlib
 import keyword
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -315,7 +317,7 @@ def elementwise(n: Mapping[str, str]) -> Rule:
             state_keys={m: n["key1"], v: n["key2"]},
             init={s: 1},
             group_constants={n["constant"]: True},
-            requires=[(eps > 0, "eps")],
+            requires=[(eps > 0, "must be positive")],
             equations=[
                 Eq(u[t], Piecewise((g[t] + wd * theta[t - 1], Ne(wd, 0)), (g[t], True))),
                 Eq(m[t], Piecewise((u[t], first), (b1 * m[t - 1] + (1 - b1) * u[t], True))),
@@ -357,7 +359,9 @@ def schedule(n: Mapping[str, str]) -> Schedule:
     """Four slots as a schedule's."""
     with literal():
         a, b, c = (hyper(n[slot], default, at_least=0) for slot, default in (("lr", None), ("eps", 0.5), ("wd", 3)))
-        return Schedule(value=Piecewise((t / a, t < c), (b ** (t / a), True)), name=n["cls"], requires=[(b > 0, "b")])
+        return Schedule(
+            value=Piecewise((t / a, t < c), (b ** (t / a), True)), name=n["cls"], requires=[(b > 0, "must be positive")]
+        )
 
 
 KINDS: dict[str, Callable[[Mapping[str, str]], Rule | Schedule]] = {
@@ -380,9 +384,8 @@ def exchanged(text: str, names: Mapping[str, str]) -> str:
     """A harmless text with each harmless name exchanged, and with each name in lower case, as that of a module."""
     low = names["cls"].lower()
     text = re.sub(rf"(import|return) {HARMLESS['cls']}\n", lambda found: f"{found[1]} {low}\n", text)
-    return re.sub(
-        "|".join(sorted(HARMLESS.values(), key=len, reverse=True)), lambda found: names[SLOT_OF[found[0]]], text
-    )
+    text = re.sub(r"QZ\d+Z", lambda found: names[SLOT_OF[found[0].lower()]].upper(), text)  # a macro of C
+    return re.sub(r"qz\d+z", lambda found: names[SLOT_OF[found[0]]], text)
 
 
 SLOT_OF = {name: slot for slot, name in HARMLESS.items()}
@@ -421,17 +424,21 @@ def _equal(kind: str, names: Mapping[str, str]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(*made, strict=True))
 
 
+@cache
+def _workshop() -> Workshop:
+    return Workshop(Path(tempfile.mkdtemp()))
+
+
 def _results(kind: str, names: Mapping[str, str]) -> list[np.ndarray[Any, Any]]:
     """The parameter after each of three steps of NumPy's and of torch's code, with the flag off and on."""
     made = KINDS[kind](names)
     assert isinstance(made, Rule)
-    with tempfile.TemporaryDirectory() as folder:
-        modules = Workshop(Path(folder)).build(made)
+    modules = _workshop().build(made)
     start = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
     found = []
     for fast in (False, True):
         hypers = {names["flag"]: fast}
-        weights, states = [start], modules["numpy"].init([start], **hypers)
+        weights, states = [start], modules["numpy"].init([start])
         parameter = torch.nn.Parameter(torch.tensor(start))
         chosen = getattr(modules["torch"], next(n for n in dir(modules["torch"]) if n.startswith("Drawn")))
         stepper = chosen([parameter], **hypers)
@@ -477,7 +484,7 @@ def _code(text: str, where: str) -> str:
 def _meetings(kind: str, where: str, names: Mapping[str, str]) -> Iterator[str]:
     """Names that would stand for two things in one scope, once the harmless ones are exchanged."""
     for scope in _scopes(kind, where):
-        ours = sorted(word for word in scope if "qz" in word)
+        ours = sorted(word for word in scope if "qz" in word.lower())
         theirs = [exchanged(word, names) for word in ours]
         yield from sorted(set(theirs) & (scope - set(ours)))
         yield from sorted({name for name in theirs if theirs.count(name) > 1})
@@ -488,7 +495,9 @@ def _scopes(kind: str, where: str) -> tuple[frozenset[str], ...]:
     """The names that each function of a harmless file uses, and that the file does. All of a C file is one scope."""
     text = harmless(kind)[where]
     if not where.endswith(".py"):
-        plain = re.sub(r"/\*.*?\*/|//[^\n]*|\"[^\"\n]*\"|(?:\.|->)\s*\w+", "", text, flags=re.S)
+        plain = re.sub(
+            r"/\*.*?\*/|//[^\n]*|#\s*pragma[^\n]*|#\s*\w+|\"[^\"\n]*\"|(?:\.|->)\s*\w+", "", text, flags=re.S
+        )
         return (frozenset(words(plain)),)
     tree = ast.parse(text)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
@@ -516,16 +525,16 @@ def used(kind: str) -> list[str]:
     """Every name that the harmless code holds, and every form that a name takes in it, as far as they are accepted."""
     texts = harmless(kind).items()
     found = {word for where, text in texts for word in words(_uncommented(text, where))}
-    forms = {re.sub(r"qz\d+z", "{}", word) for word in found if "qz" in word} - {"{}"}
+    forms = {re.sub(r"(?i)qz\d+z", "{}", word) for word in found if "qz" in word.lower()} - {"{}"}
     derived = {form.format(*["lr"] * 3) for form in forms} | {form.format(*["m"] * 3) for form in forms}
-    plain = sorted(name for name in found | derived if "qz" not in name and is_plain(name))
+    plain = sorted(name for name in found | derived if "qz" not in name.lower() and is_plain(name))
     return [name for name in plain if not _refusal(partial(check_identifier, name, "x", None))]
 
 
 def _uncommented(text: str, where: str) -> str:
     """The code without what is said about it."""
     if not where.endswith(".py"):
-        return re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
+        return re.sub(r"/\*.*?\*/|//[^\n]*|#\s*pragma[^\n]*|#\s*\w+", "", text, flags=re.S)
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -591,7 +600,8 @@ def test_every_name_that_is_accepted_builds_the_code_of_a_harmless_one(every: in
         try:
             made = build([wide(group)])
         except RuleError as error:
-            met = {name for name in group if re.search(rf"\b{name}\b", str(error))} or set(group[:1])
+            told = set(words(str(error)))
+            met = {name for name in group if name in told and not name.startswith("spare")} or {group[0]}
             apart += sorted(met)
             names = [name for name in group if name not in met and not name.startswith("spare")] + names
             continue
@@ -610,3 +620,25 @@ def test_a_class_whose_module_would_be_reserved_is_refused(name: str) -> None:
     assert f"rule '{name}' would be the module {name.lower()}" in said
     assert f"for example {name}0" in said
     assert build([rule(name=f"{name}0")]).files
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler to ask for its macros")
+def test_what_the_headers_define_is_refused_for_c(tmp_path: Path) -> None:
+    """The preprocessor knows no scopes: a name that a header defines would become something else."""
+    for name, text in build([rule(name="Plain")], ["c"]).files.items():
+        if name.endswith(".h"):
+            (tmp_path / Path(name).name).write_text(text)
+    include = [word for path in sorted(tmp_path.iterdir()) for word in ("-include", str(path))]
+    fixed = ["-std=c99", "-Dreal=float", "-Dgrad_type=fp32", "-DSTORED=1", "-DSCALARS=1"]
+    said = subprocess.run(
+        ["cc", *fixed, "-dM", "-E", "-x", "c", *include, "-"], input="", text=True, capture_output=True, check=True
+    ).stdout
+    macros = [name for name in re.findall(r"#define (\w+) ", said) if is_plain(name)]  # without arguments
+    assert len(macros) > 50
+    assert [name for name in macros if not _refusal(partial(_state_of, name))] == []
+
+
+def _state_of(name: str) -> object:
+    m = tensors(name)
+    with literal():
+        return build([rule(Eq(m[t], m[t - 1] / 2 + g[t]), Eq(theta[t], theta[t - 1] - m[t]), name="Macro")], ["c"])

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from optgen.dsl.rule import Rule, Schedule
-from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stream, streams, tuple_text
+from optgen.fused import (
+    check_one_pass,
+    flag_arguments,
+    flag_names,
+    flags_text,
+    names,
+    scalars,
+    stream,
+    streams,
+    tuple_text,
+)
 from optgen.ir import Map, Role, Step, Var, reads
 from optgen.languages import C
 from optgen.listing import WIDTH, header, quoted, variant_of
@@ -23,7 +34,12 @@ RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
 CONDITIONS = Syntax("#if {}", "#else", "!{}", " && ", " || ", "#endif")
 TAKEN = frozenset(
     """count factor grad row start tensor load store real fabs bits_of float_of load_fp32 load_fp64 load_fp16 load_bf16
-    store_fp32 store_fp64 store_fp16 store_bf16 fp32 fp64 fp16 bf16 span group int64_t complex imaginary I""".split()
+    store_fp32 store_fp64 store_fp16 store_bf16 fp32 fp64 fp16 bf16 span each_span grad_type group int64_t complex
+    imaginary I""".split()
+)
+# What the headers define for the preprocessor, which knows no scopes.
+MACROS = re.compile(
+    r"(U?INT|SIZE|PTRDIFF|SIG_ATOMIC|WCHAR|WINT)\w*_(MAX|MIN)|(FP|MATH)_\w+|HUGE_VAL\w*|math_errhandling"
 )
 CONSTANTS = frozenset("STORED SCALARS STEPPED SKIPPED MISCOUNTED ALONE LEAST BLOCK JOIN JOIN_".split())
 
@@ -35,7 +51,8 @@ def emit(program: Program) -> dict[str, str]:
     derived = {f"{name}_{end}" for name in stored for end in ("at", "type")}
     constants = {flag.upper() for flag in flags}
     clashing = {flag for flag in flags if flag.upper() in CONSTANTS}
-    check_one_pass(program, "C", TAKEN | CONSTANTS | derived | constants | clashing)
+    macros = {name for name in names(program) if MACROS.fullmatch(name)}
+    check_one_pass(program, "C", TAKEN | CONSTANTS | derived | constants | clashing | macros)
     return {
         "c": render(
             "c.jinja",
