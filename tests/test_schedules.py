@@ -21,6 +21,10 @@ from torch.optim.lr_scheduler import (
     LambdaLR,
     LinearLR,
     LRScheduler,
+    MultiplicativeLR,
+    MultiStepLR,
+    PolynomialLR,
+    ReduceLROnPlateau,
     SequentialLR,
     StepLR,
 )
@@ -105,6 +109,87 @@ TRANSFORMERS: dict[str, Callable[[int], float]] = {
 )
 def test_warmups_are_those_of_transformers(name: str, make: Callable[[SGD], LRScheduler], steps: int) -> None:
     assert_close(run(make, steps), run(lambda o: LambdaLR(o, TRANSFORMERS[name]), steps))
+
+
+WARMUPS: dict[str, tuple[Callable[[SGD], LRScheduler], dict[str, int]]] = {
+    "get_constant_schedule": (Constant, {}),
+    "get_constant_schedule_with_warmup": (lambda o: WarmupConstant(o, WARMUP), {"num_warmup_steps": WARMUP}),
+    "get_linear_schedule_with_warmup": (
+        lambda o: WarmupLinear(o, TOTAL, WARMUP), {"num_warmup_steps": WARMUP, "num_training_steps": TOTAL}),
+    "get_cosine_schedule_with_warmup": (
+        lambda o: WarmupCosine(o, TOTAL, WARMUP), {"num_warmup_steps": WARMUP, "num_training_steps": TOTAL}),
+}
+
+
+@pytest.mark.parametrize("name", WARMUPS)
+def test_warmups_are_those_that_transformers_has_here(name: str) -> None:
+    """Its package is no requirement: without it the formulas of its documentation above stand for it."""
+    optimization = pytest.importorskip("transformers.optimization", reason="transformers is not installed")
+    make, arguments = WARMUPS[name]
+    steps = TOTAL + 1  # beyond, transformers' cosine rises again
+    assert_close(run(make, steps), run(lambda o: getattr(optimization, name)(o, **arguments), steps))
+
+
+TWINS: dict[str, tuple[Callable[[SGD], LRScheduler], Callable[[SGD], LRScheduler]]] = {
+    "cosine": (lambda o: Cosine(o, TOTAL), lambda o: CosineAnnealingLR(o, TOTAL)),
+    "linear": (lambda o: Linear(o, TOTAL, min_factor=0.25), lambda o: LinearLR(o, 1.0, 0.25, total_iters=TOTAL)),
+    "constant": (Constant, lambda o: ConstantLR(o, factor=1.0)),
+}
+OTHERS: dict[str, Callable[[SGD], Any]] = {
+    "exponential": lambda o: ExponentialLR(o, 0.9),
+    "step": lambda o: StepLR(o, 3, 0.5),
+    "milestones": lambda o: MultiStepLR(o, [4, 9], 0.5),
+    "constant": lambda o: ConstantLR(o, 0.4, 4),
+    "linear": lambda o: LinearLR(o, 0.4, 0.8, 4),
+    "polynomial": lambda o: PolynomialLR(o, TOTAL + 10, 0.9),
+    "cosine": lambda o: CosineAnnealingLR(o, TOTAL + 10),
+    "multiplicative": lambda o: MultiplicativeLR(o, lambda t: 1 - 0.01 * t),
+    "lambda": lambda o: LambdaLR(o, lambda t: 0.95**t),
+    "plateau": lambda o: ReduceLROnPlateau(o, patience=2),
+}
+
+
+def composed(makes: list[Callable[[SGD], Any]], tensor: bool, steps: int = TOTAL - 1) -> list[list[float]]:
+    one = optimizer(tuple(torch.tensor(lr, dtype=torch.float64) for lr in LRS) if tensor else LRS)
+    schedulers = [make(one) for make in makes]
+    seen = []
+    for step in range(steps):
+        seen.append(rates(one))
+        one.step()
+        for scheduler in schedulers:
+            scheduler.step(*([1.0 + step // 9] if isinstance(scheduler, ReduceLROnPlateau) else []))
+    return seen
+
+
+def largest_difference(twin: str, other: str, ours_first: bool, tensor: bool) -> float:
+    """The largest relative difference of ours from torch's, each composed with the same other scheduler."""
+    got, wanted = (
+        composed([make, OTHERS[other]] if ours_first else [OTHERS[other], make], tensor) for make in TWINS[twin]
+    )
+    pairs = [(a, b) for x, y in zip(got, wanted, strict=True) for a, b in zip(x, y, strict=True)]
+    return max(abs(a - b) / abs(b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("tensor", [False, True])
+@pytest.mark.parametrize("ours_first", [True, False])
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("twin", TWINS)
+def test_it_composes_as_torchs_own_does(twin: str, other: str, ours_first: bool, tensor: bool) -> None:
+    """Both multiply what they find; torch's cosine recursion gathers a rounding for each step and one of 1 + cos."""
+    assert largest_difference(twin, other, ours_first, tensor) < 1e-12
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_in_a_sequence_it_is_torchs_own(twin: str) -> None:
+    def after_warmup(make: Callable[[SGD], LRScheduler]) -> Callable[[SGD], LRScheduler]:
+        return lambda o: SequentialLR(o, [LinearLR(o, 0.1, total_iters=5), make(o)], milestones=[5])
+
+    def chained(make: Callable[[SGD], LRScheduler]) -> Callable[[SGD], Any]:
+        return lambda o: ChainedScheduler([ExponentialLR(o, 0.9), make(o), StepLR(o, 4, 0.5)])
+
+    for wrap in (after_warmup, chained):
+        ours, theirs = (run(wrap(make), TOTAL - 1) for make in TWINS[twin])
+        assert_close(ours, theirs)
 
 
 @every
@@ -260,3 +345,19 @@ def test_the_order_of_calls_is_warned_about_as_torch_does() -> None:
 
 def test_all_names_are_exported() -> None:
     assert {cls.__name__ for cls, _ in ALL} == set(schedules.__all__)
+
+
+def table() -> str:
+    """The largest relative difference from torch's scheduler, alone and over every composition."""
+    lines = []
+    for twin, makes in TWINS.items():
+        ours, theirs = (composed([make], tensor=False) for make in makes)
+        alone = max(abs(a - b) / b for x, y in zip(ours, theirs, strict=True) for a, b in zip(x, y, strict=True))
+        ways = [(other, first, tensor) for other in OTHERS for first in (True, False) for tensor in (True, False)]
+        most = max(largest_difference(twin, *way) for way in ways)
+        lines.append(f"{twin:10} alone {alone:.1e}, {len(ways)} compositions {most:.1e}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())
