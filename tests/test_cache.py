@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import optgen
 import optgen._built
 from optgen import cache
 from optgen.errors import OptgenError
+from optgen.starter import write_starter
 
 FILES = {"__init__.py": "", "part/__init__.py": "", "part/one.py": "from . import two\nVALUE = two.VALUE + 1\n",
          "part/two.py": "VALUE = 41\n"}
@@ -200,3 +202,20 @@ def test_no_folder_at_all_is_an_error_that_says_what_to_do(tmp_path: Path, monke
     monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path / "file"))
     with pytest.raises(OptgenError, match="no folder for generated code can be written"):
         cache.import_built(FILES, "part.one")
+
+
+def test_an_optimizer_is_as_its_file_is_now(home: Path, tmp_path: Path) -> None:
+    path = write_starter("halving", tmp_path)
+    text = path.read_text(encoding="utf-8")
+    first = optgen.optimizer(path)
+    assert optgen.optimizer(path) is first
+    assert optgen.optimizer(str(path)) is first
+    written = entries(home)
+    path.write_text(text.replace("1e-3", "0.25"), encoding="utf-8")
+    second = optgen.optimizer(path)
+    assert second is not first
+    p = torch.ones(1, requires_grad=True)
+    assert [cls([p]).defaults["lr"] for cls in (first, second)] == [1e-3, 0.25]
+    assert len(entries(home)) == len(written) + 1
+    path.write_text(text, encoding="utf-8")
+    assert optgen.optimizer(path) is first
