@@ -28,6 +28,7 @@ class Language:
     ratio: str = "{} / {}"
     mixed: Mapping[str, str] = field(default_factory=dict)  # of a tensor and a scalar, where that is written otherwise
     multiplied_out: int = MULTIPLIED_OUT
+    whole_power: str = ""  # above that, where `power` is not as accurate as multiplying
     filled: str = ""  # a scalar as a tensor like another, where a branch of scalars would lose the compute dtype
     alone: str = (
         "{}"  # a number that is an argument or a branch, where it needs a type that an operand takes from the other
@@ -132,6 +133,7 @@ TRITON = Language(
         "tanh": "tanh({})",
     },
     power="power({}, {})",
+    whole_power="whole_power({}, {})",
     divide="div({}, {}, STRICT)",
     where="tl.where({}, {}, {})",
     and_="{} & {}",

@@ -143,6 +143,8 @@ class _Printer:
             return self.quotient(self.language.integer.format(1), below), PRODUCT
         if exponent.is_Integer and 1 < exponent <= self.language.multiplied_out:
             return " * ".join([self.at(base, ATOM)] * int(exponent)), PRODUCT
+        if exponent.is_Integer and exponent > 1 and self.language.whole_power:
+            return self.language.whole_power.format(self.argument(base), int(exponent)), ATOM
         call = "(" in self.language.power
         return self.language.power.format(
             self.argument(base) if call else self.at(base, ATOM), self.at(exponent, TERNARY if call else POWER)

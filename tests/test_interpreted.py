@@ -14,7 +14,17 @@ FOLDER = Path(__file__).parent / "interpreted"
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("test_*.py")), ids=lambda path: path.stem)
 def test_the_file_passes_under_the_interpreter(path: Path) -> None:
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    passes(path)
+
+
+@pytest.mark.slow
+def test_five_hundred_random_rules_agree_on_every_backend() -> None:
+    passes(FOLDER / "test_random_rules.py", RANDOM_RULES=os.environ.get("RANDOM_RULES", "500"))
+
+
+def passes(path: Path, **settings: str) -> None:
+    """Asserts that a file passes in a process that interprets kernels."""
+    environment = {**os.environ, "TRITON_INTERPRET": "1", **settings}
     environment.pop("PYTEST_XDIST_WORKER", None)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(path)]
     done = subprocess.run(command, env=environment, cwd=FOLDER.parents[1], capture_output=True, text=True, check=False)

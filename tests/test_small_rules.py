@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from agreement import TURNS, agree
 from small_rules import SMALL, named
-from test_random_rules import agree
 from workshop import Workshop
 
 
@@ -18,5 +18,6 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_rule_agrees_with_the_oracle(name: str, workshop: Workshop) -> None:
     seen: Counter[str] = Counter()
-    agree(named(name), workshop, seen)
+    for turn in range(TURNS):
+        agree(named(name), turn, False, workshop, seen)
     assert seen["decided"] >= 0.9 * seen["elements"] > 0, seen

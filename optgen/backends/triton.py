@@ -20,7 +20,7 @@ from optgen.weave import Item
 FOLDER = "triton_gpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
 ALWAYS = frozenset(["chunk_of", "load", "row_of", "store", "stream", "tensor_of", "whole_blocks"])
-DEVICE = ALWAYS | {"div", "maximum", "minimum", "power", "sign", "sqrt", "tanh", "truth"}
+DEVICE = ALWAYS | {"div", "maximum", "minimum", "power", "sign", "sqrt", "tanh", "truth", "whole_power"}
 TAKEN = DEVICE | {
     "at",
     "chunk",

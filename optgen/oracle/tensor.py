@@ -104,7 +104,7 @@ class Tensor:
                 return
 
     def decide(self, condition: Any) -> bool | None:
-        """Whether a condition holds, as far as hyperparameters and extents tell."""
+        """Whether a condition holds, as far as hyperparameters and extents tell. That of numbers alone is no choice."""
         match condition:
             case sympy.logic.boolalg.BooleanAtom():
                 return bool(condition)
@@ -117,7 +117,7 @@ class Tensor:
                 decisive = isinstance(condition, Or)
                 parts = [self.decide(arg) for arg in condition.args]
                 return decisive if decisive in parts else None if None in parts else not decisive
-        if all(s in self.static for s in condition.free_symbols):
+        if condition.free_symbols and all(s in self.static for s in condition.free_symbols):
             return bool(self.condition(condition).holds)
         return None
 

@@ -15,7 +15,7 @@ from optgen.errors import OptgenError
 from optgen.verify import schedules
 from optgen.verify.cases import Shapes, Variant, parameters, shapes_for, smaller, variants
 from optgen.verify.interpreter import rounded_as_on_a_gpu, verify_in_interpreter
-from optgen.verify.lockstep import Tally, run
+from optgen.verify.lockstep import COUNTS, FEW, Tally, run
 from optgen.verify.report import Row, Verdict, judged, passed, summary, table
 from optgen.verify.runners import Runner, Storage, missing_step, numpy_runner, torch_runner
 
@@ -95,7 +95,7 @@ def _compare(rule: Rule, backend: str, modules: Modules, storage: Storage, varia
         fused = backend in FUSED
         runner = torch_runner(modules[backend], values, variant.hypers, shapes.layout, storage, fused=fused)
     with rounded_as_on_a_gpu() if backend == "triton" else nullcontext():
-        return run(rule, runner, variant.hypers, shapes, storage, seed)
+        return run(rule, runner, variant.hypers, shapes, storage, seed, FEW if shapes.wild else COUNTS)
 
 
 def _limited(shapes: Shapes, backend: str, storage: Storage) -> Shapes:

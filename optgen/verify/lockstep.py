@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,12 +76,13 @@ def _same(got: Array, value: Array) -> Any:
     return (np.isnan(got) & np.isnan(wanted)) | (np.isinf(got) & (got == wanted))
 
 
-def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Storage, seed: int) -> Tally:
+def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Storage, seed: int,
+        counts: Sequence[int] = COUNTS) -> Tally:
     """Steps a backend along its own trajectory; each step is judged from the state that it started from."""
     tally, machine = Tally(open=shapes.extreme), storage.machine(runner.host_scalar)
     own = [0] * len(shapes.shapes)
     kept: States = [{} for _ in shapes.shapes]
-    for number, count in enumerate(FEW if shapes.wild else COUNTS, start=1):
+    for number, count in enumerate(counts, start=1):
         grads: list[Array | None] = [storage.round(g) for g in gradients(shapes, storage.param, seed + number)]
         if shapes.missing and MISSING.get(number, len(grads)) < len(grads):
             grads[MISSING[number]] = None

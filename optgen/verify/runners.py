@@ -165,17 +165,17 @@ def numpy_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[st
 
 
 def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[str, Any], layout: str, storage: Storage,
-                 fused: bool = False) -> TorchRunner:
-    """A model for a PyTorch module, or for its fused kernels."""
+                 fused: bool | None = False) -> TorchRunner:
+    """A model for a PyTorch module, or for its fused steps; None is the default of a user, C on a CPU."""
     params = [torch.nn.Parameter(tensor(v, TORCH[storage.param], layout)) for v in values]
-    optimizer: Any = optimizer_class(module)(params, **hypers)
+    make: Any = optimizer_class(module)  # which may create the state at once, so that its dtype is in the group
+    optimizer = make([{"params": params, "state_dtype": TORCH[storage.state]}], **hypers)
     for group in optimizer.param_groups:
         group["fused"] = fused
-        group["state_dtype"] = TORCH[storage.state]
     calls: list[str] = []
     counted = tuple(_Counted(update, calls) for update in optimizer.rule.updates)
     optimizer.rule = replace(optimizer.rule, updates=counted)
-    return TorchRunner(optimizer, list(params), layout, storage.state, calls, fused)
+    return TorchRunner(optimizer, list(params), layout, storage.state, calls, fused is not False)
 
 
 def missing_step(module: ModuleType, hypers: Mapping[str, Any]) -> str:

@@ -1,12 +1,11 @@
-"""Emitted kernels under Triton's interpreter, through the torch class that launches them, against NumPy."""
+"""Emitted kernels under Triton's interpreter, through the torch class that launches them, against oracle and NumPy."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,62 +13,82 @@ import torch
 import triton
 import triton.language as tl
 
+from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.build import compile
+from optgen.dsl import Rule, load
+from optgen.dsl.load import built_in_names
+from optgen.errors import RuleError
+from optgen.verify import cases
+from optgen.verify.lockstep import FEW, run
+from optgen.verify.runners import Storage, TorchRunner, numpy_runner, torch_runner
 
 DEVICE = sys.modules[f"{compile('adamw', 'triton').__package__}._device"]
-CHOICES: dict[str, dict[str, tuple[Any, ...]]] = {
-    "adagrad": {"weight_decay": (0, 0.1), "lr_decay": (0, 0.01)},
-    "adam": {"weight_decay": (0, 0.1), "amsgrad": (False, True)},
-    "adamw": {"weight_decay": (0, 0.1), "amsgrad": (False, True)},
-    "lion": {"weight_decay": (0, 0.1)},
-    "rmsprop": {"weight_decay": (0, 0.1), "momentum": (0, 0.9), "centered": (False, True)},
-    "sgd": {"weight_decay": (0, 0.1), "momentum": (0, 0.9), "nesterov": (False, True), "dampening": (0, 0.5)},
-}
+MIXES = [Storage(*formats) for formats in (
+    (FP32, FP32), (BF16, FP32), (BF16, BF16), (FP16, FP16), (FP32, BF16), (FP16, FP32), (FP64, FP64), (FP32, FP16))]
+ODD = cases.Shapes("odd", ((3, 683), (), (17,)))  # whole blocks and a rest of one element; a rest alone
+SMALL = cases.Shapes("small", ((3, 7), (), (17,)))  # mpmath, which judges float64, is slow
 
 
-def settings(rule: str) -> list[dict[str, Any]]:
-    """Every combination of the choices that the rule admits."""
-    chosen = [dict(zip(CHOICES[rule], values, strict=True)) for values in itertools.product(*CHOICES[rule].values())]
-    return [c for c in chosen if not c.get("nesterov") or (c["momentum"] and not c["dampening"])]
+@cache
+def fused(name: str) -> bool:
+    """Whether a built-in rule has kernels."""
+    if not isinstance(load(name), Rule):
+        return False
+    try:
+        return bool(compile(name, "triton"))
+    except RuleError:
+        return False
 
 
-CASES = [(rule, hypers) for rule in CHOICES for hypers in settings(rule)]
+NAMES = [name for name in built_in_names() if fused(name)]
 
 
-def run(rule: str | Path, hypers: dict[str, Any], dtype: torch.dtype, steps: int = 3) -> tuple[Any, Any]:
-    """Parameters after some steps of the launched kernels, and of the NumPy reference."""
-    torch.manual_seed(0)
-    params = [torch.nn.Parameter(torch.randn(shape, dtype=dtype)) for shape in [(40, 31), (), (1100,)]]
-    arrays = [p.detach().numpy().copy() for p in params]
-    torch_module, numpy_module = compile(rule, "torch"), compile(rule, "numpy")
-    made = next(v for v in vars(torch_module).values() if isinstance(v, type) and v.__module__ == torch_module.__name__)
-    optimizer = (
-        made(params, **hypers, fused=True) if "fused" in made.__init__.__code__.co_varnames else made(params, **hypers)
-    )
-    for group in optimizer.param_groups:
-        group["fused"] = True
-    state = numpy_module.init(arrays, **hypers)
-    for t in range(1, steps + 1):
-        grads = [torch.randn_like(p) for p in params]
-        for p, g in zip(params, grads, strict=True):
-            p.grad = g
-        optimizer.step()
-        arrays, state = numpy_module.step(arrays, [g.numpy() for g in grads], state, t, **hypers)
-    return [p.detach().numpy() for p in params], arrays
+def fused_runner(name: str | Path, variant: cases.Variant, shapes: cases.Shapes, storage: Storage) -> TorchRunner:
+    """A model that only the kernels step."""
+    values = cases.parameters(shapes, storage.param, 1)
+    return torch_runner(compile(name, "torch"), values, variant.hypers, shapes.layout, storage, fused=True)
 
 
-@pytest.mark.parametrize(("rule", "hypers"), CASES, ids=lambda x: str(x))
-def test_every_variant_of_every_rule_equals_numpy_to_the_last_bit(rule: str, hypers: dict[str, Any]) -> None:
-    got, want = run(rule, hypers, torch.float32)
-    for one, other in zip(got, want, strict=True):
-        assert np.array_equal(one, other), np.abs(one - other).max()
+def unaligned(param: torch.nn.Parameter) -> None:
+    """Moves the parameter's numbers to an address that is no multiple of an access."""
+    room = torch.empty(param.numel() + 1, dtype=param.dtype)[1:]
+    param.data = room.view(param.shape).copy_(param.data)
 
 
-@pytest.mark.parametrize("rule", CHOICES)
-def test_float64_is_computed_in_float64(rule: str) -> None:
-    got, want = run(rule, settings(rule)[-1], torch.float64)
-    for one, other in zip(got, want, strict=True):
-        assert np.array_equal(one, other), np.abs(one - other).max()
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variant_is_computed_within_the_bound_in_any_dtypes_aligned_or_not(name: str) -> None:
+    rule = load(name)
+    assert isinstance(rule, Rule)
+    variants = cases.variants(rule)
+    rounds = -(-len(MIXES) // len(variants))  # each variant, and each mix of dtypes
+    for number, variant in enumerate(variants * rounds):
+        storage = MIXES[number % len(MIXES)]
+        shapes = SMALL if storage.param is FP64 else ODD
+        runner = fused_runner(name, variant, shapes, storage)
+        if number % 2:
+            unaligned(runner.params[0])
+        tally = run(rule, runner, variant.hypers, shapes, storage, number, FEW)
+        assert not tally.faults, f"{variant.name}, {storage}: {tally.faults[0]}"
+        assert tally.decided
+        assert not tally.note
+
+
+@pytest.mark.parametrize("storage", [Storage(FP32, FP32), Storage(FP64, FP64)], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_variant_equals_numpy_to_the_last_bit(name: str, storage: Storage) -> None:
+    rule = load(name)
+    assert isinstance(rule, Rule)
+    for variant in cases.variants(rule):
+        values = cases.parameters(ODD, storage.param, 1)
+        kernel = fused_runner(name, variant, ODD, storage)
+        numpy = numpy_runner(compile(name, "numpy"), values, variant.hypers, "plain", storage)
+        for count in (1, 2):
+            grads = [storage.round(g) for g in cases.gradients(ODD, storage.param, count)]
+            for runner in (kernel, numpy):
+                runner.step(grads, [count] * len(grads))
+        assert not kernel.note()
+        for got, want in zip(kernel.read()[0], numpy.read()[0], strict=True):
+            assert np.array_equal(got, want), f"{variant.name}: {np.abs(got - want).max()}"
 
 
 RULE = '''"""Odd. Whatever a kernel can print."""
@@ -105,14 +124,18 @@ EXPRESSIONS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("storage", [Storage(FP32, FP32), Storage(FP64, FP64)], ids=str)
 @pytest.mark.parametrize("name", EXPRESSIONS)
-def test_whatever_can_be_printed_is_computed_as_numpy_does(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
+def test_whatever_can_be_printed_is_computed_within_the_bound(name: str, storage: Storage, tmp_path: Path) -> None:
     path = tmp_path / "odd.py"
     path.write_text(RULE.format(expression=EXPRESSIONS[name]))
-    got, want = run(path, {}, dtype)
-    for one, other in zip(got, want, strict=True):
-        np.testing.assert_allclose(one, other, rtol=32 * np.finfo(one.dtype).eps, atol=0.01 * np.finfo(one.dtype).eps)
+    rule, shapes = load(path), cases.Shapes("some", ((4, 31), (), (7,)))
+    assert isinstance(rule, Rule)
+    (variant, *_) = cases.variants(rule)
+    tally = run(rule, fused_runner(path, variant, shapes, storage), variant.hypers, shapes, storage, 1, (1, 2, 3))
+    assert not tally.faults, tally.faults[0]
+    assert tally.decided >= 0.99 * tally.elements
+    assert not tally.note
 
 
 @triton.jit

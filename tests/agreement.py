@@ -1,0 +1,65 @@
+"""Agreement: one rule on every backend against the oracle, in turns of storage."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from workshop import Workshop
+
+from optgen.bounds import BF16, FP16, FP32, FP64
+from optgen.dsl import Rule
+from optgen.verify import cases
+from optgen.verify.lockstep import COUNTS, FEW, run
+from optgen.verify.runners import Runner, Storage, numpy_runner, torch_runner
+
+SHAPES = cases.Shapes("several", ((3, 5), (4,), ()), missing=True)
+MATRICES = cases.Shapes("matrices", ((3, 5), (2, 4, 3)), missing=True)
+PAIR = cases.Shapes("pair", ((3, 5), ()))  # an interpreted program takes its time, and t is no matter of the kernel
+SINGLE, DOUBLE, HALF, BRAIN, MIXED = (
+    Storage(FP32, FP32), Storage(FP64, FP64), Storage(FP16, FP16), Storage(BF16, BF16), Storage(BF16, FP32))
+MOST_VARIANTS = 3  # of one rule; other rules begin with another variant
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How a backend is driven: by which module, what it stores, in turns; a fused one takes elementwise rules only."""
+
+    module: str
+    runner: Callable[..., Runner]
+    storages: tuple[Storage, ...]  # few of float64: its judge is mpmath, which is slow
+    fused: bool = False
+    every: int = 1  # rule is tried on it
+
+
+BACKENDS = {
+    "numpy": Backend("numpy", numpy_runner, (SINGLE, SINGLE, SINGLE, DOUBLE)),
+    "torch": Backend("torch", torch_runner, (BRAIN, SINGLE, MIXED, SINGLE, HALF, SINGLE, DOUBLE)),
+    "triton": Backend("torch", partial(torch_runner, fused=True), (SINGLE, MIXED, HALF, SINGLE, DOUBLE), fused=True),
+    # Without a wish a CPU takes the step in C. The compiler runs for each rule, variant and storage.
+    "c": Backend("torch", partial(torch_runner, fused=None), (SINGLE, SINGLE, MIXED, DOUBLE), fused=True, every=6),
+}
+TURNS = max(len(backend.storages) for backend in BACKENDS.values())  # until each backend had each of its storages
+
+
+def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[str]) -> None:
+    """Asserts that every backend stays within the bound of the oracle; counts what was compared."""
+    backends = {name: backend for name, backend in BACKENDS.items()
+                if turn % backend.every == 0 and (fused or not backend.fused)}
+    modules = workshop.build(rule, [*backends])
+    is_matrix = all(len(s) > 1 for kind in cases.shapes_for(rule) for s in kind.shapes)
+    every = cases.variants(rule)
+    for number in range(turn, turn + min(len(every), MOST_VARIANTS)):
+        variant = every[number % len(every)]
+        for name, backend in backends.items():
+            storage = backend.storages[turn // backend.every % len(backend.storages)]
+            shapes, counts = (PAIR, FEW) if backend.fused else (MATRICES if is_matrix else SHAPES, COUNTS)
+            values = cases.parameters(shapes, storage.param, 1)
+            runner = backend.runner(modules[backend.module], values, variant.hypers, "plain", storage)
+            tally = run(rule, runner, variant.hypers, shapes, storage, 1, counts)
+            seen.update({"elements": tally.elements, "decided": tally.decided, f"comparisons on {name}": 1})
+            assert not tally.faults, f"{name} {storage}, {variant.name}: {tally.faults[0]}"
+            assert not tally.note, f"{name} {storage}, {variant.name}: {tally.note}"
+    seen["fused"] += fused
