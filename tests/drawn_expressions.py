@@ -50,7 +50,9 @@ class Library:
 @st.composite
 def trees(draw: Callable[..., Any], names: tuple[str, ...], functions: tuple[str, ...], depth: int = 4) -> Tree:
     """A tree in which every operation has one of these names below it; other scalars and numbers stand beside them."""
-    return _Drawing(draw, names, functions).number(depth)
+    drawing = _Drawing(draw, names, functions)
+    tree = drawing.number(depth)
+    return tree if drawing.holds(tree) else drawing.name()
 
 
 class _Drawing:

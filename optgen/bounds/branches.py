@@ -14,10 +14,11 @@ from optgen.bounds.bounded import Bounded, Machine, magnitude
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Element by element: whether it holds, and whether a correct backend may find otherwise."""
+    """Element by element: whether it holds, and whether a correct backend may find otherwise. host: known there."""
 
     holds: Any
     doubtful: Any
+    host: bool = True
 
     @property
     def certain(self) -> Any:
@@ -41,12 +42,13 @@ def compare(machine: Machine, relation: Callable[[Any, Any], Any], a: Bounded, b
         a, b = machine.device(a), machine.device(b)
     reach = a.error + b.error
     doubtful = (magnitude(a.value - b.value) <= reach) & (reach > 0)
-    return Condition(np.asarray(relation(a.value, b.value)).astype(bool), doubtful | ~np.isfinite(reach))
+    holds = np.asarray(relation(a.value, b.value)).astype(bool)
+    return Condition(holds, doubtful | ~np.isfinite(reach), a.host and b.host)
 
 
 def negation(a: Condition) -> Condition:
     """Not."""
-    return Condition(~a.holds, a.doubtful)
+    return replace(a, holds=~a.holds)
 
 
 def conjunction(parts: Sequence[Condition]) -> Condition:
@@ -54,7 +56,7 @@ def conjunction(parts: Sequence[Condition]) -> Condition:
     possible = reduce(np.logical_and, [p.possible for p in parts])
     certain = reduce(np.logical_and, [p.certain for p in parts])
     holds = reduce(np.logical_and, [p.holds for p in parts])
-    return Condition(holds, possible & ~certain)
+    return Condition(holds, possible & ~certain, all(p.host for p in parts))
 
 
 def disjunction(parts: Sequence[Condition]) -> Condition:
@@ -64,7 +66,7 @@ def disjunction(parts: Sequence[Condition]) -> Condition:
 
 def select(machine: Machine, branches: Sequence[tuple[Bounded, Condition]]) -> Bounded:
     """The value of the first branch that holds; where that is in doubt its error reaches to every branch it may be."""
-    host = all(value.host for value, _ in branches)
+    host = all(value.host and condition.host for value, condition in branches)
     ready = [(value if host else machine.device(value), condition) for value, condition in branches]
     made = replace(ready[-1][0], exact=False)
     for value, condition in reversed(ready[:-1]):

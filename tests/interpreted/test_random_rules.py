@@ -40,6 +40,9 @@ MENDED = {
         ]), True),
     "a number for a tensor": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(theta[t], theta[t - 1] - lr * Max(g[t], Piecewise((2, t <= 3), (g[t] / 2, True))))]), True),
+    "a scalar chosen by an element": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(m[t], Piecewise((lr, lr * g[t] > 0), (lr, True))),
+        Eq(theta[t], theta[t - 1] - lr * (g[t] + m[t - 1]))]), True),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }
