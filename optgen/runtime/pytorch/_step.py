@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from ._rule import State, UpdateRule, answer, asked
+
+_LARGEST = torch.finfo(torch.float32).max
 
 
 @dataclass(slots=True)
@@ -144,6 +147,9 @@ def _loaded(x: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
 def _scalar(value: Any, one: Stepped) -> Any:
     if isinstance(value, Tensor) and value.is_floating_point():
         return value.to(one.param.device, one.dtype)
+    if isinstance(value, float) and one.dtype is torch.float32 and not torch.compiler.is_compiling():
+        # Some functions of torch refuse a number that float32 does not hold, instead of rounding it.
+        return math.copysign(math.inf, value) if abs(value) > _LARGEST else value
     return value
 
 
