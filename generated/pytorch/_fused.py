@@ -70,7 +70,7 @@ class Bunch:
         left = self.launcher.step(
             [one.param for one in ones],
             [one.grad for one in ones],
-            [[one.stored[key] for one in ones] if key in ones[0].stored else None for key in self.module.STATES],
+            [None if key is None else [one.stored[key] for one in ones] for key in columns_of(ones[0], self.module)],
             rows,
             scalars,
             self.flags,
@@ -79,6 +79,11 @@ class Bunch:
             **({} if ones[0].scale is None else {"grad_scale": ones[0].scale}),
         )
         return [ones[position] for position in left]
+
+
+def columns_of(one: Stepped, module: ModuleType) -> list[str | None]:
+    """For each of the module's STATES its key, or None where the variant in force keeps none on the device."""
+    return [key if key in one.states and not one.states[key].host else None for key in module.STATES]
 
 
 def rows_of(ones: Iterable[Stepped]) -> tuple[list[dict[str, Any]], list[int]]:
@@ -139,13 +144,13 @@ def _is_ready(
     launcher: Any, module: ModuleType, one: Stepped, flags: dict[str, bool], state: Mapping[str, Any]
 ) -> bool:
     """Whether the fused step for this parameter's dtypes is there. Raises RuntimeError where it must be and is not."""
-    dtypes: dict[str, torch.dtype] = {}
+    dtypes: dict[str | None, torch.dtype] = {}
     for key in one.states:
         stored = state.get(key)
         new = one.group.get("state_dtype") or one.param.dtype
         dtypes[key] = stored.dtype.to_real() if isinstance(stored, Tensor) else new
     try:
-        launcher.prepare((one.param.dtype, one.grad.dtype, *map(dtypes.get, module.STATES)), flags)
+        launcher.prepare((one.param.dtype, one.grad.dtype, *map(dtypes.get, columns_of(one, module))), flags)
     except RuntimeError as error:
         if one.group.get("fused"):
             raise RuntimeError(f"`fused=True` is not possible: {error}") from None

@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 from agreement import BACKENDS, TURNS, agree
 from hypothesis import HealthCheck, given, seed, settings
-from random_rules import Drawn, beta, g, gamma, lr, m, random_rules, theta
+from random_rules import Drawn, beta, g, gamma, heavy, lr, m, random_rules, theta
 from workshop import Workshop
 
 from optgen import equations
@@ -45,6 +45,9 @@ MENDED = {
         Eq(theta[t], theta[t - 1] - lr * (g[t] + m[t - 1]))]), True),
     "a scalar that float32 does not hold": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(theta[t], theta[t - 1] - lr * Piecewise((g[t], g[t] < 1), (1 / exp(-t / 8), True)))]), True),
+    "a state on the host in one variant only": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(m[t], beta * m[t - 1] + Piecewise((gamma, heavy), (g[t], True))),
+        Eq(theta[t], theta[t - 1] - lr * g[t] * m[t])]), True),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }

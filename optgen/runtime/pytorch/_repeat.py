@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ._fused import Bunch, counts_of, rows_of
+from ._fused import Bunch, columns_of, counts_of, rows_of
 from ._rule import answer
 from ._step import Stepped, compute_scalars
 
@@ -72,7 +72,7 @@ class _Call:
         self.maximize = bunch.maximize
         self.params = [one.owner for one in bunch.ones]
         self.entries = [state.get(param, {}) for param in self.params]
-        self.keys = [key if key in bunch.ones[0].stored else None for key in bunch.module.STATES]
+        self.keys = columns_of(bunch.ones[0], bunch.module)
         self.is_counted = counts_of(bunch.ones) is not None
         _, self.rows = rows_of(bunch.ones)
         first = dict(reversed([*zip(self.rows, bunch.ones, strict=True)]))
