@@ -196,12 +196,13 @@ class _Printer:
     def boolean(self, expr: Any) -> tuple[str, int]:
         if isinstance(expr, sympy.logic.boolalg.BooleanAtom):
             return str(bool(expr)), ATOM
-        bitwise = "&" in self.language.and_ or "(" in self.language.and_
+        bitwise = " & " in self.language.and_ or "(" in self.language.and_
         if isinstance(expr, sympy.Not) and isinstance(expr.args[0], sympy.Ne):
             return self.text(sympy.Equality(*expr.args[0].args))
         if isinstance(expr, sympy.Not):
-            inner = TERNARY if "(" in self.language.not_ else ATOM if bitwise else NOT
-            return self.language.not_.format(self.at(expr.args[0], inner)), ATOM if bitwise else NOT
+            loose = self.language.not_.startswith("not ")  # Python's binds less tightly than a comparison
+            inner = TERNARY if "(" in self.language.not_ else NOT if loose else ATOM
+            return self.language.not_.format(self.at(expr.args[0], inner)), NOT if loose else ATOM
         template, binds = (self.language.and_, AND) if isinstance(expr, sympy.And) else (self.language.or_, OR)
         text, *rest = (self.at(arg, ATOM if bitwise else NOT) for arg in sorted(expr.args, key=str))
         for part in rest:

@@ -158,6 +158,8 @@ def value(tree: Tree, library: Library, values: Mapping[str, Any]) -> Any:
         return float(parts[0]) if isinstance(parts[0], Fraction) else parts[0]
     if kind == "whole":
         return _power(value(parts[0], library, values), parts[1], library)
+    if kind == "power" and parts[1][0] == "number" and isinstance(parts[1][1], int):
+        return _power(value(parts[0], library, values), parts[1][1], library)
     if kind == "where":
         *pairs, last = parts
         chosen = value(last, library, values)
