@@ -30,6 +30,14 @@ from optgen.dsl.functions import (
 from optgen.dsl.load import literal, load
 from optgen.dsl.rule import Eq, Rule, Schedule
 from optgen.dsl.symbols import cols, elems, first, flag, hyper, model, numel, rows, t, tensors
+from optgen.dsl.transforms import (
+    average_weights,
+    cautious,
+    centralize_gradient,
+    clip_global_norm,
+    decay_weights,
+    lookahead,
+)
 
 __all__ = [
     "Abs",
@@ -44,9 +52,14 @@ __all__ = [
     "Rule",
     "Schedule",
     "amax",
+    "average_weights",
+    "cautious",
+    "centralize_gradient",
     "clip",
+    "clip_global_norm",
     "cols",
     "cos",
+    "decay_weights",
     "elems",
     "exp",
     "first",
@@ -56,6 +69,7 @@ __all__ = [
     "literal",
     "load",
     "log",
+    "lookahead",
     "matmul",
     "mean",
     "model",

@@ -78,6 +78,11 @@ class Declaration:
 _order = itertools.count()
 
 
+def next_order() -> int:
+    """The place of a declaration among all, which is its own."""
+    return next(_order)
+
+
 class Undecided(Symbol):
     """A symbol whose value only a step knows, so that Python's `if`, `and`, `or` and `not` cannot use it."""
 
@@ -187,7 +192,7 @@ def hyper(
             f"the default {outside!r} of {name!r} lies outside its bounds: {bounds}", loc, "change one of them"
         )
     symbols = _symbol_names(name, len(values), several, names, loc)
-    declaration = Declaration(name, values if several else values[0], symbols, bounds, Kind.REAL, next(_order), loc)
+    declaration = Declaration(name, values if several else values[0], symbols, bounds, Kind.REAL, next_order(), loc)
     made = tuple(Hyper(symbol, declaration) for symbol in symbols)
     return made if several else made[0]
 
@@ -203,7 +208,7 @@ def flag(name: str, default: bool) -> Any:
             f"write flag({name!r}, {bool(default) if isinstance(default, int) else False}); "
             "a number is declared by hyper(name, default)",
         )
-    return Hyper(name, Declaration(name, default, (name,), Bounds(), Kind.FLAG, next(_order), loc))
+    return Hyper(name, Declaration(name, default, (name,), Bounds(), Kind.FLAG, next_order(), loc))
 
 
 def refuse_bool(condition: Any, loc: Loc) -> Any:
