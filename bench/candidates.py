@@ -1,0 +1,97 @@
+"""Candidates: who steps the parameters: the generated classes, and what else there is for the same rule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+import optgen.optim
+from bench.workloads import SETTINGS
+
+OURS = "optgen fused"
+# Distributions of other optimizers, the module that holds their classes, and what they call them.
+PACKAGES = {
+    "lion-pytorch": ("lion_pytorch", "{}"),
+    "pytorch-optimizer": ("pytorch_optimizer", "{}"),
+    "optimi": ("optimi", "{}"),
+    "bitsandbytes": ("bitsandbytes.optim", "{}8bit"),
+}
+WRITTEN_BY = {"bitsandbytes": "bitsandbytes 8-bit"}
+Make = Callable[[list[Parameter]], Optimizer]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Makes an optimizer. is_compiled: its step goes through torch.compile."""
+
+    label: str
+    make: Make
+    is_compiled: bool = False
+
+
+def class_of(rule: str) -> type[Optimizer]:
+    """The prebuilt class of a rule. Raises KeyError with the names of those that there are."""
+    classes: dict[str, type[Optimizer]] = {name.lower(): getattr(optgen.optim, name) for name in optgen.optim.__all__}
+    if rule not in classes:
+        raise KeyError(f"there is no prebuilt rule {rule!r}: choose from {', '.join(sorted(classes))}")
+    return classes[rule]
+
+
+def candidates(rule: str, compiled: bool) -> Iterator[Candidate]:
+    """All candidates for a rule; ours come first."""
+    cls, settings = class_of(rule), SETTINGS.get(rule, {})
+    yield Candidate(OURS, partial(_grouped, cls, {"fused": True}, settings))
+    yield Candidate("optgen eager", partial(_grouped, cls, {"fused": False}, settings))
+    theirs: Any = getattr(torch.optim, cls.__name__, None)
+    if theirs:
+        known = inspect.signature(theirs).parameters
+        for label, option in (("fused", "fused"), ("foreach", "foreach"), ("loop", "foreach")):
+            if option in known:
+                yield Candidate(f"torch {label}", partial(theirs, **{option: label == option}, **settings))
+        if compiled:
+            yield Candidate("torch.compile", partial(theirs, foreach=True, **settings), is_compiled=True)
+    for package in PACKAGES:
+        made = other(package, cls.__name__)
+        if made:
+            yield Candidate(WRITTEN_BY.get(package, package), partial(made, **settings))
+    if compiled and not theirs:
+        yield Candidate("torch.compile", partial(_grouped, cls, {"fused": False}, settings), is_compiled=True)
+
+
+def _grouped(cls: type[Any], options: Mapping[str, Any], settings: Mapping[str, Any], params: list[Parameter]) -> Any:
+    """An optimizer of ours. Where torch's constructor knows no `fused`, the parameter group does."""
+    return cls([{"params": params, **options}], **settings)
+
+
+def other(package: str, name: str) -> Any:
+    """A package's class of this name, None if it has none of its own or is not installed."""
+    module, pattern = PACKAGES[package]
+    if find_spec(module.partition(".")[0]) is None:
+        return None
+    found = getattr(import_module(module), pattern.format(name), None)
+    return None if found is None or found.__module__.startswith("torch.") else found
+
+
+def absent() -> dict[str, str]:
+    """The packages that are not installed, and what to do about it."""
+    pip = {"optimi": "torch-optimi"}
+    return {
+        name: f"not installed: pip install {pip.get(name, name)}"
+        for name, (module, _) in PACKAGES.items()
+        if find_spec(module.partition(".")[0]) is None
+    }
+
+
+def make_strict(optimizer: Any) -> None:
+    """Let the Triton kernels of an optimizer that has stepped round as IEEE 754 says."""
+    for launcher in optimizer._launchers().values():
+        launcher.step = partial(launcher.step, strict=True)

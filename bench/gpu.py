@@ -1,0 +1,118 @@
+"""Time steps on a GPU, ours and those of others in turns: `python -m bench.gpu`.
+
+Prints a table for each case and writes all figures to bench/results/gpu.json. Without a GPU it says so and ends with 2.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+
+from bench.candidates import OURS, Candidate, candidates, class_of, make_strict
+from bench.fresh import apart
+from bench.measure import Case, Result, cases, measure
+from bench.report import RESULTS, document, show, write
+from bench.timing import Device, Run, Sample
+from bench.workloads import WORKLOADS
+
+RULES = ["adamw", "sgd", "rmsprop", "adagrad", "lion", "nadam"]
+USUAL = ["large", "flat", "lora", "tiny"]
+STRICT = "optgen strict"
+NO_GPU = "bench.gpu needs an NVIDIA or AMD GPU that torch.cuda can use, and there is none: nothing was measured."
+
+
+class Gpu:
+    """Time between events on the device, and the time until a call returns."""
+
+    name = "cuda"
+
+    def time(self, run: Run) -> Sample:
+        """Run it once on an idle device."""
+        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        before.record()
+        run()
+        after.record()
+        host = time.perf_counter() - start
+        torch.cuda.synchronize()
+        return Sample(before.elapsed_time(after) / 1e3, host)
+
+    def allocated(self, run: Run) -> int:
+        """By how many bytes the peak of torch's allocator lies above what is held before."""
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+        run()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - held
+
+    def probe(self) -> tuple[Run, int]:
+        """A copy: each element is read, and another one is written."""
+        source, target = (torch.ones(1 << 27, device="cuda") for _ in range(2))
+        return lambda: target.copy_(source), 2 * source.nbytes
+
+
+def contestants(rule: str, compiled: bool) -> Iterator[Candidate]:
+    """All candidates for a rule; ours come fast and strict, fused only."""
+    for one in candidates(rule, compiled):
+        if one.label == OURS:
+            yield from (one, replace(one, label=STRICT))
+        elif one.label != "optgen eager":
+            yield one
+
+
+def finish(label: str, optimizer: Any) -> None:
+    """Make the strict candidate strict."""
+    if label == STRICT:
+        make_strict(optimizer)
+
+
+def run(
+    wanted: Sequence[Case], compiled: bool, device: Device, rounds: int, told: Callable[[list[Result]], None]
+) -> list[Result]:
+    """Measure each case; `told` hears of all that is there after each."""
+    results: list[Result] = []
+    for case in wanted:
+        results.append(measure(case, contestants(case.rule, compiled), device, rounds, finish))
+        gc.collect()
+        told(results)
+    return results
+
+
+def main(
+    rule: Annotated[list[str], typer.Option(help="A prebuilt rule; may be given several times.")] = RULES,
+    workload: Annotated[list[str], typer.Option(help=f"Of {', '.join(WORKLOADS)}.")] = USUAL,
+    dtype: Annotated[list[str], typer.Option(help="fp32 or bf16; bf16 is measured for AdamW.")] = ["fp32", "bf16"],  # noqa: B006
+    rounds: Annotated[int, typer.Option(help="How often each candidate steps.", min=1)] = 51,
+    compiled: Annotated[bool, typer.Option(help="Also torch.compile.")] = True,
+    out: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = RESULTS / "gpu.json",
+) -> None:
+    """Time steps on a GPU and write the figures."""
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    if not torch.cuda.is_available():
+        console.print(NO_GPU, soft_wrap=True)
+        raise typer.Exit(2)
+    for name in rule:
+        class_of(name)
+    compile_s = {name: apart(name, "cuda") for name in rule}
+
+    def told(results: list[Result]) -> None:
+        show(console, results[-1])
+        device = torch.cuda.get_device_name()
+        write(document(results, compile_s, device=device, cuda=torch.version.cuda, quick=False), out)
+
+    run([*cases(rule, dtype, [WORKLOADS[name] for name in workload])], compiled, Gpu(), rounds, told)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,96 @@
+"""Draw the pictures of the README from bench/results: `python -m bench.plot`.
+
+One picture for each of cpu.json and gpu.json that is there, as SVG, into docs/. Needs Matplotlib.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import matplotlib as mpl
+import typer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.report import RESULTS
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+# The colours of Okabe and Ito, which the colour-blind can tell apart, each with a marker of its own.
+STYLES: Mapping[str, tuple[str, str]] = {
+    "optgen fused": ("#D55E00", "o"),
+    "optgen strict": ("#CC79A7", "o"),
+    "optgen eager": ("#E69F00", "D"),
+    "torch fused": ("#0072B2", "s"),
+    "torch.compile": ("#009E73", "P"),
+    "torch foreach": ("#56B4E9", "^"),
+    "torch loop": ("#000000", "v"),
+    "others": ("#999999", "x"),
+}
+PANELS = {"cpu": ("gpt", "lora", "tiny"), "gpu": ("large", "lora", "tiny")}
+PROBES = {"cpu": "an in-place multiplication", "gpu": "a copy"}
+NAMES = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD momentum", "rmsprop": "RMSprop", "adagrad": "Adagrad",
+         "lion": "Lion", "nadam": "NAdam"}  # fmt: skip
+
+
+def draw(told: Mapping[str, Any], kind: str) -> Figure:
+    """Times of a step over the time that its bytes take at the bandwidth measured beside it; tiny tensors in time."""
+    by_panel = {name: [r for r in told["results"] if r["workload"] == name] for name in PANELS[kind]}
+    panels = {name: results for name, results in by_panel.items() if results}
+    rows = max(map(len, panels.values()))
+    figure = Figure(figsize=(4.1 * len(panels), 1.5 + 0.36 * rows), layout="constrained")
+    axes: Sequence[Axes] = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (name, results) in zip(axes, panels.items(), strict=True):
+        _panel(ax, results, name == "tiny", PROBES[kind])
+    found = {text: handle for ax in axes for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+    labels = [label for label in STYLES if label in found]
+    figure.legend([found[label] for label in labels], labels, loc="outside lower center", ncols=len(labels),
+                  frameon=False, fontsize=9)  # fmt: skip
+    return figure
+
+
+def _panel(ax: Axes, results: Sequence[Mapping[str, Any]], is_tiny: bool, probe: str) -> None:
+    for y, result in enumerate(reversed(results)):
+        for one in sorted(result["measured"], key=lambda one: one["candidate"] == "optgen fused"):
+            label = one["candidate"] if one["candidate"] in STYLES else "others"
+            colour, marker = STYLES[label]
+            x = one["median_ms"] if is_tiny else 1 / one["fraction"]
+            ax.plot(x, y, marker, color=colour, label=label, markersize=7)
+    ax.set_yticks(range(len(results)), [_name(result) for result in reversed(results)])
+    ax.set(xscale="log", ylim=(-0.6, len(results) - 0.4), title=results[0]["title"])
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.grid(axis="x", which="both", color="#dddddd", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    if is_tiny:
+        ax.set_xlabel("time of a step (ms)")
+    else:
+        ax.axvline(1, color="#666666", linewidth=1, linestyle="--")
+        ax.set_xlabel(f"time of a step ÷ time of {probe}\nof as many bytes")
+
+
+def _name(result: Mapping[str, Any]) -> str:
+    return f"{NAMES.get(result['rule'], result['rule'])} {result['dtype']}"
+
+
+def main(
+    results: Annotated[Path, typer.Option(help="The folder with cpu.json and gpu.json.")] = RESULTS,
+    out: Annotated[Path, typer.Option(help="The folder for the pictures.")] = DOCS,
+) -> None:
+    """Draw what was measured."""
+    out.mkdir(parents=True, exist_ok=True)
+    kinds = [kind for kind in PANELS if (results / f"{kind}.json").is_file()]
+    if not kinds:
+        raise typer.BadParameter(f"there are no results in {results}: run python -m bench.cpu first")
+    with mpl.rc_context({"svg.hashsalt": "optgen", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        for kind in kinds:
+            told = json.loads((results / f"{kind}.json").read_text(encoding="utf-8"))
+            draw(told, kind).savefig(out / f"steps_{kind}.svg", metadata={"Date": None})
+            print(out / f"steps_{kind}.svg")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,224 @@
+"""The benchmarks, on tensors so small that they only show that all is connected and counted right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from typer import Typer
+from typer.testing import CliRunner
+
+from bench import cpu, gpu
+from bench.candidates import OURS, Candidate, candidates, class_of, make_strict
+from bench.measure import Case, cases, measure
+from bench.report import document, write
+from bench.timing import Cpu, Sample, interleaved, quartiles, ratio
+from bench.workloads import SETTINGS, WORKLOADS, Workload, bytes_of_equations, bytes_of_tensors, parameters
+
+plot = pytest.importorskip("bench.plot", reason="the pictures are drawn with Matplotlib")
+
+RULES = ["adamw", "sgd", "rmsprop", "adagrad", "lion", "nadam"]
+MEASURED = {"candidate", "median_ms", "quartiles_ms", "fraction", "over_ours", "host_us_per_tensor", "allocated",
+            "first_step_s"}  # fmt: skip
+RESULT = {"rule", "dtype", "workload", "title", "tensors", "elements", "bytes", "bytes_of_tensors", "bandwidth",
+          "rounds", "measured", "refused"}  # fmt: skip
+
+
+def run(main: Any, *arguments: str) -> Any:
+    app = Typer()
+    app.command()(main)
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("bench") / "cpu.json"
+    rules = [text for name in ("adamw", "lion") for text in ("--rule", name)]
+    done = run(cpu.main, "--quick", *rules, "--workload", "gpt", "--workload", "tiny", "--json", str(path))
+    assert done.exit_code == 0, done.output
+    assert "torch fused" in done.output
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def test_a_run_leaves_all_figures(told: dict[str, Any]) -> None:
+    assert {*told} == {"machine", "versions", "threads", "device", "quick", "compile_s", "results"}
+    assert {*told["machine"]} == {"processor", "cores", "avx512"}
+    assert told["quick"] is True
+    assert {*told["compile_s"]} == {"adamw", "lion"}
+    assert min(told["compile_s"].values()) > 0
+    keys = [(r["workload"], r["rule"], r["dtype"]) for r in told["results"]]
+    assert keys == [(w, *rest) for w in ("gpt", "tiny")
+                    for rest in (("adamw", "fp32"), ("adamw", "bf16"), ("lion", "fp32"))]  # fmt: skip
+    for result in told["results"]:
+        assert {*result} == RESULT
+        assert all({*one} == MEASURED for one in result["measured"])
+        assert result["measured"][0]["candidate"] == OURS
+        assert result["measured"][0]["over_ours"] == 1
+        assert not {"optgen eager", "torch fused"} & {*result["refused"]}
+
+
+def test_figures_of_a_run_agree_with_each_other(told: dict[str, Any]) -> None:
+    for result in told["results"]:
+        assert result["bytes"] == result["bytes_of_tensors"]
+        for one in result["measured"]:
+            low, high = one["quartiles_ms"]
+            assert 0 < low <= one["median_ms"] <= high
+            seconds = result["bytes"] / (result["bandwidth"] * 1e9)
+            assert one["fraction"] == pytest.approx(1e3 * seconds / one["median_ms"])
+            assert one["host_us_per_tensor"] == pytest.approx(1e3 * one["median_ms"] / result["tensors"])
+
+
+def test_a_run_names_no_path(told: dict[str, Any]) -> None:
+    assert str(Path.home()) not in json.dumps(told)
+    assert str(Path(cpu.__file__).parents[1]) not in json.dumps(told)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_bytes_counted_from_the_equations_are_those_of_the_tensors(rule: str) -> None:
+    workload = WORKLOADS["lora"].shrunk()
+    params = parameters(workload, torch.float32, "cpu")
+    for param in params:
+        param.grad = torch.ones_like(param)
+    optimizer = class_of(rule)(params, **SETTINGS.get(rule, {}))
+    optimizer.step()
+    counted = bytes_of_tensors(params, optimizer.state)
+    assert bytes_of_equations(rule, SETTINGS.get(rule, {}), workload.elements, 4) == counted
+
+
+def test_an_adamw_step_moves_28_bytes_a_parameter_and_with_amsgrad_36() -> None:
+    assert bytes_of_equations("adamw", {}, 10, 4) == 280
+    assert bytes_of_equations("adamw", {"amsgrad": True}, 10, 4) == 360
+    assert bytes_of_equations("sgd", {}, 10, 4) == 120
+    assert bytes_of_equations("sgd", {"momentum": 0.9}, 10, 4) == 200
+
+
+def test_workloads_are_as_large_as_they_say() -> None:
+    sizes = {name: (len(w.shapes), w.elements) for name, w in WORKLOADS.items()}
+    assert sizes["gpt"][0] == 83
+    assert 28.5e6 < sizes["gpt"][1] < 29.5e6
+    assert sizes["flat"] == (1, 64 << 20)
+    assert sizes["lora"] == (1000, 16_384_000)
+    assert sizes["tiny"][0] == 300
+    assert sizes["large"] == (99, 124_402_176)
+
+
+def test_candidates_step_in_turns_and_each_round_is_prepared() -> None:
+    log: list[str] = []
+    runs = [lambda name=name: log.append(name) for name in "AB"]
+    samples = interleaved(runs, Cpu(), 2, lambda: log.append("-"))
+    assert "".join(log) == "-AB-AB"
+    assert [len(mine) for mine in samples] == [2, 2]
+
+
+def test_medians_and_ratios() -> None:
+    assert quartiles([3.0, 1.0, 2.0, 5.0, 4.0]) == (2.0, 3.0, 4.0)
+    assert quartiles([2.0]) == (2.0, 2.0, 2.0)
+    assert ratio([2.0, 40.0, 6.0], [1.0, 10.0, 3.0]) == 2.0
+
+
+def test_an_allocation_of_a_parameters_size_is_seen() -> None:
+    device, x = Cpu(16), torch.zeros(1000)
+    assert device.allocated(lambda: x + 1) == x.nbytes
+    assert device.allocated(lambda: x.add_(1)) < 16
+
+
+def test_a_fused_step_allocates_nothing_of_a_parameters_size_and_foreach_does() -> None:
+    case = Case("adamw", "fp32", Workload("matrix", "one tensor of 64x64", ((64, 64),)))
+    result = measure(case, candidates("adamw", False), Cpu(16), 2)
+    allocated = {one.candidate: one.allocated for one in result.measured}
+    assert allocated[OURS] < 1024
+    assert allocated["torch foreach"] >= 64 * 64 * 4
+
+
+def test_a_rule_that_is_not_there_is_named_with_those_that_are() -> None:
+    done = run(cpu.main, "--quick", "--rule", "adamq")
+    assert done.exit_code == 2
+    assert "adamq" in done.output
+    assert "adamw" in done.output
+
+
+def test_a_candidate_that_cannot_step_is_left_out_with_its_reason() -> None:
+    def refuse(params: Any) -> Any:
+        raise RuntimeError("no kernels\nfor this")
+
+    mine = next(candidates("adamw", False))
+    case = Case("adamw", "fp32", WORKLOADS["tiny"].shrunk())
+    result = measure(case, [mine, Candidate("peer", refuse)], Cpu(16), 1)
+    assert result.refused == {"peer": "RuntimeError: no kernels"}
+    assert [one.candidate for one in result.measured] == [OURS]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_the_gpu_benchmark_says_so_in_one_sentence(tmp_path: Path) -> None:
+    done = run(gpu.main, "--json", str(tmp_path / "gpu.json"))
+    assert done.exit_code == 2
+    assert done.output == gpu.NO_GPU + "\n"
+    assert not (tmp_path / "gpu.json").exists()
+
+
+class Waits(Cpu):
+    """A device whose caller waits for a tenth of each step."""
+
+    def time(self, run: Any) -> Sample:
+        step = super().time(run).step
+        return Sample(step, step / 10)
+
+
+def test_the_gpu_benchmark_measures_and_draws_all_that_it_would_on_a_gpu(tmp_path: Path) -> None:
+    wanted = [*cases(["adamw", "lion"], ["fp32"], [WORKLOADS[n].shrunk() for n in ("large", "tiny")])]
+    heard: list[int] = []
+    results = gpu.run(wanted, False, Waits(16), 2, lambda so_far: heard.append(len(so_far)))
+    assert heard == [1, 2, 3, 4]
+    labels = [one.candidate for one in results[0].measured]
+    assert labels[:2] == [OURS, gpu.STRICT]
+    assert {"torch fused", "torch foreach"} <= {*labels}
+    for one in results[0].measured:
+        assert one.host_us_per_tensor < 1e3 * one.median_ms / results[0].tensors
+    write(document(results, {"adamw": 0.1}, device="none", cuda=None, quick=True), tmp_path / "gpu.json")
+    done = run(plot.main, "--results", str(tmp_path), "--out", str(tmp_path / "docs"))
+    assert done.exit_code == 0, done.output
+    assert "copy" in drawn(tmp_path / "docs/steps_gpu.svg")
+
+
+def test_strict_asks_the_kernels_for_strict_arithmetic() -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Launcher:
+        def step(self, **options: Any) -> None:
+            asked.append(options)
+
+    class Stepped:
+        launcher = Launcher()
+
+        def _launchers(self) -> dict[str, Any]:
+            return {"adamw": self.launcher}
+
+    make_strict(Stepped())
+    Stepped.launcher.step(maximize=False)
+    assert asked == [{"maximize": False, "strict": True}]
+
+
+def drawn(path: Path) -> str:
+    """The words in a picture."""
+    return " ".join(ElementTree.parse(path).getroot().itertext())
+
+
+def test_the_picture_names_rules_candidates_and_units(told: dict[str, Any], tmp_path: Path) -> None:
+    write(told, tmp_path / "cpu.json")
+    done = run(plot.main, "--results", str(tmp_path), "--out", str(tmp_path / "docs"))
+    assert done.exit_code == 0, done.output
+    words = drawn(tmp_path / "docs/steps_cpu.svg")
+    for text in ("AdamW bf16", "Lion fp32", OURS, "torch fused", "time of a step (ms)", "in-place multiplication"):
+        assert text in words, text
+    assert not (tmp_path / "docs/steps_gpu.svg").exists()
+
+
+def test_no_results_no_picture(tmp_path: Path) -> None:
+    done = run(plot.main, "--results", str(tmp_path), "--out", str(tmp_path))
+    assert done.exit_code == 2
+    assert "bench.cpu" in done.output
