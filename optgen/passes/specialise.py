@@ -12,9 +12,8 @@ from functools import reduce
 from typing import Any
 
 import sympy
-from sympy import Equality, Piecewise, Unequality
+from sympy import Equality, Unequality
 from sympy.core.relational import Relational
-from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import And, BooleanAtom, Not, Or
 
 from optgen.dsl.functions import Max, Min
@@ -65,36 +64,14 @@ def _static_atoms(expr: Any) -> Iterator[Any]:
 
 
 def _decide(node: Any, variant: dict[Any, bool]) -> Any:
+    """SymPy itself drops decided parts of And, Or and Piecewise, whether it evaluates or not."""
     if node in variant:
         return sympy.true if variant[node] else sympy.false
     if isinstance(node, Equality) and Unequality(*node.args) in variant:
         return sympy.false if variant[Unequality(*node.args)] else sympy.true
-    if isinstance(node, (And, Or, Not)) and any(isinstance(arg, BooleanAtom) for arg in node.args):
-        return _fold(node)
-    if isinstance(node, Piecewise):
-        return _first_that_holds(node)
+    if isinstance(node, Not) and isinstance(node.args[0], BooleanAtom):
+        return sympy.false if node.args[0] == sympy.true else sympy.true
     if isinstance(node, (sympy.Max, sympy.Min)):  # of any number of arguments, unlike ours
         ours = Max if isinstance(node, sympy.Max) else Min
         return reduce(ours, node.args)
     return node
-
-
-def _fold(node: Any) -> Any:
-    if isinstance(node, Not):
-        return sympy.false if node.args[0] == sympy.true else sympy.true
-    decisive, neutral = (sympy.false, sympy.true) if isinstance(node, And) else (sympy.true, sympy.false)
-    if decisive in node.args:
-        return decisive
-    left = [arg for arg in node.args if arg != neutral]
-    return node.func(*left) if len(left) > 1 else left[0] if left else neutral
-
-
-def _first_that_holds(node: Any) -> Any:
-    pairs: list[ExprCondPair] = []
-    for pair in node.args:
-        if pair.cond == sympy.false:
-            continue
-        pairs.append(pair)
-        if pair.cond == sympy.true:
-            break
-    return pairs[0].expr if pairs[0].cond == sympy.true else Piecewise(*pairs, evaluate=False)
