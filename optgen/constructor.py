@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import Declaration, Kind
-from optgen.ir import Map, Role
+from optgen.ir import Role
 from optgen.languages import HOST
 from optgen.listing import annotation, default, is_elementwise, needs_matrix, quote
 from optgen.passes import Program
@@ -85,7 +85,6 @@ def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
     """The arguments of UpdateRule."""
     rule = program.rule
     matrix = needs_matrix(program)
-    reduces = matrix or any(not isinstance(s, Map) for step in program.steps for s in step.body)
     reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
     keyed = {q: key for q, key in rule.state_keys.items() if key != "step"}
     states = list(dict.fromkeys(v.key for step in reversed(program.steps) for v in step.of_role(Role.STATE)))
@@ -98,7 +97,7 @@ def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
     lines += ["requires=requires,"] if rule.requires else []
     lines += ['fused={"cuda": on_gpu, "cpu": on_cpu},'] if is_elementwise(program) else []
     lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
-    lines += ["supports_complex=False,"] if reduces else []
+    lines += [] if is_elementwise(program) else ["elementwise=False,"]
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []
     least = rule.min_ndim if rule.min_ndim is not None else 2 if matrix and rule.ndim is None else None
     return lines + ([f"min_ndim={least},"] if least is not None else [])

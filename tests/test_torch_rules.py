@@ -218,7 +218,7 @@ FACTORED = UpdateRule(
     host=lambda rows, cols, numel, first: {"root": sqrt(numel / (rows * cols)) * (2 if first else 1)},
     updates=(factored,),
     min_ndim=2,
-    supports_complex=False,
+    elementwise=False,
     otherwise=UpdateRule(
         hypers=(), keys=(), states=nothing, host=nothing, updates=(lambda theta, g, lr: {"param": theta - lr * g},)
     ),

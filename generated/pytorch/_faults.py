@@ -16,7 +16,7 @@ def in_param(cls: type, where: str, param: Tensor, rule: UpdateRule) -> str:
     """What is wrong with a parameter for this rule; empty if nothing is."""
     if not (param.is_floating_point() or param.is_complex()):
         return f"{cls.__name__} cannot update {where}: its dtype is {param.dtype}"
-    if param.is_complex() and not rule.supports_complex:
+    if param.is_complex() and not rule.elementwise:
         return f"{cls.__name__} does not support complex parameters: {where}"
     if rule.for_ndim(param.dim()) is None:
         shapes = f"{rule.ndim}D parameters" if rule.ndim is not None else f"parameters of {rule.min_ndim} axes or more"

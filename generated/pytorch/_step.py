@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ._rule import State, UpdateRule, answer, asked
+from ._stretches import in_stretches, length
 
 _LARGEST = torch.finfo(torch.float32).max
 
@@ -106,11 +107,26 @@ def run(stepped: list[Stepped]) -> None:
     for rule in {id(one.rule): one.rule for one in stepped}.values():
         mine = [one for one in stepped if one.rule is rule and one.param.numel()]
         if len(rule.updates) == 1:  # nothing waits for another parameter, so nothing of a parameter's size is kept
-            for one in mine:
-                _apply(one, 0, {})
-                _store(one)
+            for part in (part for one in mine for part in _parts(one)):
+                _apply(part, 0, {})
+                _store(part)
         elif mine:
             _run_loops(rule, mine)
+
+
+def _parts(one: Stepped) -> Iterable[Stepped]:
+    """A large parameter in stretches, if each of its elements is computed from itself; else as a whole."""
+    most = length(one.dtype)
+    if not one.rule.elementwise or one.param.numel() <= most:
+        return [one]
+    keys = [key for key, state in one.states.items() if not state.host]
+    views = in_stretches([one.param, one.grad, *(one.stored[key] for key in keys)], most)
+    if views is None:
+        return [one]
+    return (
+        replace(one, param=param, grad=grad, stored=dict(zip(keys, stored, strict=True)), new={})
+        for param, grad, *stored in views
+    )
 
 
 def _run_loops(rule: UpdateRule, stepped: list[Stepped]) -> None:

@@ -100,7 +100,8 @@ class UpdateRule:
     requires: hyperparameters -> what is wrong with their combination, or an empty string.
     fused: for a type of device the module of the fused step; raises ImportError where there is none.
     sparse: whether a sparse gradient may be made dense, since its zeros change nothing.
-    supports_complex: whether it works on the real and imaginary parts one by one.
+    elementwise: whether each element is computed from itself and from scalars. A complex parameter is then stepped as
+        its real and imaginary parts, a large one in stretches.
     ndim, min_ndim: the shapes it is for; otherwise: the rule for all others.
     """
 
@@ -114,7 +115,7 @@ class UpdateRule:
     fused: Mapping[str, Callable[[], ModuleType]] = field(default_factory=dict)
     state_at_construction: bool = False
     sparse: bool = False
-    supports_complex: bool = True
+    elementwise: bool = True
     ndim: int | None = None
     min_ndim: int | None = None
     otherwise: UpdateRule | None = None
