@@ -233,6 +233,7 @@ first, flag = symbol("first", True), symbol("flag", True)
      "x + y if flag and x > y else a if x >= 2 or not flag else y"),
     (lambda: Piecewise((Piecewise((x, flag), (y, True)), first), (a, True)), "(x if flag else y) if first else a"),
     (lambda: Piecewise((x, sympy.Not(sympy.And(flag, first))), (y, True)), "x if not (first and flag) else y"),
+    (lambda: Piecewise((x, ~Ne(x, y)), (y, True)), "x if x == y else y"),
     (lambda: Piecewise((x, Ne(x, y) & sympy.Or(flag, first)), (y, True)), "x if x != y and (first or flag) else y"),
     (lambda: sympy.pi * x, "pi * x"), (lambda: 1e-30 * x, "1e-30 * x"), (lambda: 0.1 * x, "0.1 * x"),
 ])
