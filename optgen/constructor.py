@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import Declaration, Kind
+from optgen.fused import devices
 from optgen.ir import Role
 from optgen.languages import HOST
 from optgen.listing import annotation, default, is_elementwise, needs_matrix, quote
@@ -95,7 +96,8 @@ def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
     lines += ["states=states,", "host=host,", f"updates=({', '.join(names)}{',' if count == 1 else ''}),"]
     lines += [f"combine={{{', '.join(combine)}}},"] if combine else []
     lines += ["requires=requires,"] if rule.requires else []
-    lines += ['fused={"cuda": on_gpu, "cpu": on_cpu},'] if is_elementwise(program) else []
+    fused = ", ".join(f'"{device}": {function}' for device, function in devices(program).items())
+    lines += [f"fused={{{fused}}},"] if fused else []
     lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
     lines += [] if is_elementwise(program) else ["elementwise=False,"]
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []

@@ -7,8 +7,8 @@ from typing import Any
 
 from optgen.dsl.symbols import EXTENTS, Kind
 from optgen.errors import Problem, RuleError
-from optgen.ir import Map, Place, Role, Var, reads
-from optgen.listing import condition_texts
+from optgen.ir import Map, Place, Reduce, Role, Var, reads
+from optgen.listing import condition_texts, is_elementwise
 from optgen.passes import Program
 
 RELATIONS = {"!=": "is_not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
@@ -87,17 +87,29 @@ def names(program: Program) -> set[str]:
     return declared | {v.name for step in program.steps for v in step.vars}
 
 
+def devices(program: Program) -> dict[str, str]:
+    """The types of device on which a class steps fused, with its function that finds the kernel."""
+    kinds = {type(statement) for step in program.steps for statement in step.body}
+    found = {"cuda": "on_gpu"} if is_elementwise(program) else {}
+    return {**found, "cpu": "on_cpu"} if kinds <= {Map, Reduce} else found
+
+
 def check_one_pass(program: Program, backend: str, taken: Set[str]) -> None:
     """Raises RuleError for a rule that needs more than one pass over memory, or uses a name of the kernel's own."""
+    check_passes(program, backend, taken, (Map,))
+
+
+def check_passes(program: Program, backend: str, taken: Set[str], kinds: tuple[type, ...]) -> None:
+    """Raises RuleError for a rule with other statements than of these kinds, or with a name of the kernel's own."""
     problems = [
         Problem(
-            f"the {backend} backend has no reductions and products yet",
+            f"the {backend} backend has no {'products' if Reduce in kinds else 'reductions and products'} yet",
             statement.loc,
             INSTEAD,
         )
         for step in program.steps
         for statement in step.body
-        if not isinstance(statement, Map)
+        if not isinstance(statement, kinds)
     ]
     problems += [
         Problem(

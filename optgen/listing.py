@@ -138,7 +138,7 @@ def woven(
 
 def quoted(program: Program, body: Iterable[Statement], comment: str = "#") -> Iterator[Item | Statement]:
     """The statements, those of an equation after a comment that quotes it."""
-    texts = dict(zip((_target(eq.lhs) for eq in program.rule.equations), equations.text(program.rule), strict=True))
+    texts = dict(zip((target(eq.lhs) for eq in program.rule.equations), equations.text(program.rule), strict=True))
     waiting: list[Statement] = []
     for statement in body:
         waiting.append(statement)
@@ -158,7 +158,8 @@ def quoted(program: Program, body: Iterable[Statement], comment: str = "#") -> I
     yield from waiting
 
 
-def _target(lhs: Any) -> str:
+def target(lhs: Any) -> str:
+    """The name that an equation's left side has in the IR."""
     index = lhs.indices[0]
     return f"{lhs.base.label}_{index}" if isinstance(index, sympy.Integer) else str(lhs.base.label)
 

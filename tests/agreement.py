@@ -10,7 +10,7 @@ from functools import partial
 from workshop import Workshop
 
 from optgen.bounds import BF16, FP16, FP32, FP64
-from optgen.dsl import Rule
+from optgen.dsl import Rule, matmul
 from optgen.verify import cases
 from optgen.verify.lockstep import COUNTS, FEW, run
 from optgen.verify.runners import Runner, Storage, numpy_runner, torch_runner
@@ -25,13 +25,20 @@ MOST_VARIANTS = 3  # of one rule; other rules begin with another variant
 
 @dataclass(frozen=True)
 class Backend:
-    """How a backend is driven: by which module, what it stores, in turns; a fused one takes elementwise rules only."""
+    """How a backend is driven: by which module, what it stores, in turns. A fused one takes elementwise rules only, or
+    all but those with products where it `reduces`."""
 
     module: str
     runner: Callable[..., Runner]
     storages: tuple[Storage, ...]  # few of float64: its judge is mpmath, which is slow
     fused: bool = False
+    reduces: bool = False
     every: int = 1  # rule is tried on it
+
+    def takes(self, rule: Rule, elementwise: bool) -> bool:
+        """Whether it can step a rule."""
+        has_product = any(equation.rhs.has(matmul) for equation in rule.equations)
+        return elementwise or not self.fused or (self.reduces and not has_product)
 
 
 BACKENDS = {
@@ -39,7 +46,8 @@ BACKENDS = {
     "torch": Backend("torch", torch_runner, (BRAIN, SINGLE, MIXED, SINGLE, HALF, SINGLE, DOUBLE)),
     "triton": Backend("torch", partial(torch_runner, fused=True), (SINGLE, MIXED, HALF, SINGLE, DOUBLE), fused=True),
     # Without a wish a CPU takes the step in C. The compiler runs for each rule, variant and storage.
-    "c": Backend("torch", partial(torch_runner, fused=None), (SINGLE, SINGLE, MIXED, DOUBLE), fused=True, every=6),
+    "c": Backend("torch", partial(torch_runner, fused=None), (SINGLE, SINGLE, MIXED, DOUBLE), fused=True, reduces=True,
+                 every=6),
 }
 TURNS = max(len(backend.storages) for backend in BACKENDS.values())  # until each backend had each of its storages
 
@@ -47,7 +55,7 @@ TURNS = max(len(backend.storages) for backend in BACKENDS.values())  # until eac
 def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[str]) -> None:
     """Asserts that every backend stays within the bound of the oracle; counts what was compared."""
     backends = {name: backend for name, backend in BACKENDS.items()
-                if turn % backend.every == 0 and (fused or not backend.fused)}
+                if turn % backend.every == 0 and backend.takes(rule, fused)}
     modules = workshop.build(rule, [*backends])
     is_matrix = all(len(s) > 1 for kind in cases.shapes_for(rule) for s in kind.shapes)
     every = cases.variants(rule)
@@ -55,7 +63,8 @@ def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[
         variant = every[number % len(every)]
         for name, backend in backends.items():
             storage = backend.storages[turn // backend.every % len(backend.storages)]
-            shapes, counts = (PAIR, FEW) if backend.fused else (MATRICES if is_matrix else SHAPES, COUNTS)
+            shapes = MATRICES if is_matrix else PAIR if backend.fused else SHAPES
+            counts = FEW if backend.fused else COUNTS
             values = cases.parameters(shapes, storage.param, 1)
             runner = backend.runner(modules[backend.module], values, variant.hypers, "plain", storage)
             tally = run(rule, runner, variant.hypers, shapes, storage, 1, counts)

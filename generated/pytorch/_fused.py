@@ -53,7 +53,7 @@ def _module_for(one: Stepped) -> ModuleType | None:
     return module
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Bunch:
     """Parameters that one call steps: of one module and variant."""
 
@@ -132,7 +132,15 @@ def choose(
             one.unscale()
         group = bunches.setdefault((*key, one.scale is None), Bunch(module, launchers[key], flags[at], maximize))
         group.ones.append(one)
-    return [*bunches.values()], rest
+    apart = [bunch for bunch in bunches.values() if not _is_whole(bunch, stepped)]
+    rest += [one for bunch in apart for one in bunch.ones]
+    return [bunch for bunch in bunches.values() if bunch not in apart], rest
+
+
+def _is_whole(bunch: Bunch, stepped: list[Stepped]) -> bool:
+    """Whether a call sees all that it looks at: every tensor of its rule, where the rule has values common to all."""
+    mine = bunch.ones[0].rule
+    return not getattr(bunch.launcher, "together", False) or len(bunch.ones) == sum(one.rule is mine for one in stepped)
 
 
 def is_plain(scalar: Tensor | None) -> bool:

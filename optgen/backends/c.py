@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from optgen.backends._c_passes import calls, phase_lines
+from optgen.backends._c_phases import KINDS, Places, Variant
+from optgen.backends._c_values import values_lines
 from optgen.dsl.rule import Rule, Schedule
 from optgen.fused import (
-    check_one_pass,
+    check_passes,
     flag_arguments,
     flag_names,
     flags_text,
@@ -19,9 +23,9 @@ from optgen.fused import (
     streams,
     tuple_text,
 )
-from optgen.ir import Map, Role, Step, Var, reads
+from optgen.ir import TENSOR, Map, Reduce, Role, Step, Var, reads
 from optgen.languages import C
-from optgen.listing import WIDTH, header, quoted, variant_of
+from optgen.listing import WIDTH, header, is_elementwise, needs_matrix, quoted, variant_of
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
@@ -31,7 +35,8 @@ from optgen.weave import Item, Syntax, weave
 FOLDER = "c_cpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
 # A variant is chosen when the file is compiled, so that each is straight-line.
-CONDITIONS = Syntax("#if {}", "#else", "!{}", " && ", " || ", "#endif")
+CONDITIONS = Syntax("#if {}", "#else", "!{}", " && ", " || ", "#endif", "//")
+DIRECTIVE = re.compile(r"\s*#(if|else|endif)\b")
 TAKEN = frozenset(
     """count factor grad row start tensor load store real fabs bits_of float_of load_fp32 load_fp64 load_fp16 load_bf16
     store_fp32 store_fp64 store_fp16 store_bf16 fp32 fp64 fp16 bf16 span each_span grad_type group int64_t complex
@@ -41,28 +46,40 @@ TAKEN = frozenset(
 MACROS = re.compile(
     r"(U?INT|SIZE|PTRDIFF|SIG_ATOMIC|WCHAR|WINT)\w*_(MAX|MIN)|(FP|MATH)_\w+|HUGE_VAL\w*|math_errhandling"
 )
-CONSTANTS = frozenset("STORED SCALARS STEPPED SKIPPED MISCOUNTED ALONE LEAST BLOCK JOIN JOIN_".split())
+CONSTANTS = frozenset(
+    """STORED SCALARS STEPPED SKIPPED MISCOUNTED STARVED ALONE LEAST BLOCK TALL LONG JOIN JOIN_ PER_TENSOR PER_MATRIX
+    PER_ROW PER_COL PER_TILE PER_ROW_PART PER_COL_PART""".split()
+)
+# What the functions of a rule with reductions use besides.
+IN_PHASES = frozenset(
+    """values along down line length matrix tiles tiles_across tile_parts matrix_values row_values col_values
+    row_parts col_parts summed rows_summed cols_summed rows_largest cols_largest""".split()
+)
+PART = "const struct part *part"
+VALUES = "const struct tensor *tensor, const double *row, real *values"
 
 
 def emit(program: Program) -> dict[str, str]:
-    """The rule's C file and its Python module. Raises RuleError for a rule that needs several passes over memory."""
+    """The rule's C file and its Python module. Raises RuleError for a rule with products."""
     stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
     flags, read = flag_names(program), scalars(program)
     derived = {f"{name}_{end}" for name in stored for end in ("at", "type")}
     constants = {flag.upper() for flag in flags}
     clashing = {flag for flag in flags if flag.upper() in CONSTANTS}
     macros = {name for name in names(program) if MACROS.fullmatch(name)}
-    check_one_pass(program, "C", TAKEN | CONSTANTS | derived | constants | clashing | macros)
+    taken = TAKEN | CONSTANTS | derived | constants | clashing | macros
+    one_pass = is_elementwise(program)
+    if not one_pass:
+        taken |= IN_PHASES | {f"{name}_{end}" for name in names(program) for end in ("values", "parts")}
+    check_passes(program, "C", taken, (Map, Reduce))
+    both = {
+        "header": _comment(program.rule),
+        "stored": len(stored),
+        "scalars": len(read),
+        "macros": _macros([*stored], flags),
+    }
     return {
-        "c": render(
-            "c.jinja",
-            header=_comment(program.rule),
-            stored=len(stored),
-            scalars=len(read),
-            macros=_macros([*stored], flags),
-            prologue=_woven(program, lambda s: _prologue(program, s, stored, read)),
-            body=_woven(program, lambda s: _body(program, s)),
-        ),
+        "c": _one_pass(program, stored, read, both) if one_pass else _phases(program, [*stored], read, both),
         "py": render_python(
             "c_py.jinja",
             header=header(program.rule, "c"),
@@ -71,8 +88,47 @@ def emit(program: Program) -> dict[str, str]:
             types=tuple_text([f"{name}_type" for name in stored]),
             arguments=flag_arguments(program),
             flags=flags_text(program),
+            form="" if one_pass else _form(program, stored),
         ),
     }
+
+
+def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var], both: Mapping[str, Any]) -> str:
+    return render(
+        "c.jinja",
+        prologue=_woven(program, lambda s: _prologue(program, s, stored, read)),
+        body=_woven(program, lambda s: _body(program, s)),
+        **both,
+    )
+
+
+def _phases(program: Program, stored: Sequence[str], read: Sequence[Var], both: Mapping[str, Any]) -> str:
+    """The C file of a rule with reductions."""
+    places, by_rows = Places(), needs_matrix(program)
+    variants = {variant_of(s): Variant(program, s, stored, read, places, by_rows) for s in program.steps}
+    functions = []
+    for k in range(max(len(variant.elements) for variant in variants.values()) + 1):
+        for name, takes, lines in (("values", VALUES, values_lines), ("phase", PART, phase_lines)):
+            woven = _woven(program, lambda s, k=k, lines=lines: lines(variants[variant_of(s)], k))  # type: ignore[misc]
+            if woven:
+                about = _about(name, k, variants.values())
+                functions.append({"name": f"{name}_{k + 1}", "about": about, "takes": takes, "lines": woven})
+    steps = _woven(program, lambda s: calls(variants[variant_of(s)]))
+    return render("c_phases.jinja", functions=functions, calls=steps, places=places.macros(), **both)
+
+
+def _about(name: str, k: int, variants: Iterable[Variant]) -> str:
+    """What a function is for."""
+    made = list(dict.fromkeys(n for v in variants for n in (v.makes(k) if name == "phase" else v.computes(k))))
+    return f"{', '.join(made)}: {'of a part of a tensor' if name == 'phase' else 'of a whole tensor'}."
+
+
+def _form(program: Program, stored: Mapping[str, Var]) -> str:
+    """How Python sees that a tensor can be stepped by passes: by what its states have one number per."""
+    kinds = [KINDS[v.axes] for v in stored.values() if v.role is Role.STATE]
+    steps = [s for step in program.steps for s in step.body]
+    together = any(isinstance(s, Reduce) and TENSOR in s.over for s in steps)
+    return f"Form({tuple_text(kinds)}, by_rows={needs_matrix(program)}, together={together})"
 
 
 def emit_schedule(schedule: Schedule) -> None:
@@ -101,11 +157,28 @@ def _woven(program: Program, items: Callable[[Step], Iterator[Item]]) -> list[st
     """The items of all variants as one text under #if, wrapped."""
     by_variant = {variant_of(step): list(items(step)) for step in program.steps}
     conditions = [flag.upper() for flag in flag_names(program)]
-    return [part for line in weave(by_variant, conditions, CONDITIONS) for part in _wrapped(line)]
+    return [part for line in _aligned(weave(by_variant, conditions, CONDITIONS)) for part in _wrapped(line)]
+
+
+def _aligned(lines: Sequence[str]) -> Iterator[str]:
+    """The lines, each directive as far in as what it guards, for what is woven may be inside loops."""
+    margins: list[str] = []
+    for k, line in enumerate(lines):
+        found = DIRECTIVE.match(line)
+        if found and found[1] == "if":
+            guarded = next(n for n in range(k, len(lines)) if not DIRECTIVE.match(lines[n]))
+            margins.append(" " * (len(_margin(lines[guarded])) - 4 * (guarded - k)))
+        yield margins[-1] + line.lstrip() if found else line
+        if found and found[1] == "endif":
+            margins.pop()
+
+
+def _margin(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _wrapped(line: str) -> list[str]:
-    margin = line[: len(line) - len(line.lstrip())]
+    margin = _margin(line)
     if len(line) <= WIDTH - 8 or line.lstrip().startswith("//"):
         return [line]
     pieces = textwrap.wrap(line.strip(), WIDTH - 12 - len(margin), break_long_words=False, break_on_hyphens=False)

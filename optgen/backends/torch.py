@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import resources
 from typing import Any
 
 from optgen.constructor import argument, arguments, defaults, hyper, requirements, update_rule
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Kind
+from optgen.fused import devices
 from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
 from optgen.languages import SCALAR, TORCH
 from optgen.listing import (
@@ -16,7 +17,6 @@ from optgen.listing import (
     docstring,
     header,
     host_names,
-    is_elementwise,
     module_name,
     names_in,
     quoted,
@@ -68,7 +68,7 @@ def emit(program: Program) -> str:
     combine = [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)]
     spec = update_rule(program, count, combine)
     requires = [*requirements(rule), 'return ""'] if rule.requires else []
-    fused = is_elementwise(program)
+    fused = devices(program)
     code = [*states, *host, *spec, *(line for update in updates for line in update["lines"])]
     return render_python(
         "torch.jinja",
@@ -82,9 +82,9 @@ def emit(program: Program) -> str:
             _filling("host", _host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
             *updates,
             *([_function("requires", _asked(program, requires), "str", WRONG, requires)] if requires else []),
-            *(_fused(rule) if fused else []),
+            *_fused(rule, fused.values()),
         ],
-        fused=fused,
+        fused=bool(fused),
         spec=spec,
         arguments=arguments(rule),
         defaults=defaults(rule),
@@ -133,11 +133,12 @@ def _filling(name: str, arguments: list[str], filled: str, about: str, lines: li
     return _function(name, arguments, kind, about, [f"{filled} = {{}}", *lines, f"return {variable}"])
 
 
-def _fused(rule: Rule) -> list[dict[str, Any]]:
+def _fused(rule: Rule, functions: Collection[str]) -> list[dict[str, Any]]:
     name = module_name(rule)
     return [
         _function(function, [], "ModuleType", about, [f"from ..{folder} import {name}", f"return {name}"])
         for function, folder, about in (("on_gpu", "triton_gpu", ON_GPU), ("on_cpu", "c_cpu", ON_CPU))
+        if function in functions
     ]
 
 

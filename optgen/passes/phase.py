@@ -2,7 +2,8 @@
 
 Assumes a hoisted step. Establishes that a phase reads stored quantities, results of reductions and of earlier
 products, and what it computes itself: what an earlier phase computed is computed again, or loaded if it was stored. A
-stored quantity is overwritten in the last phase that still needs its past.
+stored quantity is overwritten in the last phase that still needs its past. Where nothing may be read back, since a
+store may round it, a stored quantity is computed again too.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from dataclasses import dataclass, field
 from optgen.ir import TENSOR, Map, MatMul, Phase, Place, Reduce, Role, Statement, Step, Write, reads
 
 
-def phase(step: Step, everywhere: bool) -> tuple[Phase, ...]:
-    """The body in phases. `everywhere` cuts at each reduction and product, as kernels must; else at the model's."""
-    cutter = _Cutter(step, everywhere)
+def phase(step: Step, everywhere: bool, read_back: bool = True) -> tuple[Phase, ...]:
+    """The body in phases. `everywhere` cuts at each reduction and product, as kernels must; else at the model's.
+
+    read_back: whether a phase may load what an earlier one has stored.
+    """
+    cutter = _Cutter(step, everywhere, read_back)
     return cutter.phases()
 
 
@@ -22,6 +26,7 @@ def phase(step: Step, everywhere: bool) -> tuple[Phase, ...]:
 class _Cutter:
     step: Step
     everywhere: bool
+    read_back: bool
     level: dict[str, int] = field(default_factory=dict)
     ready: dict[str, int] = field(default_factory=dict)
     by_target: dict[str, Statement] = field(default_factory=dict)
@@ -74,7 +79,7 @@ class _Cutter:
             statement = self.by_target.get(name)
             if statement is None:
                 loads |= {name} if self._is_stored(name) else set()
-            elif name in store and store[name] < k:
+            elif self.read_back and name in store and store[name] < k:
                 loads.add(name)
             elif self.ready[name] > self.level[name] and self.level[name] < k:
                 continue  # a finished reduction or product

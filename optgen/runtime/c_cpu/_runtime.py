@@ -18,9 +18,9 @@ from torch import Tensor
 
 from ._compiler import NoKernel
 from ._library import Step, load
-from ._tables import MISCOUNTED, SKIPPED, TYPES, UNREADABLE, Columns, Kept, Mix, Plan, supports
+from ._tables import PLAIN, SKIPPED, STEPPED, TYPES, Columns, Form, Kept, Mix, Plan, supports
 
-__all__ = ["Launcher", "NoKernel", "supports"]
+__all__ = ["Form", "Launcher", "NoKernel", "supports"]
 
 _ABSENT = math.nan  # what a step would read of a scalar that nobody gave it
 
@@ -30,7 +30,10 @@ class Launcher:
 
     keeps_counts = True  # a call can advance step counts
 
-    def __init__(self, module: str, source: Path, types: Sequence[str], scalars: Sequence[str]) -> None:
+    def __init__(
+        self, module: str, source: Path, types: Sequence[str], scalars: Sequence[str], form: Form = PLAIN
+    ) -> None:
+        self.together, self._form = form.together, form
         self._module, self._source = module, source
         self._types, self._scalars = tuple(types), tuple(scalars)
         self._functions: dict[tuple[Any, ...], Step] = {}
@@ -72,7 +75,7 @@ class Launcher:
         Raises NoKernel, with nothing changed, where the C file cannot be compiled.
         """
         if not self.holds(params, grads, states, rows, counts):
-            self._plan = Plan(Kept(params, states, counts, rows), grads)
+            self._plan = Plan(Kept(params, states, counts, rows), grads, self._form)
         return self.again(grads, scalars, flags, **options)
 
     def holds(
@@ -113,7 +116,7 @@ class Launcher:
             done = bucket.step(function, grads, table, told, amp, maximize)
             if done == SKIPPED:
                 return None
-            left += bucket.positions if done in (MISCOUNTED, UNREADABLE) else []
+            left += bucket.positions if done != STEPPED else []
         return sorted(left)
 
     def _function(self, mix: Mix, flags: Mapping[str, bool]) -> Step:

@@ -7,6 +7,7 @@ import operator
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,27 +18,65 @@ from ._layout import is_dense, same_order, shared, view
 from ._library import Step
 
 TYPES = {torch.float32: "fp32", torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp16"}
-STEPPED, SKIPPED, MISCOUNTED = range(3)  # as in _walk.h
-UNREADABLE = 3  # a gradient at an address where none of its dtype can lie
+STEPPED, SKIPPED, MISCOUNTED, STARVED = range(4)  # as in _group.h
+UNREADABLE = 4  # a gradient at an address where none of its dtype can lie
 Columns = Sequence[Sequence[Tensor] | None]  # for each name of STATES one state per parameter, or None
 Mix = tuple[torch.dtype | None, ...]  # of the parameter, the gradient and the states
+
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a step looks at tensors. kinds: what each of STATES has one number per, "element" if nothing is said.
+
+    by_rows: whether it looks at rows and columns. together: whether at all tensors that step together.
+    """
+
+    kinds: tuple[str, ...] = ()
+    by_rows: bool = False
+    together: bool = False
+
+    def sizes(self, param: Tensor) -> list[int]:
+        """How many matrices a parameter is, of how many rows and columns; one row where nobody looks."""
+        if not self.by_rows:
+            return [1, 1, param.numel()]
+        rows, cols = param.shape[-2:]
+        return [param.numel() // (rows * cols) if param.numel() else 0, rows, cols]
+
+    def columns(self, param: Tensor, states: Sequence[Tensor | None]) -> list[tuple[Tensor, tuple[int, ...]]]:
+        """The states that are there, with the shapes that they must have."""
+        kinds = self.kinds or ("element",) * len(states)
+        return [(s, _shape(kind, param.shape)) for s, kind in zip(states, kinds, strict=True) if s is not None]
+
+
+PLAIN = Form()
+
+
+def _shape(kind: str, size: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a state, by what it has one number per."""
+    whole = tuple(size)
+    of_rows, of_cols, of_matrices = (*whole[:-1], 1), (*whole[:-2], 1, *whole[-1:]), (*whole[:-2], 1, 1)
+    return {"element": whole, "row": of_rows, "col": of_cols, "matrix": of_matrices, "tensor": ()}[kind]
+
 
 _dtype_of = operator.attrgetter("dtype")
 _layout_of = operator.attrgetter("layout")
 
 
-def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None]) -> str:
+def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None], form: Form = PLAIN) -> str:
     """Empty if a compiled step can take this parameter, else what stands in the way."""
-    stored = [param, *(state for state in states if state is not None)]
-    for tensor in (*stored, grad):
+    stored = [(param, tuple(param.shape)), *form.columns(param, states)]
+    for tensor, shape in (*stored, (grad, tuple(param.shape))):
         fault = _fault(tensor)
         if fault:
             return fault
-        if tensor.shape != param.shape:
+        if tensor.shape != shape:
             return f"a tensor of shape {tuple(tensor.shape)} beside a parameter of shape {tuple(param.shape)}"
+    if form.by_rows and (param.dim() < 2 or not param.is_contiguous()):
+        return "a parameter whose rows do not follow one another in memory"
     if not is_dense(param):
         return "a parameter whose elements do not fill one stretch of memory"
-    if any(not same_order(param, tensor) for tensor in stored):
+    if any(not (same_order(param, t) if t.shape == param.shape else t.is_contiguous()) for t, _ in stored):
         return "a state that lies in memory otherwise than its parameter"
     return ""
 
@@ -87,11 +126,16 @@ class Kept:
 class Plan:
     """Which tensors are stepped together, until one of them is another, has moved or has another kind of gradient."""
 
-    def __init__(self, kept: Kept, grads: Sequence[Tensor]) -> None:
+    def __init__(self, kept: Kept, grads: Sequence[Tensor], form: Form) -> None:
         positions = range(len(kept.params))
-        able = [i for i in positions if not supports(kept.params[i], grads[i], kept.stored(i)) and _counts(kept, i)]
+        able = [
+            i for i in positions if not supports(kept.params[i], grads[i], kept.stored(i), form) and _counts(kept, i)
+        ]
         again = {able[k] for k in shared([kept.params[i] for i in able])}  # such parameters take their steps in turn
         self.taken = [i for i in able if i not in again]
+        alike = len({*map(partial(_kind, kept, grads), positions)}) < 2
+        if form.together and not (alike and len(self.taken) == len(positions)):
+            self.taken = []  # one call would not see all of them
         self.rest = sorted({*positions} - {*self.taken})
         self.flat, self.rows = kept.flat(), [*kept.rows]
         self.lengths = [None if column is None else len(column) for column in kept.columns()]
@@ -100,10 +144,9 @@ class Plan:
         self.gradients = _kinds(self._of_taken(grads))
         kinds: dict[tuple[torch.dtype | None, Mix], list[int]] = {}
         for i in self.taken:
-            mix = tuple(None if t is None else t.dtype for t in (kept.params[i], grads[i], *kept.stored(i)))
-            kinds.setdefault((kept.counts[i].dtype if kept.counts else None, mix), []).append(i)
+            kinds.setdefault(_kind(kept, grads, i), []).append(i)
         self.buckets = [
-            Bucket(mix, positions, kept, [grads[i] for i in positions], count is torch.float64)
+            Bucket(mix, positions, kept, [grads[i] for i in positions], count is torch.float64, form)
             for (count, mix), positions in kinds.items()
         ]
 
@@ -125,6 +168,12 @@ class Plan:
 
     def _addresses(self, kept: Kept) -> list[list[int]]:
         return [[*map(Tensor.data_ptr, self._of_taken(column))] for column in kept.columns() if column is not None]
+
+
+def _kind(kept: Kept, grads: Sequence[Tensor], i: int) -> tuple[torch.dtype | None, Mix]:
+    """The dtypes of the step count, and of all else, of one parameter."""
+    mix = tuple(None if t is None else t.dtype for t in (kept.params[i], grads[i], *kept.stored(i)))
+    return kept.counts[i].dtype if kept.counts else None, mix
 
 
 def _counts(kept: Kept, i: int) -> bool:
@@ -152,7 +201,7 @@ def _kinds(grads: Sequence[Tensor]) -> tuple[list[Any], ...]:
 
 
 class _Group(ctypes.Structure):
-    """What one call steps: `struct group` of _walk.h."""
+    """What one call steps: `struct group` of _group.h."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in "tensors grads rows times grad_scale found_inf".split()),
@@ -164,7 +213,7 @@ class Bucket:
     """The tables of tensors of one mix of dtypes: one call."""
 
     def __init__(
-        self, mix: Mix, positions: Sequence[int], kept: Kept, grads: Sequence[Tensor], is_double: bool
+        self, mix: Mix, positions: Sequence[int], kept: Kept, grads: Sequence[Tensor], is_double: bool, form: Form
     ) -> None:
         self.mix, self.positions = mix, positions
         self.params = [kept.params[i] for i in positions]
@@ -178,7 +227,7 @@ class Bucket:
         for i, strides in zip(positions, self.views, strict=True):
             count = kept.counts[i].data_ptr() if kept.counts else 0
             lies = strides.buffer_info()[0] if strides else 0
-            self.tensors.extend([kept.params[i].numel(), kept.rows[i], count, lies])
+            self.tensors.extend([kept.params[i].numel(), kept.rows[i], count, lies, *form.sizes(kept.params[i])])
             self.tensors.extend(0 if t is None else t.data_ptr() for t in (kept.params[i], *kept.stored(i)))
         self.grads = array("q", [0] * len(positions))
         self.gradients: list[int] = []

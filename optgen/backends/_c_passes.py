@@ -1,0 +1,180 @@
+"""C passes: the lines of one variant's functions: phases over tiles, values between them, and the calls of both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from optgen.backends._c_phases import PLACE, STARTS, STEP, Variant
+from optgen.backends._c_values import values_lines
+from optgen.ir import Map, Op, Reduce, Role, Statement, reads
+from optgen.weave import Item
+
+TENSOR_LINE = "const struct tensor *tensor = part->tensor;"
+ROW_LINE = "const double *row = part->row;"
+VALUES_LINE = "real *values = part->values;"
+FACTOR_LINE = "const real factor = part->factor;"
+GRAD_LINE = "const grad_type *grad = part->grad;"
+COLS_LINE = "const int64_t length = part->cols;"
+
+
+def calls(variant: Variant) -> Iterator[Item]:
+    """What a step calls, one after the other."""
+    for k in range(len(variant.elements) + 1):
+        if any(values_lines(variant, k)):
+            yield (f"each_tensor(&work, values_{k + 1});",)
+        yield from (_over_model(variant, s) for s in _small_totals(variant, k))
+        if any(phase_lines(variant, k)):
+            yield (f"each_part(&work, phase_{k + 1});",)
+        for s in variant.sums(k, model=True):
+            places = f"{variant.places.part('tensor', s.target)}, {variant.number(s.target)}"
+            yield (f"{'largest_tile' if s.op is Op.MAX else 'sum_tiles'}_of_all(&work, {places});",)
+
+
+def _over_model(variant: Variant, statement: Reduce) -> Item:
+    function = "largest_of_all" if statement.op is Op.MAX else "sum_of_all"
+    return (f"{function}(&work, {variant.number(statement.target)});",)
+
+
+def _small_totals(variant: Variant, k: int) -> list[Reduce]:
+    """What is reduced over the model of values per tensor or row: each tensor has given its share."""
+    found = variant.between[k] if k < len(variant.between) else []
+    return [s for s in found if isinstance(s, Reduce) and variant.is_over_model(s)]
+
+
+# phases over tiles
+
+
+def phase_lines(variant: Variant, k: int) -> list[Item]:
+    """The function that steps one part of a tensor in phase k; empty if there is none."""
+    if k >= len(variant.elements) or not (variant.elements[k] or variant.stores[k]):
+        return []
+    statements, stores = variant.elements[k], variant.stores[k]
+    sums = [s for s in statements if isinstance(s, Reduce)]
+    wanted = {n for s in statements for n in reads(s)} - {s.target for s in statements if isinstance(s, Map)}
+    wanted |= {value for _, value in stores} - {s.target for s in statements}
+    names = [v.name for v in variant.step.vars if v.name in wanted]
+    lines = [*_streams(variant, names, stores), *_singles(variant, names), *_sums_open(variant, sums)]
+    lines += [*_rows_open(variant, names, sums), *_elements(variant, names, statements, stores)]
+    lines += _close(variant, sums)
+    return [*_used(lines, TENSOR_LINE, ROW_LINE, VALUES_LINE, FACTOR_LINE, GRAD_LINE, COLS_LINE), *lines]
+
+
+def _used(lines: Iterable[Item], *declarations: str) -> Iterator[Item]:
+    """The declarations of names that stand in the lines."""
+    text = "\n".join(line for item in lines for line in item)
+    for declaration in declarations:
+        name = declaration.partition(" = ")[0].rpartition(" ")[2].lstrip("*")
+        if re.search(rf"(?<![.>\w]){name}\b", text):
+            yield (declaration,)
+
+
+def _streams(variant: Variant, names: Sequence[str], stores: Sequence[tuple[str, str]]) -> Iterator[Item]:
+    """Where a part begins in what is stored."""
+    into = [into for into, _ in stores]
+    read = [n for n in names if variant.is_stored(n) and variant.step.var(n).role is not Role.GRAD]
+    for name in [v.name for v in variant.step.vars if v.name in {*into, *read}]:
+        kind = variant.kind(name)
+        if kind in ("element", "row", "col"):
+            yield (f"{variant.pointer(name)} + {PLACE.get(kind, 'part->start')};",)
+
+
+def _singles(variant: Variant, names: Sequence[str]) -> Iterator[Item]:
+    """What is one number for a whole part, and where the numbers of its rows and columns are."""
+    yield from variant.scalars({*names})
+    for name in names:
+        kind = variant.kind(name)
+        place = f" + {PLACE[kind]}" if kind in PLACE else ""
+        if variant.is_stored(name) and kind in ("tensor", "matrix"):
+            yield (f"const real {name} = load({variant.stem(name)}_type, {variant.at(name)}{place});",)
+        elif not variant.is_stored(name) and kind in ("tensor", "matrix"):
+            yield (f"const real {name} = {variant.values(name)}[{PLACE.get(kind, variant.number(name))}];",)
+        elif not variant.is_stored(name) and kind in ("row", "col"):
+            yield (f"const real *{name}_values = {variant.values(name)}{place};",)
+
+
+def _sums_open(variant: Variant, sums: Sequence[Reduce]) -> Iterator[Item]:
+    """Where a part leaves its sums. Those of a tile with several parts go on from one to the next."""
+    for s in sums:
+        name, kind, start = s.target, variant.kind(s.target), STARTS[s.op]
+        place = variant.places.part(kind, name)
+        if kind == "tensor":
+            yield (f"real *{name}_parts = tile_parts(tensor, values, {place}) + part->tile;",)
+            yield (f"real {name} = {f'part->opens ? {start} : *{name}_parts' if variant.by_rows else start};",)
+        elif kind == "row":
+            first = "part->at_row * tiles_across(tensor) + part->across"
+            yield (f"real *{name}_parts = row_parts(tensor, values, {place}) + {first};",)
+        else:
+            yield (f"real *{name}_parts = col_parts(tensor, values, {place}) + part->down;",)
+            yield (
+                "for (int64_t along = 0; along < length && part->opens; along++)",
+                f"{STEP}{name}_parts[along] = {start};",
+            )
+
+
+def _rows_open(variant: Variant, names: Sequence[str], sums: Sequence[Reduce]) -> Iterator[Item]:
+    """The loop over rows, with what is one number for a whole row."""
+    margin = STEP if variant.by_rows else ""
+    if variant.by_rows:
+        yield ("for (int64_t down = 0; down < part->rows; down++) {",)
+        yield (f"{STEP}const int64_t line = down * tensor->cols;",)
+    for name in names:
+        if variant.kind(name) == "row":
+            yield (f"{STEP}{variant.loaded(name, 'down')}",)
+    for s in sums:
+        if variant.kind(s.target) == "row":
+            yield (f"{STEP}real {s.target} = {STARTS[s.op]};",)
+    yield (f"{margin}{_pragma(variant, sums)}",)
+
+
+def _pragma(variant: Variant, sums: Sequence[Reduce]) -> str:
+    kept = [s for s in sums if variant.kind(s.target) != "col"]
+    added = [s.target for s in kept if s.op is not Op.MAX]
+    largest = [s.target for s in kept if s.op is Op.MAX]
+    clauses = [f"reduction({how} : {', '.join(of)})" for how, of in (("+", added), ("largest", largest)) if of]
+    return " ".join(["#pragma omp simd", *clauses])
+
+
+def _elements(
+    variant: Variant, names: Sequence[str], statements: Sequence[Statement], stores: Sequence[tuple[str, str]]
+) -> Iterator[Item]:
+    """The loop over the elements of a part, or of a row of it."""
+    outer = STEP if variant.by_rows else ""
+    margin = outer + STEP
+    if variant.by_rows:
+        yield (f"{outer}for (int64_t along = 0; along < length; along++) {{",)
+        yield (f"{margin}const int64_t i = line + along;",)
+    else:
+        yield ("for (int64_t i = 0; i < length; i++) {",)
+    for name in names:
+        if variant.step.var(name).role is Role.GRAD:
+            yield (f"{margin}const real {name} = factor * load(grad_type, grad + i);",)
+        elif variant.kind(name) == "element":
+            yield (f"{margin}{variant.loaded(name, 'i')}",)
+        elif variant.kind(name) == "col":
+            yield (f"{margin}{variant.loaded(name, 'along')}",)
+    for statement, told in variant.told(statements):
+        yield from ((f"{margin}{line}",) for line in told)
+        yield (f"{margin}{_element(variant, statement)}",)
+    for into, value in stores:
+        stem = variant.stem(into)
+        yield (f"{margin}store({stem}_type, {stem}_at + i, {value});",)
+    yield (f"{outer}}}",)
+
+
+def _element(variant: Variant, statement: Statement) -> str:
+    if isinstance(statement, Reduce):
+        is_col = variant.kind(statement.target) == "col"
+        return variant.accumulated(statement, f"{statement.target}_parts[along]" if is_col else statement.target)
+    assert isinstance(statement, Map)
+    return f"const {variant.type(statement.target)} {statement.target} = {variant.text(statement.expr)};"
+
+
+def _close(variant: Variant, sums: Sequence[Reduce]) -> Iterator[Item]:
+    """The end of a row and of a part, which leave their sums."""
+    for s in sums:
+        if variant.kind(s.target) == "row":
+            yield (f"{STEP}{s.target}_parts[down * tiles_across(tensor)] = {s.target};",)
+    if variant.by_rows:
+        yield ("}",)
+    yield from ((f"*{s.target}_parts = {s.target};",) for s in sums if variant.kind(s.target) == "tensor")

@@ -1,0 +1,229 @@
+"""C phases: one variant of a rule with reductions, cut into passes over all elements and the values between them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from optgen import equations
+from optgen.fused import stream
+from optgen.ir import (
+    BATCH,
+    COLS,
+    ELEMENT,
+    ROWS,
+    TENSOR,
+    Axis,
+    Map,
+    Op,
+    Place,
+    Reduce,
+    Role,
+    Statement,
+    Step,
+    Var,
+    reads,
+)
+from optgen.languages import C
+from optgen.listing import WIDTH, device_axes, target
+from optgen.passes import Program
+from optgen.passes.phase import phase
+from optgen.printers import to_text
+from optgen.weave import Item
+
+KINDS: dict[tuple[Axis, ...], str] = {
+    (): "tensor",
+    (TENSOR,): "tensor",
+    (TENSOR, BATCH): "matrix",
+    (TENSOR, BATCH, ROWS): "row",
+    (TENSOR, BATCH, COLS): "col",
+    ELEMENT: "element",
+}
+LENGTH = {"row": "tensor->rows", "col": "tensor->cols"}  # of one matrix
+COUNT = {"matrix": "tensor->matrices", **{kind: f"tensor->matrices * {length}" for kind, length in LENGTH.items()}}
+PLACE = {"matrix": "part->matrix", "row": "part->at_row", "col": "part->at_col"}
+STARTS = {Op.SUM: "0", Op.MEAN: "0", Op.MAX: "-INFINITY"}
+STEP = "    "
+
+
+@dataclass(slots=True)
+class Places:
+    """Where values between phases are kept: the number of each among those of its kind, over all variants."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    parts: dict[str, list[str]] = field(default_factory=dict)
+
+    def value(self, kind: str, name: str) -> int:
+        """The number of a value."""
+        return _number(self.values.setdefault(kind, []), name)
+
+    def part(self, kind: str, name: str) -> int:
+        """The number of what tiles leave of a sum."""
+        return _number(self.parts.setdefault(kind, []), name)
+
+    def macros(self) -> list[str]:
+        """How many there are of each."""
+        counts = {f"PER_{kind.upper()}": self.values.get(kind, []) for kind in ("tensor", "matrix", "row", "col")}
+        counts |= {"PER_TILE": self.parts.get("tensor", []), "PER_ROW_PART": self.parts.get("row", [])}
+        counts["PER_COL_PART"] = self.parts.get("col", [])
+        return [f"#define {name} {len(found)}" for name, found in counts.items()]
+
+
+def _number(names: list[str], name: str) -> int:
+    if name not in names:
+        names.append(name)
+    return names.index(name)
+
+
+@dataclass(slots=True)
+class Variant:
+    """One variant.
+
+    stored, read: as the kernel numbers them. elements, stores: what each phase computes and stores for each element.
+    between: what is computed before each phase, and after the last.
+    """
+
+    program: Program
+    step: Step
+    stored: Sequence[str]
+    read: Sequence[Var]
+    places: Places
+    by_rows: bool
+    elements: list[list[Statement]] = field(default_factory=list)
+    stores: list[list[tuple[str, str]]] = field(default_factory=list)
+    between: list[list[Statement]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        done: set[str] = set()
+        waiting: list[Statement] = []
+        for part in phase(self.step, everywhere=True, read_back=False):
+            waiting += [s for s in part.body if not self.is_element(s) and s.target not in done]
+            done |= {s.target for s in waiting}
+            elements = [s for s in part.body if self.is_element(s)]
+            stores = [(w.into, w.value) for w in part.stores if self.kind(w.into) == "element"]
+            if elements or stores or any(map(self.is_over_model, waiting)):
+                self.elements.append(elements)
+                self.stores.append(stores)
+                self.between.append(waiting)
+                waiting = []
+        self.between.append(waiting)
+
+    # what is what
+
+    def kind(self, name: str) -> str:
+        """One number per what a name stands for; host for a scalar of the host."""
+        var = self.step.var(name)
+        return "host" if var.place is Place.HOST else KINDS[var.axes]
+
+    def argument(self, statement: Statement) -> str:
+        """What a reduction reduces: one number per what."""
+        axes = {axis for name in reads(statement) for axis in device_axes(self.step).get(name, ())}
+        return KINDS[tuple(axis for axis in ELEMENT if axis in axes)]
+
+    def is_element(self, statement: Statement) -> bool:
+        """Whether a statement is of a pass over all elements."""
+        return (self.kind(statement.target) if isinstance(statement, Map) else self.argument(statement)) == "element"
+
+    def is_stored(self, name: str) -> bool:
+        """Whether a name is read from memory: the parameter, the gradient, a past state."""
+        return self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE) and self.kind(name) != "host"
+
+    def kept(self) -> list[tuple[str, str]]:
+        """What is stored, into what, of what is no number per element: it waits for the end."""
+        device = [w for w in self.step.writes if self.kind(w.into) not in ("host", "element")]
+        return [(w.into, w.value) for w in device]
+
+    def sums(self, k: int, model: bool) -> list[Reduce]:
+        """What phase k reduces over elements: of all tensors, or within one."""
+        found = [s for s in self.elements[k] if isinstance(s, Reduce)] if 0 <= k < len(self.elements) else []
+        return [s for s in found if (TENSOR in s.over) == model]
+
+    def makes(self, k: int) -> list[str]:
+        """What phase k sums and stores."""
+        if k >= len(self.elements):
+            return []
+        sums = [s.target for s in self.elements[k] if isinstance(s, Reduce)]
+        return [*sums, *(value for _, value in self.stores[k])]
+
+    def computes(self, k: int) -> list[str]:
+        """What is computed before phase k, or stored after the last."""
+        made = [s.target for s in (*self.sums(k - 1, False), *(self.between[k] if k < len(self.between) else []))]
+        return list(dict.fromkeys([*made, *(value for _, value in self.kept() if k == len(self.elements))]))
+
+    # lines
+
+    def text(self, expr: Any) -> str:
+        """An expression in C."""
+        return to_text(expr, C)
+
+    def type(self, name: str) -> str:
+        """The type of a value."""
+        return "int" if self.step.var(name).boolean else "real"
+
+    def at(self, name: str) -> str:
+        """What is stored under a past name, as an address."""
+        stem = stream(self.program, name)
+        return f"({stem}_type *)tensor->at[{self.stored.index(stem)}]"
+
+    def stem(self, name: str) -> str:
+        """The name of what is stored under a past name."""
+        return stream(self.program, name)
+
+    def number(self, name: str) -> int:
+        """The place of a value among those of its kind."""
+        return self.places.value(self.kind(name), name)
+
+    def values(self, name: str) -> str:
+        """Where a value is kept between phases; one per tensor by its number."""
+        kind = self.kind(name)
+        return "values" if kind == "tensor" else f"{kind}_values(tensor, values, {self.number(name)})"
+
+    def pointer(self, name: str) -> str:
+        """The declaration of the address of what is stored."""
+        return f"{self.stem(name)}_type *{self.stem(name)}_at = {self.at(name)}"
+
+    def is_over_model(self, statement: Statement) -> bool:
+        """Whether a statement reduces over all tensors."""
+        return isinstance(statement, Reduce) and TENSOR in statement.over
+
+    def scalars(self, wanted: set[str]) -> Iterator[Item]:
+        """The scalars of the host that are read."""
+        for k, var in enumerate(self.read):
+            if var.name in wanted:
+                value = f"row[{k}] != 0" if var.boolean else f"(real)row[{k}]"
+                yield (f"const {self.type(var.name)} {var.name} = {value};",)
+
+    def loaded(self, name: str, index: str) -> str:
+        """A line that reads a value of which there are several, from memory or from between phases."""
+        stem = stream(self.program, name)
+        value = f"load({stem}_type, {stem}_at + {index})" if self.is_stored(name) else f"{name}_values[{index}]"
+        return f"const real {name} = {value};"
+
+    def told(self, statements: Sequence[Statement]) -> Iterator[tuple[Statement, Item]]:
+        """Each statement with a comment that quotes its equation, empty where the one before was of the same."""
+        last = ""
+        for statement in statements:
+            text = self.equation(statement)
+            yield statement, () if text == last else comment(text)
+            last = text
+
+    def equation(self, statement: Statement) -> str:
+        """The equation that a statement comes from."""
+        pairs = [*zip(self.program.rule.equations, equations.text(self.program.rule), strict=True)]
+        by_name = [text for equation, text in pairs if target(equation.lhs) == statement.target]
+        return next(iter(by_name or [text for equation, text in pairs if equation.loc == statement.loc]), "")
+
+    def accumulated(self, statement: Reduce, into: str) -> str:
+        """The line that adds an element to a sum, or keeps the larger."""
+        if statement.op is Op.MAX:
+            return f"{into} = maximum({into}, {self.text(statement.arg)});"
+        return f"{into} += {self.text(statement.arg)};"
+
+
+def comment(text: str) -> Item:
+    """A text as lines of a comment."""
+    first, then = "// ", "//     "
+    return tuple(textwrap.wrap(text, WIDTH - 16, initial_indent=first, subsequent_indent=then,
+                               break_long_words=False, break_on_hyphens=False))  # fmt: skip
