@@ -215,7 +215,8 @@ def wrap(line: str) -> list[str]:
         return [line]
     call = re.match(r"[\w.]+\(", tail)
     opening = call.group() if call and _closes(tail, call.end() - 1) == len(tail) - 1 else ""
-    inside = (tail[len(opening) : -1] if opening else tail).replace("lambda: ", "lambda:\0")
+    inside = tail[len(opening) : -1] if opening else tail
+    inside = re.sub(r"lambda[^:]*: (\w+\([^()]*\))?", lambda found: found.group().replace(" ", "\0"), inside)
     pieces = textwrap.wrap(inside, INDENTED - len(margin) - 4, break_long_words=False, break_on_hyphens=False)
     lines = [f"{margin}    {piece}".replace("\0", " ") for piece in pieces]
     return [f"{head}{sign}{opening or '('}", *lines, f"{margin})"]

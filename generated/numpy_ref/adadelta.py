@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, number, to_step
+from ._checks import number, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -60,12 +61,9 @@ def step(
     weight_decay = number("weight_decay", weight_decay, at_least=0)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev)
-        check_state(i, state[i], kept, ("square_avg", "acc_delta"))
-        kept |= state[i]
+    keys = ("square_avg", "acc_delta")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev))
+    for _, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         v_prev = kept["square_avg"]
         u_prev = kept["acc_delta"]
         one_minus_rho = 1 - rho
@@ -82,10 +80,9 @@ def step(
         u = rho * u_prev + one_minus_rho * (d * d)
         # theta[t] = theta[t - 1] - lr*d[t]
         theta = theta_prev - lr * d
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["square_avg"] = np.asarray(v, theta_prev.dtype)
-        kept["acc_delta"] = np.asarray(u, theta_prev.dtype)
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["square_avg"] = np.asarray(v, theta_prev.dtype)
+        new["acc_delta"] = np.asarray(u, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

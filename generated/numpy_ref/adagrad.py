@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, counts, number, to_step
+from ._checks import counts, number, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -64,12 +65,11 @@ def step(
     steps = counts(t, params)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev, initial_accumulator_value)
-        check_state(i, state[i], kept, ("sum",))
-        kept |= state[i]
+    keys = ("sum",)
+    states = begin(
+        work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev, initial_accumulator_value)
+    )
+    for i, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         t = steps[i]
         G_prev = kept["sum"]
         eta = lr / (1 + (t - 1) * lr_decay)
@@ -82,9 +82,8 @@ def step(
         G = G_prev + g_wd * g_wd
         # theta[t] = theta[t - 1] - eta[t]*(g_wd[t]/(sqrt(G[t]) + eps))
         theta = theta_prev - eta * (g_wd / (np.sqrt(G) + eps))
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["sum"] = np.asarray(G, theta_prev.dtype)
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["sum"] = np.asarray(G, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, counts, number, numbers, to_step
+from ._checks import counts, number, numbers, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -67,12 +68,9 @@ def step(
     steps = counts(t, params)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev, g)
-        check_state(i, state[i], kept, ("exp_avg", "exp_avg_diff", "exp_avg_sq", "previous_grad"))
-        kept |= state[i]
+    keys = ("exp_avg", "exp_avg_diff", "exp_avg_sq", "previous_grad")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev, g))
+    for i, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         t = steps[i]
         m_prev = kept["exp_avg"]
         d_prev = kept["exp_avg_diff"]
@@ -107,12 +105,11 @@ def step(
             theta = theta_prev * one_minus_lr_weight_decay - u
         else:
             theta = (theta_prev - u) * inv_one_plus_lr_weight_decay
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["exp_avg"] = np.asarray(m, theta_prev.dtype)
-        kept["exp_avg_diff"] = np.asarray(d, theta_prev.dtype)
-        kept["exp_avg_sq"] = np.asarray(n, theta_prev.dtype)
-        kept["previous_grad"] = np.array(g, theta_prev.dtype)
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["exp_avg"] = np.asarray(m, theta_prev.dtype)
+        new["exp_avg_diff"] = np.asarray(d, theta_prev.dtype)
+        new["exp_avg_sq"] = np.asarray(n, theta_prev.dtype)
+        new["previous_grad"] = np.array(g, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

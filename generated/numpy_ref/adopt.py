@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, counts, number, numbers, to_step
+from ._checks import counts, number, numbers, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -67,12 +68,9 @@ def step(
     steps = counts(t, params)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev)
-        check_state(i, state[i], kept, ("exp_avg", "exp_avg_sq"))
-        kept |= state[i]
+    keys = ("exp_avg", "exp_avg_sq")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev))
+    for i, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         t = steps[i]
         m_prev = kept["exp_avg"]
         v_prev = kept["exp_avg_sq"]
@@ -103,10 +101,9 @@ def step(
         v = g_wd * g_wd if t_eq_one else beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd)
         # theta[t] = Piecewise((theta[t - 1], Eq(t, 1)), (theta_wd[t] - lr*m[t], True))
         theta = theta_prev if t_eq_one else theta_wd - lr * m
-        new_params[i] = np.array(theta, theta_prev.dtype)
-        kept["exp_avg"] = np.array(m, theta_prev.dtype)
-        kept["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)
-        new_state[i] = kept
+        new["param"] = np.array(theta, theta_prev.dtype)
+        new["exp_avg"] = np.array(m, theta_prev.dtype)
+        new["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, counts, number, to_step
+from ._checks import counts, number, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -65,12 +66,9 @@ def step(
     steps = counts(t, params)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev, lr)
-        check_state(i, state[i], kept, ("eta", "mu", "ax"))
-        kept |= state[i]
+    keys = ("eta", "mu", "ax")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev, lr))
+    for i, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         t = steps[i]
         ax_prev = kept["ax"]
         eta_prev = float(kept["eta"])
@@ -88,11 +86,10 @@ def step(
         theta = theta_prev * one_minus_lambd_eta_prev - eta_prev * g_wd
         # ax[t] = Piecewise((theta[t], Eq(mu[t - 1], 1)), (ax[t - 1] + mu[t - 1]*(theta[t] - ax[t - 1]), True))
         ax = theta if mu_prev_eq_one else ax_prev + mu_prev * (theta - ax_prev)
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["ax"] = np.asarray(ax, theta_prev.dtype)
-        kept["eta"] = eta
-        kept["mu"] = mu
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["ax"] = np.asarray(ax, theta_prev.dtype)
+        new["eta"] = eta
+        new["mu"] = mu
     if out:
         for i in work:
             params[i][...] = new_params[i]

@@ -26,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, counts, number, numbers, to_step
+from ._checks import counts, number, numbers, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -73,12 +74,9 @@ def step(
     steps = counts(t, params)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev)
-        check_state(i, state[i], kept, ("mu_product", "exp_avg", "exp_avg_sq"))
-        kept |= state[i]
+    keys = ("mu_product", "exp_avg", "exp_avg_sq")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev))
+    for i, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         t = steps[i]
         m_prev = kept["exp_avg"]
         v_prev = kept["exp_avg_sq"]
@@ -114,11 +112,10 @@ def step(
         # theta[t] = (theta_wd[t] - lr*(1 - mu[t])/(1 - P[t])*(g_wd[t]/D[t])) - lr*mu_next[t]/(1 -
         #     P[t]*mu_next[t])*(m[t]/D[t])
         theta = theta_wd - lr_one_minus_mu_over_one_minus_P * (g_wd / D) - theta_scale * (m / D)
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["exp_avg"] = np.asarray(m, theta_prev.dtype)
-        kept["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)
-        kept["mu_product"] = P
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["exp_avg"] = np.asarray(m, theta_prev.dtype)
+        new["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)
+        new["mu_product"] = P
     if out:
         for i in work:
             params[i][...] = new_params[i]

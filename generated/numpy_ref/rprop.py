@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, number, numbers, to_step
+from ._checks import number, numbers, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -60,12 +61,9 @@ def step(
         raise ValueError(f"Invalid eta values: {eta_minus}, {eta_plus}")
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev, lr)
-        check_state(i, state[i], kept, ("prev", "step_size"))
-        kept |= state[i]
+    keys = ("prev", "step_size")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev, lr))
+    for _, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         g_used_prev = kept["prev"]
         D_prev = kept["step_size"]
         # q[t] = g[t]*g_used[t - 1]
@@ -78,10 +76,9 @@ def step(
         g_used = np.where(q < 0, 0, g)
         # theta[t] = theta[t - 1] - sign(g_used[t])*D[t]
         theta = theta_prev - np.sign(g_used) * D
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["prev"] = np.array(g_used, theta_prev.dtype)
-        kept["step_size"] = np.asarray(D, theta_prev.dtype)
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["prev"] = np.array(g_used, theta_prev.dtype)
+        new["step_size"] = np.asarray(D, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

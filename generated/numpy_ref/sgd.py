@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, number, to_step
+from ._checks import number, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -65,13 +66,10 @@ def step(
         raise ValueError("Nesterov momentum requires a momentum and zero dampening")
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev, g, momentum)
+    keys = ("momentum_buffer",)
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev, g, momentum))
+    for i, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         first = not kept.keys() <= state[i].keys()
-        check_state(i, state[i], kept, ("momentum_buffer",))
-        kept |= state[i]
         if momentum != 0:
             b_prev = kept["momentum_buffer"]
             one_minus_dampening = 1 - dampening
@@ -94,10 +92,9 @@ def step(
             d = g_wd
         # theta[t] = theta[t - 1] - lr*d[t]
         theta = theta_prev - lr * d
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
+        new["param"] = np.asarray(theta, theta_prev.dtype)
         if momentum != 0:
-            kept["momentum_buffer"] = np.array(b, theta_prev.dtype)
-        new_state[i] = kept
+            new["momentum_buffer"] = np.array(b, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

@@ -19,6 +19,7 @@ from optgen.listing import (
     header,
     host_lines,
     host_names,
+    is_elementwise,
     names_in,
     needs_matrix,
     quote,
@@ -29,6 +30,7 @@ from optgen.listing import (
     totals,
     variant_of,
     woven,
+    wrap,
 )
 from optgen.passes import Program
 from optgen.passes.phase import phase
@@ -73,9 +75,12 @@ def emit(program: Program) -> str:
     param = f"{rule.param.label}_prev"
     late = [str(rule.grad.label)] if starts_late(program) else []
     arguments = [f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations]
-    loops = [
-        _loop(program, phases, k, [*late, *asked] if start else None) for k in range(max(map(len, phases.values())))
-    ]
+    elementwise = is_elementwise(program)
+    if elementwise:
+        loops = [_stretched(program, phases, [*late, *asked])]
+    else:
+        count = max(map(len, phases.values()))
+        loops = [_loop(program, phases, k, [*late, *asked] if start else None) for k in range(count)]
     code = [line for loop in loops for line in loop["lines"]]
     required = requirements(rule, "raise ValueError({})")
     hypers = [*_floats(program, names_in([*code, *start, *required])), *required]
@@ -96,6 +101,7 @@ def emit(program: Program) -> str:
         hypers=hypers,
         checks=_imports([*code, *hypers, *(["counts"] if "t" in names_in(code) else [])]),
         unfit=_unfit(program),
+        elementwise=elementwise,
         counts="t" in names_in(code),
     )
 
@@ -115,9 +121,9 @@ def emit_schedule(schedule: Schedule) -> str:
 
 
 def shared() -> dict[str, str]:
-    """The files that all rules of this backend need: the checks of what a step is given."""
+    """The files that all rules of this backend need: the checks of what a step is given, and the walk over it."""
     folder = resources.files("optgen.runtime.numpy_ref")
-    return {"_checks.py": (folder / "_checks.py").read_text(encoding="utf-8")}
+    return {name: (folder / name).read_text(encoding="utf-8") for name in ("_checks.py", "_stretches.py")}
 
 
 def _imports(lines: list[str]) -> list[str]:
@@ -178,22 +184,53 @@ def _loop(
     """What the template needs to print one loop over the parameters."""
     lines = woven(program, lambda s: _body(program, s, phases[variant_of(s)], k))
     read = names_in(lines)
-    param = f"{program.rule.param.label}_prev"
+    param, grad = f"{program.rule.param.label}_prev", program.rule.grad.label
     call = f"_start({', '.join([param, *(start or [])])})"
     given = ["kept = dict(state[i])" if start is None else f"kept = {call}"] if k == 0 or "first" in read else []
     given += ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
     given += [f"check_state(i, state[i], kept, {tuple_of(_keys(program))})"] if k == 0 else []
     given += ["kept = new_state[i]"] if k else ["kept |= state[i]"] if start is not None else []
-    given += ["t = steps[i]"] if "t" in read else []
-    given += [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
-    combined = totals(phases, k)
-    grad = program.rule.grad.label
     values = [f"{param} = params[i]", f"{grad} = np.asarray(grads[i], {param}.dtype)"]
+    combined = totals(phases, k)
     return {
-        "lines": [*values, *given, *lines, "new_state[i] = kept"],
+        "opens": ["for i in work:"],
+        "lines": [*values, *given, *_numbers(param, read), *lines, "new_state[i] = kept"],
         "parts": [name for name, _ in combined],
         "combined": [f"{name} = {COMBINE[op].format(name)}" for name, op in combined],
     }
+
+
+def _stretched(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], start: list[str]) -> dict[str, Any]:
+    """The same of a rule whose elements are computed one by one: the loop is over stretches of them.
+
+    start: the arguments of `_start` besides the parameter.
+    """
+    lines = woven(program, lambda s: _body(program, s, phases[variant_of(s)], 0))
+    read = names_in(lines)
+    param, grad = f"{program.rule.param.label}_prev", program.rule.grad.label
+    keys = _keys(program)
+    made = f"_start({', '.join([param, *start])})" if keys else "{}"
+    first = f"lambda {param}, {grad}: {made}"
+    given = ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
+    given += _numbers("params[i]", read)
+    used = names_in([*given, *lines])
+    targets = ", ".join(name if name in used else "_" for name in ("i", param, str(grad), "kept", "new"))
+    return {
+        "opens": [
+            *wrap(f"keys = {tuple_of(keys)}"),
+            *wrap(f"states = begin(work, params, grads, state, keys, {first})"),
+            f"for {targets} in stretches(params, grads, states, new_params, new_state, out):",
+        ],
+        "lines": [*given, *lines],
+        "parts": [],
+        "combined": [],
+    }
+
+
+def _numbers(param: str, read: set[str]) -> list[str]:
+    """The lines that make the count and the extents of a parameter known, as far as they are read."""
+    extents = [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
+    return [*(["t = steps[i]"] if "t" in read else []), *extents]
 
 
 def _keys(program: Program) -> list[str]:
@@ -205,6 +242,7 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
     if k >= len(phases):
         return
     part, last, borrowed = phases[k], k == len(phases) - 1, _borrowed(program)
+    new, new_param = ("new", 'new["param"]') if is_elementwise(program) else ("kept", "new_params[i]")
     written = {w.value: step.var(w.into).key for earlier in phases[:k] for w in earlier.stores}
     for name in part.loads:
         key = written.get(name) or step.var(name).key
@@ -218,12 +256,12 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
         yield statement if isinstance(statement, tuple) else (_statement(statement, step),)
     for write in part.stores:
         var = step.var(write.into)
-        place = "new_params[i]" if var.role is Role.PARAM else f'kept["{var.key}"]'
+        place = new_param if var.role is Role.PARAM else f'{new}["{var.key}"]'
         dtype = f"{program.rule.param.label}_prev.dtype"
         yield (f"{place} = {plain.numpy_store(write.value, dtype, write.value in borrowed)}",)
     if last:
         yield from (
-            (f'kept["{step.var(w.into).key}"] = {w.value}',)
+            (f'{new}["{step.var(w.into).key}"] = {w.value}',)
             for w in step.writes
             if step.var(w.into).place is Place.HOST
         )
