@@ -110,8 +110,8 @@ def _texts(table: Mapping[str, Any], name: str, otherwise: Sequence[str]) -> tup
     return tuple(found)
 
 
-def build(sources: Sequence[Source], backends: Sequence[str] | None = None) -> Built:
-    """The files of all rules for all backends. A backend that was asked for by name must take every rule.
+def build(sources: Sequence[Source], backends: Sequence[str] | None = None, whole: bool = True) -> Built:
+    """The files of all rules for all backends. A backend that is named must take every rule, if `whole`.
 
     Raises OptgenError for an unknown rule or backend, and for two rules that would share a file; RuleError for a rule
     that cannot be compiled, or that a named backend cannot take.
@@ -129,7 +129,7 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None) -> B
             try:
                 text = module.emit(program) if program else module.emit_schedule(rule)
             except RuleError as error:
-                if backends is not None:
+                if backends is not None and whole:
                     raise
                 refused.append((rule.name, name, error.problems[0].message))
                 continue

@@ -95,7 +95,8 @@ def build(
     """Generate code. With no rules, those listed under [tool.optgen] in the nearest pyproject.toml, else all."""
     asked = configuration(Path())
     folder = out or asked.out
-    made = build_files(rules or asked.rules, backends or (None if rules else asked.backends))
+    named = backends or (None if rules else asked.backends)
+    made = build_files(rules or asked.rules, named, whole=bool(backends))
     if check:
         differences = list(drift(made.files, folder, whole=not (rules or backends)))
         typer.echo("".join(differences), nl=False)

@@ -23,6 +23,8 @@ from torch.testing._internal.common_optimizers import (
 from optgen import optim
 
 Kwargs = dict[str, Any]
+QUIET: dict[str, Kwargs] = {"LARS": {"lr": 0.01}}  # where the default is a rate that diverges without a schedule
+BESIDE: dict[str, Kwargs] = {"nesterov": {"momentum": 0.9}}  # what a flag asks for
 
 
 def info_of(cls: type[Optimizer]) -> OptimizerInfo:
@@ -42,6 +44,7 @@ def info_of(cls: type[Optimizer]) -> OptimizerInfo:
         ),
         supported_impls=("foreach", "differentiable", "fused"),
         has_capturable_arg=True,
+        supports_complex=cls.rule.elementwise,
         supports_fused_on=("cpu", "cuda"),
     )
 
@@ -54,10 +57,11 @@ def _inputs_by_pattern(cls: Any, device: str, dtype: torch.dtype | None = None) 
         {"lr": torch.tensor(0.001)},
         {"weight_decay": 0.1},
         {"weight_decay": 0.1, "maximize": True},
-        *({hyper.name: True, "weight_decay": 0.1} for hyper in cls.rule.hypers if hyper.flag),
+        *({one.name: True, "weight_decay": 0.1, **BESIDE.get(one.name, {})} for one in cls.rule.hypers if one.flag),
         *({hyper.name: (0.5,) * len(hyper.names)} for hyper in cls.rule.hypers if hyper.names),
         *({hyper.name: 0.0} for hyper in cls.rule.hypers if hyper.name == "momentum"),
     ]
+    kwargs = [{**QUIET.get(cls.__name__, {}), **one} for one in kwargs]
     return [OptimizerInput(params=None, kwargs=one, desc=str(one)) for one in kwargs]
 
 

@@ -45,19 +45,24 @@ def refused(kind: type[Exception], says: str, action: Callable[[], Any]) -> Outc
     raise AssertionError(f"not refused: {says}")
 
 
+def reduces(cls: Any) -> bool:
+    """Whether an element depends on the others of its tensor; a sum depends on the order in which they lie."""
+    return not cls.rule.elementwise
+
+
 class Torch:
     """A class under test, eager or fused."""
 
     def __init__(self, cls: type[Optimizer], fused: bool) -> None:
-        self.cls, self.fused = cls, fused
+        self.cls, self.fused, self.reduces = cls, fused, reduces(cls)
         self.kwargs: dict[str, Any] = {"momentum": 0.9} if cls is optim.SGD else {}
 
     def make(self, params: list[Any], **kwargs: Any) -> Optimizer:
         return self.cls([{"params": params, "fused": self.fused}], **{**self.kwargs, **kwargs})
 
     def agree(self, a: Tensor, b: Tensor) -> None:
-        """Eager steps are equal to the bit; a kernel may contract, and divides in another way."""
-        few = 16 * torch.finfo(a.dtype).eps if self.fused else 0
+        """Eager steps are equal to the bit, sums apart; a kernel may contract, and divides in another way."""
+        few = 16 * torch.finfo(a.dtype).eps if self.fused or self.reduces else 0
         torch.testing.assert_close(a, b, rtol=few, atol=few, equal_nan=True)
 
     def ends(self, params: list[Tensor], grads: Callable[[int], list[Tensor | None]], steps: int = 3) -> list[Tensor]:
@@ -166,11 +171,14 @@ def expanded_parameter(one: Torch) -> Outcome:
 
 
 def not_finite_gradient(one: Torch) -> Outcome:
-    """The elements beside it are right, and it poisons those that it poisons in torch, if torch has the class."""
+    """Elements beside it are right, if none depends on another; it poisons those that it poisons in torch, if any."""
     g = torch.tensor([math.nan, math.inf, -math.inf, 1.0])
     mine = one.ends([leaf(4)], lambda _: [g], steps=2)
-    clean = one.ends([leaf(4)[3:].clone()], lambda _: [g[3:].clone()], steps=2)
-    one.agree(mine[0][3:], clean[0])
+    if one.reduces:
+        assert not torch.isfinite(mine[0][:3]).any()
+    else:
+        clean = one.ends([leaf(4)[3:].clone()], lambda _: [g[3:].clone()], steps=2)
+        one.agree(mine[0][3:], clean[0])
     theirs = getattr(torch.optim, one.cls.__name__, None)
     if theirs is not None:
         p = leaf(4).requires_grad_()
@@ -247,7 +255,10 @@ def duplicate_parameter(one: Torch) -> Outcome:
     for _ in range(2):
         q.grad = torch.ones(3)
         once.step()
-    one.agree(p.detach(), q.detach())
+    if one.cls.rule.combine:  # type: ignore[attr-defined]  # to the norm of the model it counts twice
+        assert torch.isfinite(p).all()
+    else:
+        one.agree(p.detach(), q.detach())
     return "UserWarning, as torch"
 
 
@@ -429,7 +440,7 @@ class Arrays:
     """A NumPy module under test."""
 
     def __init__(self, module: ModuleType, cls: Any) -> None:
-        self.module, self.step = module, module.step
+        self.module, self.step, self.reduces = module, module.step, reduces(cls)
         self.kwargs: dict[str, Any] = {"momentum": 0.9} if cls is optim.SGD else {}
 
     def ends(self, x: Any, grads: list[Any], **kwargs: Any) -> list[Any]:
@@ -450,21 +461,21 @@ def array(*shape: int, dtype: Any = np.float32, seed: int = 0) -> Any:
     return leaf(*shape, seed=seed).numpy().astype(dtype)
 
 
-def same(a: list[Any], b: list[Any]) -> None:
+def same(a: list[Any], b: list[Any], few: float = 0) -> None:
     for x, y in zip(a, b, strict=True):
-        np.testing.assert_array_equal(x, y)
+        np.testing.assert_allclose(x, y, rtol=few, atol=few)
 
 
 def arrays_of_any_strides(one: Arrays) -> Outcome:
     x, grads = array(4, 3, 2, 5), [array(4, 3, 2, 5, seed=s) for s in range(1, 4)]
-    wanted = one.ends(x, grads)
+    wanted, few = one.ends(x, grads), 16 * np.finfo(np.float32).eps if one.reduces else 0
     for of_param in LAYOUTS:
         for of_grad in LAYOUTS:
             given = [_laid(torch.from_numpy(g), of_grad).numpy() for g in grads]
-            same(one.ends(_laid(torch.from_numpy(x), of_param).numpy(), given), wanted)
+            same(one.ends(_laid(torch.from_numpy(x), of_param).numpy(), given), wanted, few)
             mine = _laid(torch.from_numpy(x), of_param).numpy()
             one.ends(mine, given, out=True)
-            same([mine], wanted[:1])
+            same([mine], wanted[:1], few)
     return EXACT
 
 
@@ -506,7 +517,11 @@ def overlapping_array(one: Arrays) -> Outcome:
 def array_gradient_not_finite(one: Arrays) -> Outcome:
     g = np.array([math.nan, math.inf, -math.inf, 1.0], np.float32)
     with np.errstate(all="ignore"):
-        same([one.ends(array(4), [g, g])[0][3:]], one.ends(array(4)[3:], [g[3:], g[3:]])[:1])
+        mine = one.ends(array(4), [g, g])[0]
+        if one.reduces:
+            assert not np.isfinite(mine[:3]).any()
+        else:
+            same([mine[3:]], one.ends(array(4)[3:], [g[3:], g[3:]])[:1])
     return EXACT
 
 

@@ -33,6 +33,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "AdEMAMix": [{}, {"t_alpha_beta3": 5.0}],
     "Signum": [{}, {"momentum": 0.0}],
     "Tiger": [{}],
+    "AdaBound": [{}],
+    "LAMB": [{}],
+    "LARS": [{"momentum": 0.9, "weight_decay": 0.1}],
+    "LaProp": [{}],
 }
 OURS = [(getattr(optim, name), kwargs) for name, all_kwargs in VARIANTS.items() for kwargs in all_kwargs]
 PAIRS = [
@@ -236,6 +240,15 @@ def test_a_checkpoint_of_another_rule_is_refused(other: type[Optimizer]) -> None
 def named(order: tuple[int, ...] = (0, 1, 2), names: str = "abc") -> list[tuple[str, Tensor]]:
     params = parameters()
     return [(names[at], params[at]) for at in order]
+
+
+def test_a_state_that_is_not_in_force_any_more_is_kept() -> None:
+    optimizer = optim.RMSprop([torch.ones(2, 3).requires_grad_()], momentum=0.9)
+    train(optimizer, range(1))
+    optimizer.param_groups[0]["momentum"] = 0
+    saved = copy.deepcopy(optimizer.state_dict())
+    optimizer.load_state_dict(saved)
+    assert torch.equal(optimizer.state_dict()["state"][0]["momentum_buffer"], saved["state"][0]["momentum_buffer"])
 
 
 def test_named_parameters_are_matched_by_name() -> None:

@@ -292,7 +292,8 @@ def test_the_closure_runs_first_with_gradients_and_its_value_is_returned(cls: ty
 
     with torch.no_grad():
         loss = optimizer.step(closure)
-        optimizer.step(closure)  # ADOPT's first step only fills its state
+        if cls is optim.ADOPT:  # its first step only fills its state
+            optimizer.step(closure)
     assert loss.item() == pytest.approx(leaf(3).square().sum().item())
     assert not torch.equal(p, leaf(3))
     assert optimizer.step() is None
@@ -337,6 +338,10 @@ def test_hooks_and_the_profiler_see_a_step(cls: type[Optimizer]) -> None:
 @every
 def test_complex_parameters_step_as_their_real_and_imaginary_parts(cls: type[Optimizer]) -> None:
     z = torch.randn(4, 3, dtype=torch.complex128, generator=torch.Generator().manual_seed(0))
+    if not cls.rule.elementwise:  # type: ignore[attr-defined]
+        with pytest.raises(ValueError, match=f"^{cls.__name__} does not support complex parameters: parameter 0 of"):
+            cls([z.clone().requires_grad_()])
+        return
     complex_one, real_one = cls([z.clone().requires_grad_()]), cls([torch.view_as_real(z).clone().requires_grad_()])
     for seed in range(4):
         g = torch.randn(4, 3, dtype=torch.complex128, generator=torch.Generator().manual_seed(seed))
@@ -501,6 +506,8 @@ def test_duplicate_parameters_warn_and_step_twice_as_in_torch(cls: type[Optimize
     for _ in range(2):
         params_of(once)[0].grad = torch.ones(3)
         once.step()
+    if cls.rule.combine:  # type: ignore[attr-defined]  # to the norm of the model it counts twice
+        return
     assert torch.equal(p, params_of(once)[0])
 
 

@@ -69,10 +69,14 @@ def prepared(rule: UpdateRule, fallback: Mapping[str, Any], groups: list[Group],
             if states.get(at):
                 check_state(f"loaded state dict, {named(groups, number, position)}", kinds, param, state)
             if at in states:
-                numbers = {key for key, kind in kinds.items() if kind is None or kind.host}
-                states[at] = {key: Kept(value, key in numbers) for key, value in state.items()}
+                states[at] = {key: Kept(value, _is_number(kinds[key], value)) for key, value in state.items()}
         check_group(f"loaded state dict, group {number}", rule, {**fallback, **group}, old)
     return {**loaded, "state": states, "param_groups": saved}
+
+
+def _is_number(kind: State | None, value: Any) -> bool:
+    """Whether Python computes with a value: a count, a scalar of the host, or one of a variant that is not in force."""
+    return kind.host if kind else not isinstance(value, Tensor) or value.numel() == 1
 
 
 def check_group(where: str, rule: UpdateRule, group: Group, old: Group) -> None:

@@ -1,0 +1,42 @@
+"""AdaBelief. Written by optgen 0.1.0 (format 1) from rules/adabelief.py; do not edit.
+
+    optgen build adabelief --backend c
+
+Zhuang, Tang, Ding, Tatikonda, Dvornek, Papademetris & Duncan, AdaBelief Optimizer: Adapting Stepsizes by the Belief
+in Observed Gradients, NeurIPS 2020, https://arxiv.org/abs/2010.07468, Algorithm 2. Numbers as
+pytorch_optimizer.AdaBelief.
+
+    m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+    s[t] = (beta2*s[t - 1] + (1 - beta2)*(g[t] - m[t])**2) + eps
+    theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(m[t]/(sqrt(s[t])/sqrt(1 - beta2**t) + eps))
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ._runtime import Launcher
+
+# The states that the step keeps, by their keys in a checkpoint, and the scalars that it reads.
+STATES: tuple[str, ...] = ("exp_avg", "exp_avg_var")
+SCALARS = (
+    "beta1",
+    "beta2",
+    "eps",
+    "one_minus_beta1",
+    "one_minus_beta2",
+    "one_minus_lr_weight_decay",
+    "lr_over_one_minus_beta1_t",
+    "inv_sqrt_one_minus_beta2_t",
+)
+
+
+def flags() -> dict[str, bool]:
+    """The variant of the step that a parameter group needs."""
+    return {}
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    types = ("theta_type", "m_type", "s_type")
+    return Launcher(__name__, Path(__file__).with_suffix(".c"), types, SCALARS)

@@ -1,0 +1,62 @@
+/* LaProp. Written by optgen 0.1.0 (format 1) from rules/laprop.py; do not edit.
+ *
+ *     optgen build laprop --backend c
+ *
+ * Ziyin, Wang & Ueda, LaProp: Separating Momentum and Adaptivity in Adam, 2020, https://arxiv.org/abs/2002.04839,
+ * Algorithm 1. Numbers as timm.optim.LaProp: the learning rate is inside the momentum, and weight decay follows the
+ * step.
+ *
+ *     v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+ *     eta[t] = beta1*eta[t - 1] + (1 - beta1)*lr
+ *     k[t] = Piecewise((lr/eta[t], Ne(eta[t], 0)), (0, True))
+ *     m[t] = beta1*m[t - 1] + lr*(1 - beta1)*(g[t]/(sqrt(v[t]/(1 - beta2**t)) + eps))
+ *     theta_new[t] = theta[t - 1] - k[t]*m[t]
+ *     theta[t] = theta_new[t]*(1 - lr*weight_decay)
+ */
+#define STORED 3
+#define SCALARS 8
+#include "_numbers.h"
+#include "_walk.h"
+
+/* Elements start to start + count of one tensor. The command line defines the types and the variant:
+ * -Dreal=float -Dtheta_type=fp32 -Dgrad_type=fp32 -Dm_type=fp32 -Dv_type=fp32
+ */
+static void span(
+    const struct tensor *tensor, const grad_type *grad, const double *row, real factor, int64_t start, int64_t count)
+{
+    theta_type *theta_at = (theta_type *)tensor->at[0] + start;
+    m_type *m_at = (m_type *)tensor->at[1] + start;
+    v_type *v_at = (v_type *)tensor->at[2] + start;
+    const real beta1 = (real)row[0];
+    const real beta2 = (real)row[1];
+    const real eps = (real)row[2];
+    const real k = (real)row[3];
+    const real one_minus_beta2 = (real)row[4];
+    const real lr_one_minus_beta1 = (real)row[5];
+    const real inv_one_minus_beta2_t = (real)row[6];
+    const real one_minus_lr_weight_decay = (real)row[7];
+    #pragma omp simd
+    for (int64_t i = 0; i < count; i++) {
+        real theta_prev = load(theta_type, theta_at + i);
+        real g = factor * load(grad_type, grad + i);
+        real m_prev = load(m_type, m_at + i);
+        real v_prev = load(v_type, v_at + i);
+        // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+        real v = beta2 * v_prev + one_minus_beta2 * (g * g);
+        // m[t] = beta1*m[t - 1] + lr*(1 - beta1)*(g[t]/(sqrt(v[t]/(1 - beta2**t)) + eps))
+        real m = beta1 * m_prev + lr_one_minus_beta1 * (g / (sqrt(v * inv_one_minus_beta2_t) + eps));
+        // theta_new[t] = theta[t - 1] - k[t]*m[t]
+        real theta_new = theta_prev - k * m;
+        // theta[t] = theta_new[t]*(1 - lr*weight_decay)
+        real theta = theta_new * one_minus_lr_weight_decay;
+        store(theta_type, theta_at + i, theta);
+        store(m_type, m_at + i, m);
+        store(v_type, v_at + i, v);
+    }
+}
+
+/* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
+int step(const struct group *group)
+{
+    return each_span(group, span);
+}

@@ -1,0 +1,127 @@
+"""RMSpropTF. Written by optgen 0.1.0 (format 1) from rules/rmsproptf.py; do not edit.
+
+    optgen build rmsproptf --backend triton
+
+Tieleman & Hinton, Lecture 6.5, COURSERA: Neural Networks for Machine Learning, 2012, as TensorFlow computes it: the
+average starts at 1, eps is inside the root, the learning rate inside the momentum. Numbers as timm.optim.RMSpropTF.
+
+    g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+    v[t] = v[t - 1] + (1 - alpha)*(g_wd[t]**2 - v[t - 1])
+    a[t] = a[t - 1] + (1 - alpha)*(g_wd[t] - a[t - 1])
+    s[t] = Piecewise((v[t] - a[t]**2, centered), (v[t], True))
+    u[t] = lr*(g_wd[t]/sqrt(s[t] + eps))
+    b[t] = momentum*b[t - 1] + u[t]
+    d[t] = Piecewise((b[t], Ne(momentum, 0)), (u[t], True))
+    theta[t] = theta[t - 1] - d[t]
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
+from ._runtime import Launcher
+
+# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+STATES: tuple[str, ...] = ("square_avg", "momentum_buffer", "grad_avg")
+SCALARS = (
+    "lr",
+    "eps",
+    "weight_decay",
+    "momentum",
+    "one_minus_alpha",
+)
+
+
+@triton.jit
+def _step(
+    words: tl.tensor,
+    records: tl.tensor,
+    scalars: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    v_type: tl.constexpr,
+    b_type: tl.constexpr,
+    a_type: tl.constexpr,
+    has_weight_decay: tl.constexpr,
+    centered: tl.constexpr,
+    has_momentum: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
+    word = tl.load(words + tl.program_id(0))
+    record = records + tensor_of(word) * 8
+    row = scalars + row_of(word) * 5
+    start = chunk_of(word) * chunk
+    theta_at = stream(record, 0, theta_type, start)
+    g_at = stream(record, 1, g_type, start)
+    v_at = stream(record, 2, v_type, start)
+    b_at = stream(record, 3, b_type, start)
+    a_at = stream(record, 4, a_type, start)
+    left = tl.minimum(tl.load(record + 5) - start, chunk).to(tl.int32)
+    lr = tl.load(row + 0)
+    eps = tl.load(row + 1)
+    weight_decay = tl.load(row + 2)
+    momentum = tl.load(row + 3)
+    one_minus_alpha = tl.load(row + 4)
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if MAXIMIZE:
+                g = -g
+            v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if has_momentum:
+                b_prev = load(b_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if centered:
+                a_prev = load(a_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
+            if has_weight_decay:
+                g_wd = g + weight_decay * theta_prev
+            else:
+                g_wd = g
+            # v[t] = v[t - 1] + (1 - alpha)*(g_wd[t]**2 - v[t - 1])
+            v = v_prev + one_minus_alpha * (g_wd * g_wd - v_prev)
+            if centered:
+                # a[t] = a[t - 1] + (1 - alpha)*(g_wd[t] - a[t - 1])
+                a = a_prev + one_minus_alpha * (g_wd - a_prev)
+            # s[t] = Piecewise((v[t] - a[t]**2, centered), (v[t], True))
+            if centered:
+                s = v - a * a
+            else:
+                s = v
+            # u[t] = lr*(g_wd[t]/sqrt(s[t] + eps))
+            u = lr * div(g_wd, sqrt(s + eps, STRICT), STRICT)
+            if has_momentum:
+                # b[t] = momentum*b[t - 1] + u[t]
+                b = momentum * b_prev + u
+            # d[t] = Piecewise((b[t], Ne(momentum, 0)), (u[t], True))
+            if has_momentum:
+                d = b
+            else:
+                d = u
+            # theta[t] = theta[t - 1] - d[t]
+            theta = theta_prev - d
+            store(theta_at, theta, at, left, tail, BLOCK, VEC)
+            store(v_at, v, at, left, tail, BLOCK, VEC)
+            if has_momentum:
+                store(b_at, b, at, left, tail, BLOCK, VEC)
+            if centered:
+                store(a_at, a, at, left, tail, BLOCK, VEC)
+
+
+def flags(*, weight_decay: float, momentum: float, centered: bool) -> dict[str, bool]:
+    """The variant of the kernel that a parameter group needs."""
+    return {"has_weight_decay": weight_decay != 0, "centered": centered, "has_momentum": momentum != 0}
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    return Launcher(_step, SCALARS)

@@ -1,0 +1,86 @@
+"""SGDW. Written by optgen 0.1.0 (format 1) from rules/sgdw.py; do not edit.
+
+    optgen build sgdw --backend triton
+
+Loshchilov & Hutter, Decoupled Weight Decay Regularization, ICLR 2019, https://arxiv.org/abs/1711.05101, Algorithm
+1. Numbers as pytorch_optimizer.SGDW with dampening=0.
+
+    b[t] = momentum*b[t - 1] + g[t]
+    d[t] = Piecewise((g[t] + momentum*b[t], nesterov), (b[t], True))
+    theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*d[t]
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from ._device import chunk_of, load, row_of, store, stream, tensor_of, whole_blocks
+from ._runtime import Launcher
+
+# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+STATES: tuple[str, ...] = ("momentum_buffer",)
+SCALARS = (
+    "lr",
+    "momentum",
+    "one_minus_lr_weight_decay",
+)
+
+
+@triton.jit
+def _step(
+    words: tl.tensor,
+    records: tl.tensor,
+    scalars: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    b_type: tl.constexpr,
+    nesterov: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
+    word = tl.load(words + tl.program_id(0))
+    record = records + tensor_of(word) * 8
+    row = scalars + row_of(word) * 3
+    start = chunk_of(word) * chunk
+    theta_at = stream(record, 0, theta_type, start)
+    g_at = stream(record, 1, g_type, start)
+    b_at = stream(record, 2, b_type, start)
+    left = tl.minimum(tl.load(record + 3) - start, chunk).to(tl.int32)
+    lr = tl.load(row + 0)
+    momentum = tl.load(row + 1)
+    one_minus_lr_weight_decay = tl.load(row + 2)
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if MAXIMIZE:
+                g = -g
+            b_prev = load(b_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # b[t] = momentum*b[t - 1] + g[t]
+            b = momentum * b_prev + g
+            # d[t] = Piecewise((g[t] + momentum*b[t], nesterov), (b[t], True))
+            if nesterov:
+                d = g + momentum * b
+            else:
+                d = b
+            # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*d[t]
+            theta = theta_prev * one_minus_lr_weight_decay - lr * d
+            store(theta_at, theta, at, left, tail, BLOCK, VEC)
+            store(b_at, b, at, left, tail, BLOCK, VEC)
+
+
+def flags(*, nesterov: bool) -> dict[str, bool]:
+    """The variant of the kernel that a parameter group needs."""
+    return {"nesterov": nesterov}
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    return Launcher(_step, SCALARS)

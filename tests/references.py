@@ -1,0 +1,96 @@
+"""References: what published package each rule equals, with which options, and on which settings they are compared."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import lion_pytorch
+import pytorch_optimizer
+from torch.optim import Optimizer
+
+Kwargs = dict[str, Any]
+Shape = tuple[int, ...]
+SHAPES: tuple[Shape, ...] = ((5, 3), (), (7,), (1,), (9, 2), (2, 9), (1, 4), (4, 1), (2, 1, 3, 2), (2, 3, 4))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A published class and the settings to compare on.
+
+    given: what it is given besides. counts: whether it counts steps for each parameter, so that a gradient may be
+    missing. late: whether a group may be added. shapes: of the parameters, the last of which joins late.
+    close: how near they must come, relative to the parameter: 1e-12, unless the package keeps float32 inside.
+    """
+
+    make: Callable[..., Optimizer]
+    settings: Sequence[Kwargs]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    counts: bool = False
+    late: bool = True
+    shapes: Sequence[Shape] = SHAPES
+    close: float = 1e-12
+
+
+def timm_class(module: str, name: str) -> Any:
+    """A class of timm.optim. timm itself imports torchvision, which is not there for every build of torch."""
+    if "timm" not in sys.modules:
+        found = find_spec("timm")
+        assert found is not None
+        paths = list(found.submodule_search_locations or ())
+        for package, folder in (("timm", ""), ("timm.optim", "/optim")):
+            sys.modules[package] = ModuleType(package)
+            sys.modules[package].__path__ = [path + folder for path in paths]
+    return getattr(import_module(f"timm.optim.{module}"), name)
+
+
+def published(name: str, *settings: Kwargs, counts: bool = False, late: bool = True, **given: Any) -> Reference:
+    """A class of pytorch-optimizer, stepped parameter by parameter."""
+    return Reference(getattr(pytorch_optimizer, name), settings, {"foreach": False, **given}, counts, late)
+
+
+def of_timm(module: str, name: str, *settings: Kwargs, counts: bool = True, **given: Any) -> Reference:
+    """A class of timm."""
+    return Reference(timm_class(module, name), settings, given, counts)
+
+
+DECAYED = {"weight_decay": 0.1}
+QUICK = {**DECAYED, "lr": 0.05, "betas": (0.8, 0.9), "eps": 1e-3}
+REFERENCES = {
+    "ADOPT": published("ADOPT", {}, DECAYED, {"lr": 0.05, "betas": (0.8, 0.9), "eps": 1e-2},
+                       clip_lambda=lambda step: (step - 1) ** 0.25),
+    "AdEMAMix": published("AdEMAMix", {}, {**DECAYED, "alpha": 2.0}, {"t_alpha_beta3": 20, "betas": (0.8, 0.9, 0.99)},
+                          weight_decouple=True),
+    "AdaBelief": published("AdaBelief", DECAYED, QUICK),
+    "AdaBound": published("AdaBound", DECAYED, {**QUICK, "final_lr": 0.02, "gamma": 0.1}, late=False),
+    "Adan": published("Adan", {}, DECAYED, {"lr": 0.05, "betas": (0.9, 0.8, 0.95), "eps": 1e-4}),
+    "AggMo": published("AggMo", DECAYED, {**DECAYED, "lr": 0.02, "betas": (0.3, 0.8, 0.95)}, counts=True,
+                       weight_decouple=True),
+    "CautiousAdamW": of_timm("adamw", "AdamWLegacy", {}, QUICK, caution=True),
+    "DiffGrad": published("DiffGrad", DECAYED, QUICK),
+    "LAMB": of_timm("lamb", "Lamb", {}, {**QUICK, "max_grad_norm": 2.5}, {"weight_decay": 0.0},
+                    {"weight_decay": 0.0, "always_adapt": True}, counts=False),
+    "LARS": of_timm("lars", "Lars", {"momentum": 0.9}, {**DECAYED, "lr": 0.5, "trust_coeff": 0.02},
+                    {**DECAYED, "lr": 0.1, "momentum": 0.9, "nesterov": True},
+                    {**DECAYED, "lr": 0.02, "momentum": 0.9, "trust_clip": True, "trust_coeff": 0.05}),
+    "LaProp": of_timm("laprop", "LaProp", DECAYED, QUICK),
+    "Lion": Reference(lion_pytorch.Lion, [{}, DECAYED, {"lr": 0.01, "betas": (0.8, 0.9)}], counts=True),
+    "MARS": of_timm("mars", "Mars", DECAYED, {**QUICK, "gamma": 0.1}, optimize_1d=True),
+    "NAdamW": of_timm("nadamw", "NAdamW", {}, QUICK),
+    # its weights of the past are float32
+    "QHAdam": replace(published("QHAdam", {**DECAYED, "nus": (0.7, 0.9)}, QUICK, counts=True, weight_decouple=True),
+                      close=2e-7),
+    "RMSpropTF": of_timm("rmsprop_tf", "RMSpropTF", {}, {**DECAYED, "momentum": 0.9},
+                         {**DECAYED, "centered": True, "eps": 0.1}),
+    "SGDW": published("SGDW", {**DECAYED, "lr": 0.05}, {**DECAYED, "lr": 0.05, "momentum": 0.9},
+                      {"momentum": 0.9, "nesterov": True}, counts=True),
+    "Signum": published("SignSGD", {}, DECAYED, {"momentum": 0.0}, counts=True),
+    "StableAdamW": published("StableAdamW", {}, QUICK),
+    "Tiger": published("Tiger", {}, DECAYED, {"beta": 0.5, "lr": 0.01}, counts=True),
+    "Yogi": published("Yogi", DECAYED, QUICK),
+}
