@@ -25,8 +25,8 @@ rule = Rule(
            + weight_decay * theta[t - 1]),
         Eq(w_norm[t], norm(theta[t - 1], elems)),
         Eq(u_norm[t], norm(u[t], elems)),
-        Eq(r[t], Piecewise((w_norm[t] / u_norm[t], adapts & (w_norm[t] > 0) & (u_norm[t] > 0)), (1, True))),
-        Eq(theta[t], theta[t - 1] - lr * r[t] * u[t]),
+        Eq(r[t], Piecewise((w_norm[t] / u_norm[t], (w_norm[t] > 0) & (u_norm[t] > 0)), (1, True))),
+        Eq(theta[t], theta[t - 1] - Piecewise((lr * r[t] * u[t], adapts), (lr * u[t], True))),
     ],
     use="large batches",
 )

@@ -14,9 +14,8 @@ max_grad_norm=inf limits nothing.
     u[t] = m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) + weight_decay*theta[t - 1]
     w_norm[t] = norm(theta[t - 1], elems)
     u_norm[t] = norm(u[t], elems)
-    r[t] = Piecewise((w_norm[t]/u_norm[t], (always_adapt | Ne(weight_decay, 0)) & (u_norm[t] > 0) & (w_norm[t] >
-        0)), (1, True))
-    theta[t] = theta[t - 1] - lr*r[t]*u[t]
+    r[t] = Piecewise((w_norm[t]/u_norm[t], (u_norm[t] > 0) & (w_norm[t] > 0)), (1, True))
+    theta[t] = theta[t - 1] - Piecewise((lr*r[t]*u[t], always_adapt | Ne(weight_decay, 0)), (lr*u[t], True))
 """
 
 from __future__ import annotations
@@ -96,9 +95,6 @@ def step(
         one_minus_beta2 = 1 - beta2
         inv_one_minus_beta1_t = 1 / (1 - beta1**t)
         inv_sqrt_one_minus_beta2_t = 1 / math.sqrt(1 - beta2**t)
-        if weight_decay == 0 and not always_adapt:
-            r = 1
-            lr_r = lr * r
         # G[t] = norm(g[t], model)
         G = np.sqrt(g_sq_sum)
         # g_clip[t] = g[t]/Max(1, G[t]/max_grad_norm)
@@ -116,14 +112,14 @@ def step(
             # u_norm[t] = norm(u[t], elems)
             u_sq_sum = np.sum(u * u)
             u_norm = np.sqrt(u_sq_sum)
-            # r[t] = Piecewise((w_norm[t]/u_norm[t], (always_adapt | Ne(weight_decay, 0)) & (u_norm[t] > 0) &
-            #     (w_norm[t] > 0)), (1, True))
+            # r[t] = Piecewise((w_norm[t]/u_norm[t], (u_norm[t] > 0) & (w_norm[t] > 0)), (1, True))
             r = np.where((u_norm > 0) & (w_norm > 0), w_norm / u_norm, 1)
-        # theta[t] = theta[t - 1] - lr*r[t]*u[t]
+        # theta[t] = theta[t - 1] - Piecewise((lr*r[t]*u[t], always_adapt | Ne(weight_decay, 0)), (lr*u[t],
+        #     True))
         if weight_decay != 0 or always_adapt:
             theta = theta_prev - lr * r * u
         else:
-            theta = theta_prev - lr_r * u
+            theta = theta_prev - lr * u
         new_params[i] = np.asarray(theta, theta_prev.dtype)
         kept["exp_avg"] = np.asarray(m, theta_prev.dtype)
         kept["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)

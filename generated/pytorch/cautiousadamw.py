@@ -15,6 +15,8 @@ https://arxiv.org/abs/2411.16085, Algorithm 1 on AdamW. Numbers as timm.optim.Ad
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -75,6 +77,12 @@ def update(
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v}
 
 
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import cautiousadamw
+    return cautiousadamw
+
+
 class CautiousAdamW(RuleOptimizer):
     """CautiousAdamW: LLM training, wherever AdamW is."""
 
@@ -89,7 +97,8 @@ class CautiousAdamW(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        supports_complex=False,
+        fused={"cpu": on_cpu},
+        elementwise=False,
     )
 
     def __init__(

@@ -14,12 +14,13 @@ max_grad_norm=inf limits nothing.
     u[t] = m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) + weight_decay*theta[t - 1]
     w_norm[t] = norm(theta[t - 1], elems)
     u_norm[t] = norm(u[t], elems)
-    r[t] = Piecewise((w_norm[t]/u_norm[t], (always_adapt | Ne(weight_decay, 0)) & (u_norm[t] > 0) & (w_norm[t] >
-        0)), (1, True))
-    theta[t] = theta[t - 1] - lr*r[t]*u[t]
+    r[t] = Piecewise((w_norm[t]/u_norm[t], (u_norm[t] > 0) & (w_norm[t] > 0)), (1, True))
+    theta[t] = theta[t - 1] - Piecewise((lr*r[t]*u[t], always_adapt | Ne(weight_decay, 0)), (lr*u[t], True))
 """
 
 from __future__ import annotations
+
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -36,16 +37,7 @@ def states() -> dict[str, State]:
     return kept
 
 
-def host(
-    t: int,
-    *,
-    lr: Scalar,
-    beta1: Scalar,
-    beta2: Scalar,
-    weight_decay: Scalar,
-    max_grad_norm: Scalar,
-    always_adapt: bool,
-) -> dict[str, Scalar]:
+def host(t: int, *, beta1: Scalar, beta2: Scalar, max_grad_norm: Scalar) -> dict[str, Scalar]:
     """Scalars of one step, computed once for all parameters that share them."""
     scalars: dict[str, Scalar] = {}
     scalars["inv_max_grad_norm"] = 1 / max_grad_norm
@@ -53,9 +45,6 @@ def host(
     scalars["one_minus_beta2"] = 1 - beta2
     scalars["inv_one_minus_beta1_t"] = 1 / (1 - beta1**t)
     scalars["inv_sqrt_one_minus_beta2_t"] = 1 / sqrt(1 - beta2**t)
-    if weight_decay == 0 and not always_adapt:
-        r = 1
-        scalars["lr_r"] = lr * r
     return scalars
 
 
@@ -83,7 +72,6 @@ def update_2(
     one_minus_beta2: Scalar,
     inv_one_minus_beta1_t: Scalar,
     inv_sqrt_one_minus_beta2_t: Scalar,
-    lr_r: Scalar = 0.0,
 ) -> dict[str, Tensor]:
     """One step of one parameter, without side effects. All tensors have the compute dtype."""
     # G[t] = norm(g[t], model)
@@ -106,15 +94,21 @@ def update_2(
         # u_norm[t] = norm(u[t], elems)
         u_sq_sum = torch.sum(u * u)
         u_norm = torch.sqrt(u_sq_sum)
-        # r[t] = Piecewise((w_norm[t]/u_norm[t], (always_adapt | Ne(weight_decay, 0)) & (u_norm[t] > 0) &
-        #     (w_norm[t] > 0)), (1, True))
+        # r[t] = Piecewise((w_norm[t]/u_norm[t], (u_norm[t] > 0) & (w_norm[t] > 0)), (1, True))
         r = torch.where((u_norm > 0) & (w_norm > 0), w_norm / u_norm, 1)
-    # theta[t] = theta[t - 1] - lr*r[t]*u[t]
+    # theta[t] = theta[t - 1] - Piecewise((lr*r[t]*u[t], always_adapt | Ne(weight_decay, 0)), (lr*u[t],
+    #     True))
     if weight_decay != 0 or always_adapt:
         theta = theta_prev - lr * r * u
     else:
-        theta = theta_prev - lr_r * u
+        theta = theta_prev - lr * u
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v}
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import lamb
+    return lamb
 
 
 class LAMB(RuleOptimizer):
@@ -134,7 +128,8 @@ class LAMB(RuleOptimizer):
         host=host,
         updates=(update_1, update_2),
         combine={"g_sq_sum": total},
-        supports_complex=False,
+        fused={"cpu": on_cpu},
+        elementwise=False,
     )
 
     def __init__(

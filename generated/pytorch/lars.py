@@ -19,6 +19,8 @@ is 0.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -98,6 +100,12 @@ def requires(*, momentum: Scalar, nesterov: bool) -> str:
     return ""
 
 
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import lars
+    return lars
+
+
 class LARS(RuleOptimizer):
     """LARS: large batches, vision."""
 
@@ -116,7 +124,8 @@ class LARS(RuleOptimizer):
         host=host,
         updates=(update,),
         requires=requires,
-        supports_complex=False,
+        fused={"cpu": on_cpu},
+        elementwise=False,
     )
 
     def __init__(

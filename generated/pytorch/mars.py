@@ -17,6 +17,8 @@ timm.optim.Mars with optimize_1d=True; the first step has no last gradient.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -88,6 +90,12 @@ def update(
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v, "last_grad": g_old}
 
 
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import mars
+    return mars
+
+
 class MARS(RuleOptimizer):
     """MARS: LLM training with noisy gradients."""
 
@@ -103,7 +111,8 @@ class MARS(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        supports_complex=False,
+        fused={"cpu": on_cpu},
+        elementwise=False,
     )
 
     def __init__(

@@ -17,6 +17,8 @@ pytorch_optimizer.StableAdamW, which is optimi's with another eps.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -75,6 +77,12 @@ def update(
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v}
 
 
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import stableadamw
+    return stableadamw
+
+
 class StableAdamW(RuleOptimizer):
     """StableAdamW: training in low precision, without gradient clipping."""
 
@@ -89,7 +97,8 @@ class StableAdamW(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        supports_complex=False,
+        fused={"cpu": on_cpu},
+        elementwise=False,
     )
 
     def __init__(
