@@ -161,6 +161,11 @@ def variants() -> Rule:
                 Eq(d[t], Piecewise((m[t], both), (sign(m[t]), t <= 3), (u[t], True))), down(d[t]))
 
 
+def switched_off() -> Rule:
+    """A number that one variant reduces and the other knows beforehand."""
+    return rule("SwitchedOff", Eq(r[t], Piecewise((norm(g[t], elems), switch), (1, True))), down(lr * r[t] * g[t]))
+
+
 def branching() -> Rule:
     """Branches on elements, on t and on both."""
     return rule("Branching", Eq(u[t], Piecewise((g[t], g[t] > 0), (lr, t <= 2), (g[t] / t, True))),
@@ -170,7 +175,8 @@ def branching() -> Rule:
 SMALL: dict[str, Callable[[], Rule]] = {
     made.__name__: made
     for made in (normalised, trusting, factored, clipped, newton_schulz, running_product, guarded, starting,
-                 remembering, growing, past_of_a_statistic, square_state, scaled_over_the_model, variants, branching)
+                 remembering, growing, past_of_a_statistic, square_state, scaled_over_the_model, variants, switched_off,
+                 branching)
 }
 BUILT_IN = ("adagrad", "adam", "adamw", "lion", "rmsprop", "sgd")
 NAMES = (*BUILT_IN, *SMALL)

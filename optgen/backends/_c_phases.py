@@ -27,7 +27,7 @@ from optgen.ir import (
     reads,
 )
 from optgen.languages import C
-from optgen.listing import WIDTH, device_axes, target
+from optgen.listing import WIDTH, device_axes, host_names, target
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
@@ -189,7 +189,8 @@ class Variant:
         return isinstance(statement, Reduce) and TENSOR in statement.over
 
     def scalars(self, wanted: set[str]) -> Iterator[Item]:
-        """The scalars of the host that are read."""
+        """The scalars of the host that are read. A name may be one in another variant only."""
+        wanted &= host_names(self.step)
         for k, var in enumerate(self.read):
             if var.name in wanted:
                 value = f"row[{k}] != 0" if var.boolean else f"(real)row[{k}]"

@@ -25,7 +25,7 @@ from optgen.fused import (
 )
 from optgen.ir import TENSOR, Map, Reduce, Role, Step, Var, reads
 from optgen.languages import C
-from optgen.listing import WIDTH, header, is_elementwise, needs_matrix, quoted, variant_of
+from optgen.listing import WIDTH, header, host_names, is_elementwise, needs_matrix, quoted, variant_of
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
@@ -194,7 +194,7 @@ def _prologue(program: Program, step: Step, stored: Mapping[str, Var], read: Seq
     for k, name in enumerate(stored):
         if name in used:
             yield (f"{name}_type *{name}_at = ({name}_type *)tensor->at[{k}] + start;",)
-    wanted = {name for statement in part.body for name in reads(statement)}
+    wanted = {name for statement in part.body for name in reads(statement)} & host_names(step)
     for k, var in enumerate(read):
         if var.name in wanted:
             value = f"row[{k}] != 0" if var.boolean else f"(real)row[{k}]"
