@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, number, numbers, to_step
+from ._checks import number, numbers, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -57,12 +58,9 @@ def step(
     weight_decay = number("weight_decay", weight_decay, at_least=0)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev)
-        check_state(i, state[i], kept, ("v1", "v2", "v3"))
-        kept |= state[i]
+    keys = ("v1", "v2", "v3")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev))
+    for _, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         v1_prev = kept["v1"]
         v2_prev = kept["v2"]
         v3_prev = kept["v3"]
@@ -76,11 +74,10 @@ def step(
         v3 = beta3 * v3_prev + g
         # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/3*((v1[t] + v2[t]) + v3[t])
         theta = theta_prev * one_minus_lr_weight_decay - lr_over_three * (v1 + v2 + v3)
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["v1"] = np.asarray(v1, theta_prev.dtype)
-        kept["v2"] = np.asarray(v2, theta_prev.dtype)
-        kept["v3"] = np.asarray(v3, theta_prev.dtype)
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["v1"] = np.asarray(v1, theta_prev.dtype)
+        new["v2"] = np.asarray(v2, theta_prev.dtype)
+        new["v3"] = np.asarray(v3, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, counts, number, numbers, to_step
+from ._checks import counts, number, numbers, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -64,12 +65,9 @@ def step(
     steps = counts(t, params)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev)
-        check_state(i, state[i], kept, ("exp_avg", "exp_avg_sq", "previous_grad"))
-        kept |= state[i]
+    keys = ("exp_avg", "exp_avg_sq", "previous_grad")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev))
+    for i, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         t = steps[i]
         m_prev = kept["exp_avg"]
         v_prev = kept["exp_avg_sq"]
@@ -89,11 +87,10 @@ def step(
         # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sqrt(1 - beta2**t)/(1 -
         #     beta1**t)*(xi[t]*m[t]/(sqrt(v[t] + 1.0e-15) + eps))
         theta = theta_prev * one_minus_lr_weight_decay - theta_scale * (xi * m / (np.sqrt(v + 1e-15) + eps))
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["exp_avg"] = np.asarray(m, theta_prev.dtype)
-        kept["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)
-        kept["previous_grad"] = np.array(g_old, theta_prev.dtype)
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["exp_avg"] = np.asarray(m, theta_prev.dtype)
+        new["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)
+        new["previous_grad"] = np.array(g_old, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, number, numbers, to_step
+from ._checks import number, numbers, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -65,12 +66,9 @@ def step(
     eps = number("eps", eps, at_least=0)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev)
-        check_state(i, state[i], kept, ("beta1_weight", "beta2_weight", "exp_avg", "exp_avg_sq"))
-        kept |= state[i]
+    keys = ("beta1_weight", "beta2_weight", "exp_avg", "exp_avg_sq")
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev))
+    for _, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         m_prev = kept["exp_avg"]
         v_prev = kept["exp_avg_sq"]
         w1_prev = float(kept["beta1_weight"])
@@ -92,12 +90,11 @@ def step(
         s = nu2 * v + one_minus_nu2 * (g * g)
         # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*(u[t]/(sqrt(s[t]) + eps))
         theta = theta_prev * one_minus_lr_weight_decay - lr * (u / (np.sqrt(s) + eps))
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["exp_avg"] = np.asarray(m, theta_prev.dtype)
-        kept["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)
-        kept["beta1_weight"] = w1
-        kept["beta2_weight"] = w2
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["exp_avg"] = np.asarray(m, theta_prev.dtype)
+        new["exp_avg_sq"] = np.asarray(v, theta_prev.dtype)
+        new["beta1_weight"] = w1
+        new["beta2_weight"] = w2
     if out:
         for i in work:
             params[i][...] = new_params[i]

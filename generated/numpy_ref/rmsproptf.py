@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, number, to_step
+from ._checks import number, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -69,12 +70,11 @@ def step(
     momentum = number("momentum", momentum, at_least=0)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev, momentum, centered)
-        check_state(i, state[i], kept, ("square_avg", "momentum_buffer", "grad_avg"))
-        kept |= state[i]
+    keys = ("square_avg", "momentum_buffer", "grad_avg")
+    states = begin(
+        work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev, momentum, centered)
+    )
+    for _, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         v_prev = kept["square_avg"]
         if momentum != 0:
             b_prev = kept["momentum_buffer"]
@@ -108,13 +108,12 @@ def step(
             d = u
         # theta[t] = theta[t - 1] - d[t]
         theta = theta_prev - d
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["square_avg"] = np.asarray(v, theta_prev.dtype)
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["square_avg"] = np.asarray(v, theta_prev.dtype)
         if momentum != 0:
-            kept["momentum_buffer"] = np.asarray(b, theta_prev.dtype)
+            new["momentum_buffer"] = np.asarray(b, theta_prev.dtype)
         if centered:
-            kept["grad_avg"] = np.asarray(a, theta_prev.dtype)
-        new_state[i] = kept
+            new["grad_avg"] = np.asarray(a, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]

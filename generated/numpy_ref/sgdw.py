@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import check_state, number, to_step
+from ._checks import number, to_step
+from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
 State = dict[str, Any]
@@ -57,12 +58,9 @@ def step(
     weight_decay = number("weight_decay", weight_decay, at_least=0)
     new_params, new_state = list(params), [dict(kept) for kept in state]
     work = to_step(params, grads, state, out)
-    for i in work:
-        theta_prev = params[i]
-        g = np.asarray(grads[i], theta_prev.dtype)
-        kept = _start(theta_prev)
-        check_state(i, state[i], kept, ("momentum_buffer",))
-        kept |= state[i]
+    keys = ("momentum_buffer",)
+    states = begin(work, params, grads, state, keys, lambda theta_prev, g: _start(theta_prev))
+    for _, theta_prev, g, kept, new in stretches(params, grads, states, new_params, new_state, out):
         b_prev = kept["momentum_buffer"]
         one_minus_lr_weight_decay = 1 - lr * weight_decay
         # b[t] = momentum*b[t - 1] + g[t]
@@ -74,9 +72,8 @@ def step(
             d = b
         # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*d[t]
         theta = theta_prev * one_minus_lr_weight_decay - lr * d
-        new_params[i] = np.asarray(theta, theta_prev.dtype)
-        kept["momentum_buffer"] = np.asarray(b, theta_prev.dtype)
-        new_state[i] = kept
+        new["param"] = np.asarray(theta, theta_prev.dtype)
+        new["momentum_buffer"] = np.asarray(b, theta_prev.dtype)
     if out:
         for i in work:
             params[i][...] = new_params[i]
