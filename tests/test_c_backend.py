@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from optgen import Eq, Piecewise, Rule, flag, hyper, optim, sqrt, t, tensors, verify
-from optgen._generated.c_cpu import _compiler, _runtime, _tables
+from optgen._generated.c_cpu import _compiler, _reading, _runtime, _tables
 from optgen._generated.pytorch import _fused
 from optgen.build import build, compile, write
 from optgen.dsl.load import load
@@ -301,6 +301,42 @@ def test_what_changes_between_two_steps_is_seen(change: str) -> None:
         assert x.state[p].keys() == y.state[q].keys()
         for key, value in x.state[p].items():
             assert_agree(value.double(), y.state[q][key].double(), 2**30)
+
+
+def test_known_tensors_are_told_from_others() -> None:
+    a = [torch.randn(3, 4), torch.randn(5).requires_grad_(), torch.zeros(())]
+    known = _reading.Known(a, keep=True)
+    assert known.are_as_before([*a])
+    assert [*known.addresses] == [x.data_ptr() for x in a]
+    alias = a[0].detach()
+    assert not known.are_as_before([alias, *a[1:]])
+    assert known.are_alike([alias, *a[1:]])
+    assert not known.are_as_before(a[:2])
+    a[1].data = a[1].data.clone()
+    assert not known.are_as_before(a)
+
+
+@pytest.mark.parametrize("other", [
+    torch.zeros(4, 3), torch.zeros(4, 3).t(), torch.zeros(3, 4, 1), torch.zeros(3, 4).bfloat16(),
+    torch.zeros(3, 4, device="meta"), torch.zeros(3, 4).to_sparse(), torch.zeros(12),
+    torch.zeros(49, dtype=torch.uint8)[1:].view(torch.uint8),
+], ids=str)  # fmt: skip
+def test_tensors_of_another_kind_are_seen(other: Tensor) -> None:
+    known = _reading.Known([torch.zeros(3, 4)], keep=False)
+    assert known.are_alike([torch.ones(3, 4)])
+    assert not known.are_alike([other])
+    assert known.are_alike([torch.ones(3, 4)])
+
+
+def test_where_nothing_reads_tensors_a_step_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_reading, "_reader", lambda: None)
+    a, b = some((6, 4), (9,)), some((6, 4), (9,))
+    x, y = made("AdamW", a, {}, True), made("AdamW", b, {}, False)
+    for _ in range(2):
+        stepped(a, x, 2)
+        stepped(b, y, 2)
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p, q, 16)
 
 
 def test_parameters_that_start_late_keep_their_own_count() -> None:

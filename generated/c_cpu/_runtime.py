@@ -113,7 +113,7 @@ class Launcher:
         amp = [_address(grad_scale), _address(found_inf)]
         left = [*self._plan.rest]
         for bucket, function in zip(self._plan.buckets, functions, strict=True):
-            done = bucket.step(function, grads, table, told, amp, maximize)
+            done = bucket.step(function, self._plan.gradients.addresses, table, told, amp, maximize)
             if done == SKIPPED:
                 return None
             left += bucket.positions if done != STEPPED else []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import operator
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -16,13 +15,13 @@ from torch.autograd.graph import increment_version
 
 from ._layout import is_dense, same_order, shared, view
 from ._library import Step
+from ._reading import Known
 
 TYPES = {torch.float32: "fp32", torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp16"}
 STEPPED, SKIPPED, MISCOUNTED, STARVED = range(4)  # as in _group.h
-UNREADABLE = 4  # a gradient at an address where none of its dtype can lie
+_CLASSES = {Tensor, torch.nn.Parameter}
 Columns = Sequence[Sequence[Tensor] | None]  # for each name of STATES one state per parameter, or None
 Mix = tuple[torch.dtype | None, ...]  # of the parameter, the gradient and the states
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,6 @@ def _shape(kind: str, size: Sequence[int]) -> tuple[int, ...]:
     return {"element": whole, "row": of_rows, "col": of_cols, "matrix": of_matrices, "tensor": ()}[kind]
 
 
-_dtype_of = operator.attrgetter("dtype")
-_layout_of = operator.attrgetter("layout")
-
 
 def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None], form: Form = PLAIN) -> str:
     """Empty if a compiled step can take this parameter, else what stands in the way."""
@@ -82,7 +78,7 @@ def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None], form:
 
 
 def _fault(tensor: Tensor) -> str:
-    if type(tensor) not in (Tensor, torch.nn.Parameter):
+    if type(tensor) not in _CLASSES:
         return f"a {type(tensor).__name__}, which is a subclass of Tensor"
     if tensor.layout is not torch.strided:
         return f"a tensor of layout {tensor.layout}"
@@ -114,10 +110,6 @@ class Kept:
         yield from self.states
         yield self.counts
 
-    def flat(self) -> list[Tensor]:
-        """Every tensor, column by column."""
-        return [tensor for column in self.columns() if column is not None for tensor in column]
-
     def stored(self, i: int) -> list[Tensor | None]:
         """The states of one parameter."""
         return [None if column is None else column[i] for column in self.states]
@@ -137,37 +129,39 @@ class Plan:
         if form.together and not (alike and len(self.taken) == len(positions)):
             self.taken = []  # one call would not see all of them
         self.rest = sorted({*positions} - {*self.taken})
-        self.flat, self.rows = kept.flat(), [*kept.rows]
-        self.lengths = [None if column is None else len(column) for column in kept.columns()]
-        self.addresses = self._addresses(kept)
-        self.layouts = _lie(self._of_taken(kept.params))
-        self.gradients = _kinds(self._of_taken(grads))
+        self.rows, self.lengths = [*kept.rows], _lengths(kept)
+        self.stored = Known(self._flat(kept), keep=True)
+        self.gradients = Known(self._of_taken(grads), keep=False)
         kinds: dict[tuple[torch.dtype | None, Mix], list[int]] = {}
         for i in self.taken:
             kinds.setdefault(_kind(kept, grads, i), []).append(i)
         self.buckets = [
-            Bucket(mix, positions, kept, [grads[i] for i in positions], count is torch.float64, form)
+            Bucket(mix, positions, self.taken, kept, grads, count is torch.float64, form)
             for (count, mix), positions in kinds.items()
         ]
 
     def holds(self, kept: Kept, grads: Sequence[Tensor]) -> bool:
         """Whether these are the same tensors at the same addresses, with gradients of the same kinds."""
-        flat = kept.flat()
+        mine = self._of_taken(grads)
         return (
-            len(flat) == len(self.flat)
-            and all(map(operator.is_, flat, self.flat))
-            and self.lengths == [None if column is None else len(column) for column in kept.columns()]
-            and self.rows == [*kept.rows]
-            and self.addresses == self._addresses(kept)
-            and self.layouts == _lie(self._of_taken(kept.params))
-            and self.gradients == _kinds(self._of_taken(grads))
+            self.lengths == _lengths(kept)
+            and self.rows == kept.rows
+            and self.stored.are_as_before(self._flat(kept))
+            and {*map(type, mine)} <= _CLASSES
+            and self.gradients.are_alike(mine)
+            and not any(map(Tensor.is_neg, mine))
         )
 
-    def _of_taken(self, column: Sequence[Tensor]) -> Sequence[Tensor]:
-        return [column[i] for i in self.taken] if self.rest else column
+    def _of_taken(self, column: Sequence[Tensor]) -> list[Tensor]:
+        return [column[i] for i in self.taken] if self.rest else [*column]
 
-    def _addresses(self, kept: Kept) -> list[list[int]]:
-        return [[*map(Tensor.data_ptr, self._of_taken(column))] for column in kept.columns() if column is not None]
+    def _flat(self, kept: Kept) -> list[Tensor]:
+        """Every tensor that is taken but the gradients, column by column."""
+        return [*chain.from_iterable(self._of_taken(column) for column in kept.columns() if column is not None)]
+
+
+def _lengths(kept: Kept) -> list[int | None]:
+    return [None if column is None else len(column) for column in kept.columns()]
 
 
 def _kind(kept: Kept, grads: Sequence[Tensor], i: int) -> tuple[torch.dtype | None, Mix]:
@@ -184,22 +178,6 @@ def _counts(kept: Kept, i: int) -> bool:
     return not _fault(count) and count.dtype in (torch.float32, torch.float64) and count.numel() == 1
 
 
-def _lie(tensors: Sequence[Tensor]) -> tuple[list[Any], ...]:
-    """All that tells how tensors are read but the address. Strides matter where they are not the plain ones."""
-    plain = [*map(Tensor.is_contiguous, tensors)]
-    pairs = zip(tensors, plain, strict=True)
-    others = [] if all(plain) else [(t.shape, t.stride()) for t, is_plain in pairs if not is_plain]
-    return [*map(_dtype_of, tensors)], [*map(Tensor.numel, tensors)], plain, others
-
-
-def _kinds(grads: Sequence[Tensor]) -> tuple[list[Any], ...]:
-    """The same of gradients, which are other tensors at each step."""
-    classes, layouts = [*map(type, grads)], [*map(_layout_of, grads)]
-    if layouts.count(torch.strided) != len(layouts):
-        return classes, layouts
-    return classes, layouts, [*map(Tensor.is_neg, grads)], *_lie(grads)
-
-
 class _Group(ctypes.Structure):
     """What one call steps: `struct group` of _group.h."""
 
@@ -213,51 +191,49 @@ class Bucket:
     """The tables of tensors of one mix of dtypes: one call."""
 
     def __init__(
-        self, mix: Mix, positions: Sequence[int], kept: Kept, grads: Sequence[Tensor], is_double: bool, form: Form
+        self,
+        mix: Mix,
+        positions: Sequence[int],
+        taken: Sequence[int],
+        kept: Kept,
+        grads: Sequence[Tensor],
+        is_double: bool,
+        form: Form,
     ) -> None:
         self.mix, self.positions = mix, positions
         self.params = [kept.params[i] for i in positions]
-        self.is_all = len(positions) == len(kept.params)
+        at = {i: k for k, i in enumerate(taken)}
+        self.places = None if len(positions) == len(taken) else [at[i] for i in positions]  # among what is taken
         self.views = [
-            None if same_order(param, grad) else array("q", view(param, grad))
-            for param, grad in zip(self.params, grads, strict=True)
+            None if same_order(kept.params[i], grads[i]) else array("q", view(kept.params[i], grads[i]))
+            for i in positions
         ]
-        self.numels = [*map(Tensor.numel, self.params)]
         self.tensors = array("q")
         for i, strides in zip(positions, self.views, strict=True):
             count = kept.counts[i].data_ptr() if kept.counts else 0
             lies = strides.buffer_info()[0] if strides else 0
             self.tensors.extend([kept.params[i].numel(), kept.rows[i], count, lies, *form.sizes(kept.params[i])])
             self.tensors.extend(0 if t is None else t.data_ptr() for t in (kept.params[i], *kept.stored(i)))
-        self.grads = array("q", [0] * len(positions))
-        self.gradients: list[int] = []
         self.group = _Group(
             tensors=self.tensors.buffer_info()[0],
-            grads=self.grads.buffer_info()[0],
             count=len(positions),
-            elements=sum(self.numels),
+            elements=sum(map(Tensor.numel, self.params)),
             is_double=is_double,
         )
 
     def step(
         self,
         step: Step,
-        grads: Sequence[Tensor],
+        grads: array[int],
         rows: array[float],
         times: array[float] | None,
         amp: Sequence[int | None],
         maximize: bool,
     ) -> int:
-        """Refresh what has moved in the tables, then call."""
-        mine = grads if self.is_all else [grads[i] for i in self.positions]
-        addresses = [*map(Tensor.data_ptr, mine)]
-        if addresses != self.gradients:
-            size = mine[0].element_size()
-            if any(length and (not at or at % size) for at, length in zip(addresses, self.numels, strict=True)):
-                return UNREADABLE
-            self.gradients = addresses
-            self.grads[:] = array("q", addresses)
+        """Make the call. grads: the addresses of the gradients of all that is taken."""
+        mine = array("q", [grads[k] for k in self.places]) if self.places else grads
         group = self.group
+        group.grads = mine.buffer_info()[0]
         group.rows, group.times = rows.buffer_info()[0], times.buffer_info()[0] if times else None
         group.grad_scale, group.found_inf = amp
         group.threads, group.maximize = torch.get_num_threads(), maximize

@@ -137,7 +137,7 @@ def emit_schedule(schedule: Schedule) -> None:
 
 def shared() -> dict[str, str]:
     """The files that every rule of this backend needs."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("_[a-z]*.[hp]*"))}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("_[a-z]*.[chp]*"))}
 
 
 def _comment(rule: Rule) -> list[str]:

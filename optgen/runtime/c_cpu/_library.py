@@ -50,16 +50,16 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "optgen" / "c_cpu"
 
 
-def load(source: Path, definitions: Sequence[str]) -> Step:
-    """The function `step` of a C file, compiled with -D definitions. Raises NoKernel where that is not possible."""
-    found = _load(source, tuple(definitions), os.environ.get("CC", ""))
+def load(source: Path, definitions: Sequence[str], function: str = "step") -> Step:
+    """A function of a C file, compiled with -D definitions. Raises NoKernel where that is not possible."""
+    found = _load(source, tuple(definitions), function, os.environ.get("CC", ""))
     if isinstance(found, str):
         raise NoKernel(found)
     return found
 
 
 @cache
-def _load(source: Path, definitions: tuple[str, ...], cc: str) -> Step | str:
+def _load(source: Path, definitions: tuple[str, ...], function: str, cc: str) -> Step | str:
     """The function, or what is in its way: a failure is remembered too, for a step must not wait for it each time."""
     assert all(re.fullmatch(r"[A-Za-z]\w*=\w+", text, re.ASCII) for text in definitions), definitions
     complaint = ""
@@ -70,8 +70,8 @@ def _load(source: Path, definitions: tuple[str, ...], cc: str) -> Step | str:
             if library:
                 if _compiler.is_serial(flags):
                     _warn_once(f"{compiler.command[0]} has no OpenMP, so fused steps run on one thread: {INSTALL}")
-                step: Step = library.step
-                return step
+                found: Step = getattr(library, function)
+                return found
             complaint = complaint or told
     except (OSError, NoKernel) as error:
         return str(error)

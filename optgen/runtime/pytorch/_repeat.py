@@ -85,9 +85,7 @@ class _Call:
         flags = self.module.flags
         if any(flags(**answer(flags, hypers[group])) != self.flags for group in {*self.groups}):
             return None
-        grads = [*map(_grad_of, self.params)]
-        if any(map(operator.is_, grads, [None] * len(grads))):
-            return None
+        grads = [*map(_grad_of, self.params)]  # where one is None the launcher's answer is no
         try:
             states = [None if key is None else [*map(operator.itemgetter(key), self.entries)] for key in self.keys]
             counts = [*map(operator.itemgetter("step"), self.entries)] if self.is_counted else None
