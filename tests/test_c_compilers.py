@@ -1,0 +1,144 @@
+"""gcc and clang: each makes the same bits of a step, on torch's threads. What is not installed is skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from every_class import INFOS, Kwargs, equal, plain
+from test_c_backend import some, stepped
+from test_c_cache import run
+from test_c_reductions import RULES
+from workshop import Workshop
+
+from optgen._generated.c_cpu import _compiler
+from optgen.bounds import FP32
+from optgen.dsl import literal
+from optgen.verify import cases
+from optgen.verify.lockstep import COUNTS
+from optgen.verify.lockstep import run as lockstep
+from optgen.verify.runners import Storage, torch_runner
+
+SHAPES = ((301, 57), (3, 4099), (7,), ())
+THREADS = """
+import os, torch
+from optgen import optim
+from optgen._generated.c_cpu import _compiler
+torch.set_num_threads(2)
+torch.ones(300, 300).exp().sum()
+p = torch.ones(300, 300, requires_grad=True)
+p.grad = torch.ones(300, 300)
+before = len(os.listdir("/proc/self/task"))
+optim.AdamW([p], fused=True).step()
+new = len(os.listdir("/proc/self/task")) - before
+print(len(_compiler.openmp_runtimes()), new)
+"""
+
+
+def needs(*compilers: str) -> None:
+    absent = [name for name in compilers if not shutil.which(name)]
+    if absent:
+        pytest.skip(f"{' and '.join(absent)} is not installed here")
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def results(cls: Any, kwargs: Kwargs, cc: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Parameters and states after three steps that this compiler's code makes."""
+    monkeypatch.setenv("CC", cc)
+    params = some(*SHAPES, dtype=dtype)
+    made = cls([{"params": params, "fused": True}], **kwargs)
+    stepped(params, made)
+    return [p.detach() for p in params], [made.state[p] for p in params]
+
+
+@pytest.mark.parametrize("info", INFOS, ids=lambda info: info.optim_cls.__name__)
+def test_gcc_and_clang_step_to_the_same_bits(
+    info: Any, two_threads: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    needs("gcc", "clang")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for kwargs, dtype in zip(plain(info), (torch.float32, torch.bfloat16, torch.float64, torch.float32), strict=False):
+        kwargs = {key: x for key, x in kwargs.items() if key != "fused"}
+        by_gcc = results(info.optim_cls, kwargs, "gcc", dtype, monkeypatch)
+        by_clang = results(info.optim_cls, kwargs, "clang", dtype, monkeypatch)
+        assert equal(by_gcc, by_clang), (kwargs, dtype)
+    assert len({*tmp_path.rglob("step.so")}) >= 2
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModuleType]:
+    """The PyTorch modules of rules with reductions, with their steps in C beside them."""
+    workshop = Workshop(tmp_path_factory.mktemp("compilers"))
+    with literal():
+        return {name: workshop.build(make(), ["numpy", "torch", "c"])["torch"] for name, make in RULES.items()}
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+def test_sums_of_each_lie_within_the_bound(
+    cc: str, name: str, modules: dict[str, ModuleType], two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiler is free to add in vectors of any length, so the bits of sums are its own."""
+    needs(cc)
+    monkeypatch.setenv("CC", cc)
+    with literal():
+        rule = RULES[name]()
+    shapes = cases.Shapes("large", ((301, 57), (3, 4099), (64, 65)))
+    storage = Storage(FP32, FP32)
+    for variant in cases.variants(rule):
+        values = cases.parameters(shapes, FP32, 1)
+        runner = torch_runner(modules[name], values, variant.hypers, "plain", storage, fused=True)
+        tally = lockstep(rule, runner, variant.hypers, shapes, storage, 1, COUNTS[:2])
+        assert not tally.faults, tally.faults[0]
+        assert not tally.note
+        assert tally.elements > 1000
+
+
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+def test_each_shares_the_threads_of_torch(cc: str, tmp_path: Path) -> None:
+    """clang's own runtime of OpenMP would be a second pool, so its code enters torch's."""
+    needs(cc)
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells which libraries and threads a process has")
+    environment = {**os.environ, "CC": cc, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.split() == ["1", "0"]
+    assert "OpenMP" not in done.stderr, "it runs on one thread"
+    assert len([*tmp_path.rglob("step.so")]) == 1
+
+
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+@pytest.mark.parametrize("refused", ["-fopenmp", "-fopenmp -fopenmp-simd", "-march=native", "-fopenmp -march=native"])
+def test_a_compiler_that_lacks_a_flag_still_compiles_or_says_why(cc: str, refused: str, tmp_path: Path) -> None:
+    needs(cc)
+    wrapper = tmp_path / cc
+    lines = [f'case " $* " in *" {flag} "*) echo "no {flag}" >&2; exit 1;; esac\n' for flag in refused.split()]
+    wrapper.write_text("#!/bin/sh\n" + "".join(lines) + f'exec {shutil.which(cc)} "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    done = run(tmp_path, CC=str(wrapper), steps=3)
+    if refused.endswith("simd"):
+        assert done.stdout == "stepped -0.5 eager\n"
+        assert len(done.told) == 1
+        assert "no -fopenmp" in done.told[0]
+        told = run(tmp_path, CC=str(wrapper), fused="True").stdout.splitlines()
+        assert told[0].startswith("error `fused=True` is not possible: ")
+        assert told[-1] == "untouched True"
+        return
+    assert done.stdout == "stepped -0.5 fused\n"
+    is_serial = _compiler._parallel(_compiler.Compiler((cc,), cc))[0] in refused.split()
+    assert ["has no OpenMP" in line for line in done.told] == [True] * is_serial
