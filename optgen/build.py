@@ -195,12 +195,14 @@ def drift(files: Files, out: Path, whole: bool) -> Iterator[str]:
                 yield f"stray file {path}: no rule generates it\n"
 
 
-def compile(rule: Source, backend: str) -> ModuleType:
+def compile(rule: Source, backend: str, **structure: int | str | None) -> ModuleType:
     """The generated module of one rule for one backend, from the per-user cache.
+
+    structure: values of the structural parameters of a rule that is given by its name or path.
 
     Raises OptgenError for an unknown rule or backend, RuleError for a rule that cannot be compiled.
     """
-    loaded = _loaded(rule)
+    loaded = _loaded(rule, structure)
     names = [backend, *(["triton", "c"] if backend == "torch" and isinstance(loaded, Rule) else [])]
     files: Mapping[str, str] = {}
     for name in names:
@@ -209,18 +211,20 @@ def compile(rule: Source, backend: str) -> ModuleType:
     return import_built(files, f"{_folder(backend)}.{module_name(loaded)}")
 
 
-def optimizer(rule: Source) -> type[Any]:
-    """The torch.optim.Optimizer class of a built-in name, a rule file's path or a Rule.
+def optimizer(rule: Source, **structure: int | str | None) -> type[Any]:
+    """The torch.optim.Optimizer class of a built-in name, a rule file's path or a Rule; `structure` as for `compile`.
 
     Raises what `compile` raises.
     """
-    loaded = _loaded(rule)
+    loaded = _loaded(rule, structure)
     made: type[Any] = getattr(compile(loaded, "torch"), loaded.name)
     return made
 
 
-def _loaded(rule: Source) -> Rule | Schedule:
-    loaded = load(rule) if isinstance(rule, (str, Path)) else rule
+def _loaded(rule: Source, structure: Mapping[str, int | str | None]) -> Rule | Schedule:
+    if structure and not isinstance(rule, (str, Path)):
+        raise OptgenError(f"{', '.join(structure)} is given beside a Rule\nhint: give it to load, which makes the Rule")
+    loaded = load(rule, **structure) if isinstance(rule, (str, Path)) else rule
     loaded = loaded if loaded.name else replace(loaded, name="CustomRule")
     check_identifier(loaded.name, "rule", loaded.loc)
     return loaded

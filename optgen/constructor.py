@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from optgen.dsl.rule import Rule
+from optgen.dsl.structural import Structural
 from optgen.dsl.symbols import Declaration, Kind
 from optgen.fused import devices
 from optgen.ir import Role
@@ -47,6 +48,7 @@ def hyper(d: Declaration, required: bool = False) -> str:
     flags = (["flag=True"] if d.kind is Kind.FLAG else []) + (
         ["optional=True"] if d.default is None and not required else []
     )
+    flags += [f"refusal={quote(d.refusal)}"] if d.refusal else []
     return f"Hyper({', '.join([quote(d.name), *([tuple_of(d.names)] if d.is_tuple else []), *bounds(d), *flags])})"
 
 
@@ -55,20 +57,41 @@ def tuple_of(texts: Sequence[str]) -> str:
 
 
 def _order(rule: Rule) -> list[str]:
-    names = " ".join(d.name for d in rule.declarations)
-    return (rule.signature or f"{names} {OPTIONS}").split()
+    return (rule.signature or f"{' '.join(rule.arguments)} {OPTIONS}").split()
 
 
 def arguments(rule: Rule) -> list[str]:
     declared = {d.name: d for d in rule.declarations}
+    fixed = {one.name: one for one in rule.structural}
     return [
         f"{n}: {_number(declared[n])} = {default(declared[n])}"
         if n in declared
+        else f"{n}: {_kind(fixed[n])} = {fixed[n].value!r}"
+        if n in fixed
         else n
         if n == "*"
         else f"{n}: {OPTION_TYPES[n]}"
         for n in _order(rule)
     ]
+
+
+def _kind(one: Structural) -> str:
+    """The type of a structural parameter."""
+    kinds = dict.fromkeys(type(value) for value in (*one.spellings, *one.others))
+    return " | ".join(sorted("None" if kind is type(None) else kind.__name__ for kind in kinds)[::-1])
+
+
+def _fixed(rule: Rule, one: Structural) -> list[str]:
+    """The Fixed of a structural parameter: what the class was built for."""
+    values = [tuple_of_values(one.spellings), *([f"others={tuple_of_values(one.others)}"] if one.others else [])]
+    name = rule.source.removeprefix("rules/").removesuffix(".py") if rule.source.startswith("rules/") else rule.source
+    told = [f"refusal={quote(one.refusal)}", *([f"rule={quote(name)}"] if name else [])]
+    return ["Fixed(", f"    {', '.join([quote(one.name), *values])},", *(f"    {text}," for text in told), "),"]
+
+
+def tuple_of_values(values: Sequence[int | str | None]) -> str:
+    texts = [quote(value) if isinstance(value, str) else repr(value) for value in values]
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 
 def _number(d: Declaration) -> str:
@@ -82,8 +105,8 @@ def defaults(rule: Rule) -> list[str]:
     ]
 
 
-def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
-    """The arguments of UpdateRule."""
+def update_rule(program: Program, count: int, combine: list[str], suffix: str) -> list[str]:
+    """The arguments of UpdateRule. suffix: of its functions; `otherwise` leaves to the first what both share."""
     rule = program.rule
     matrix = needs_matrix(program)
     reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
@@ -91,13 +114,17 @@ def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
     states = list(dict.fromkeys(v.key for step in reversed(program.steps) for v in step.of_role(Role.STATE)))
     states.sort(key=lambda key: list(keyed.values()).index(key) if key in keyed.values() else len(keyed))
     keys = [*(["step"] if reads_t or "step" in rule.state_keys.values() else []), *states]
-    lines = ["hypers=(", *(f"    {hyper(d)}," for d in rule.declarations), "),", f"keys={tuple_of(keys)},"]
-    names = ["update"] if count == 1 else [f"update_{k + 1}" for k in range(count)]
-    lines += ["states=states,", "host=host,", f"updates=({', '.join(names)}{',' if count == 1 else ''}),"]
+    hypers = ["hypers=(", *(f"    {hyper(d)}," for d in rule.declarations), "),"] if not suffix else ["hypers=(),"]
+    lines = [*hypers, f"keys={tuple_of(keys)},"]
+    fixed = [f"    {line}" for one in rule.structural for line in _fixed(rule, one)]
+    lines += ["fixed=(", *fixed, "),"] if fixed else []
+    names = [f"update{suffix}" if count == 1 else f"update{suffix}_{k + 1}" for k in range(count)]
+    updates = f"updates=({', '.join(names)}{',' if count == 1 else ''}),"
+    lines += [f"states=states{suffix},", f"host=host{suffix},", updates]
     lines += [f"combine={{{', '.join(combine)}}},"] if combine else []
-    lines += ["requires=requires,"] if rule.requires else []
+    lines += ["requires=requires,"] if required(rule) and not suffix else []
     fused = ", ".join(f'"{device}": {function}' for device, function in devices(program).items())
-    lines += [f"fused={{{fused}}},"] if fused else []
+    lines += [f"fused={{{fused}}},"] if fused and not suffix else []
     lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
     lines += [] if is_elementwise(program) else ["elementwise=False,"]
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []
@@ -105,9 +132,15 @@ def update_rule(program: Program, count: int, combine: list[str]) -> list[str]:
     return lines + ([f"min_ndim={least},"] if least is not None else [])
 
 
+def required(rule: Rule) -> bool:
+    """Whether hyperparameters are checked together."""
+    return bool(rule.requires) or (rule.otherwise is not None and required(rule.otherwise))
+
+
 def requirements(rule: Rule, told: str = "return {}") -> list[str]:
     """Lines that tell what is wrong with hyperparameters together; empty if all go together."""
-    return [
+    rest = requirements(rule.otherwise, told) if rule.otherwise is not None else []
+    own = [
         line
         for condition, message in rule.requires
         for line in (
@@ -115,6 +148,7 @@ def requirements(rule: Rule, told: str = "return {}") -> list[str]:
             f"    {told.format(_filled_in(message, rule))}",
         )
     ]
+    return own + rest
 
 
 def _filled_in(message: str, rule: Rule) -> str:

@@ -89,6 +89,8 @@ def names(program: Program) -> set[str]:
 
 def devices(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel."""
+    if program.otherwise is not None:
+        return {}
     kinds = {type(statement) for step in program.steps for statement in step.body}
     found = {"cuda": "on_gpu"} if is_elementwise(program) else {}
     return {**found, "cpu": "on_cpu"} if kinds <= {Map, Reduce} else found
@@ -111,6 +113,8 @@ def check_passes(program: Program, backend: str, taken: Set[str], kinds: tuple[t
         for statement in step.body
         if not isinstance(statement, kinds)
     ]
+    if program.otherwise is not None:
+        problems += [Problem(f"the {backend} backend takes no rule with `otherwise`", program.rule.loc, INSTEAD)]
     problems += [
         Problem(
             f"the {backend} backend chooses a variant for a parameter group, but {condition} depends on a shape",

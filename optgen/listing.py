@@ -52,7 +52,7 @@ def header(rule: Rule | Schedule, backend: str) -> list[str]:
     lines += [f"    optgen build {name} --backend {backend}", ""] if name else []
     about = " ".join(rule.doc.removeprefix(f"{rule.name}.").split())
     lines += [*textwrap.wrap(about, WIDTH, break_long_words=False), ""] if about else []
-    for line in equations.text(rule):
+    for line in [*equations.text(rule), *_of_others(rule)]:
         lines += textwrap.wrap(
             line,
             WIDTH,
@@ -62,6 +62,14 @@ def header(rule: Rule | Schedule, backend: str) -> list[str]:
             break_on_hyphens=False,
         )
     return [docstring(line) for line in lines]
+
+
+def _of_others(rule: Rule | Schedule) -> Iterator[str]:
+    """The equations for parameters of other shapes."""
+    if isinstance(rule, Rule) and rule.otherwise is not None:
+        yield f"and for parameters of other shapes, as {rule.otherwise.name or 'another rule'}:"
+        yield from equations.text(rule.otherwise)
+        yield from _of_others(rule.otherwise)
 
 
 def default(declaration: Declaration) -> str:

@@ -19,6 +19,7 @@ from optgen._generated.pytorch.laprop import LaProp
 from optgen._generated.pytorch.lars import LARS
 from optgen._generated.pytorch.lion import Lion
 from optgen._generated.pytorch.mars import MARS
+from optgen._generated.pytorch.muon import Muon
 from optgen._generated.pytorch.nadam import NAdam
 from optgen._generated.pytorch.nadamw import NAdamW
 from optgen._generated.pytorch.qhadam import QHAdam
@@ -35,6 +36,6 @@ from optgen._generated.pytorch.yogi import Yogi
 
 __all__ = [
     "ADOPT", "ASGD", "LAMB", "LARS", "MARS", "SGD", "SGDW", "AdEMAMix", "AdaBelief", "AdaBound", "Adadelta",
-    "Adagrad", "Adam", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW", "DiffGrad", "LaProp", "Lion", "NAdam",
-    "NAdamW", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop", "Signum", "StableAdamW", "Tiger", "Yogi",
+    "Adagrad", "Adam", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW", "DiffGrad", "LaProp", "Lion", "Muon",
+    "NAdam", "NAdamW", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop", "Signum", "StableAdamW", "Tiger", "Yogi",
 ]

@@ -38,7 +38,8 @@ class Backend:
     def takes(self, rule: Rule, elementwise: bool) -> bool:
         """Whether it can step a rule."""
         has_product = any(equation.rhs.has(matmul) for equation in rule.equations)
-        return elementwise or not self.fused or (self.reduces and not has_product)
+        alone = rule.otherwise is None
+        return not self.fused or (alone and (elementwise or (self.reduces and not has_product)))
 
 
 BACKENDS = {

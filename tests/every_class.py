@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ExponentialLR, LRScheduler, ReduceLROnPlateau, StepLR
 from torch.testing._internal.common_optimizers import (
+    ErrorOptimizerInput,
     OptimizerInfo,
     OptimizerInput,
     _get_optim_inputs_including_global_cliquey_kwargs,
@@ -33,6 +34,8 @@ def info_of(cls: type[Optimizer]) -> OptimizerInfo:
         if info.name == cls.__name__:
             mine = copy.copy(info)
             mine.optim_cls = cls
+            mine.optim_inputs_func = partial(_inputs_built_for, cls, info)
+            mine.optim_error_inputs_func = partial(_errors_of, cls, info)
             return mine
     return OptimizerInfo(
         cls,
@@ -47,6 +50,19 @@ def info_of(cls: type[Optimizer]) -> OptimizerInfo:
         supports_complex=cls.rule.elementwise,
         supports_fused_on=("cpu", "cuda"),
     )
+
+
+def _inputs_built_for(cls: Any, info: OptimizerInfo, device: str, dtype: Any = None) -> list[OptimizerInput]:
+    """What torch lists, without the values of structural parameters that another class is to be built for."""
+    fixed = {one.name: one.values for one in cls.rule.fixed}
+    listed = info.optim_inputs_func(device=device)
+    return [one for one in listed if all(one.kwargs.get(name, ok[0]) in ok for name, ok in fixed.items())]
+
+
+def _errors_of(cls: Any, info: OptimizerInfo, device: str, dtype: torch.dtype) -> list[ErrorOptimizerInput]:
+    """What torch's class refuses, without shapes for which ours has another rule."""
+    listed = info.optim_error_inputs_func(device=device, dtype=dtype)
+    return [one for one in listed if not (cls.rule.otherwise and "2D parameters" in one.error_regex)]
 
 
 def _inputs_by_pattern(cls: Any, device: str, dtype: torch.dtype | None = None) -> list[OptimizerInput]:

@@ -22,7 +22,8 @@ from optgen import optim
 
 # Both sides compute in float64 some ten roundings a step; twelve steps amplify them by less than a thousand.
 BOUND = 1e-12
-MIRRORED = [info for info in INFOS if hasattr(torch.optim, info.name)]
+# Muon's has a test of its own: torch rounds to bfloat16 inside, and takes matrices only.
+MIRRORED = [info for info in INFOS if hasattr(torch.optim, info.name) and info.name != "Muon"]
 CELLS = [(info, number) for info in MIRRORED for number in range(len([*plain(info)]))]
 IDS = [f"{info.name}-{number}" for info, number in CELLS]
 CLASSES = [info.optim_cls for info in INFOS]

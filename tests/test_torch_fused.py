@@ -63,7 +63,7 @@ REFUSE = """
 import torch
 device = "meta"
 from optgen import optim
-for name in optim.__all__:
+for name in (name for name in optim.__all__ if getattr(optim, name).rule.fused):
     p = torch.ones(3, device=device, requires_grad=True)
     optimizer = getattr(optim, name)([{"params": [p], "fused": True}])
     p.grad = torch.ones(3, device=device)
@@ -95,11 +95,12 @@ def test_fused_equals_eager_for_every_class() -> None:
 
 def test_fused_on_a_device_without_kernels_is_refused_in_torchs_words() -> None:
     lines = run(REFUSE).splitlines()
-    assert set(lines) == {
+    assert set(lines) <= {
         "`fused=True` requires all the params to be floating point Tensors of supported devices: "
-        "['cpu', 'cuda'] but torch.float32 and meta"
+        f"{devices} but torch.float32 and meta"
+        for devices in (["cpu", "cuda"], ["cpu"])
     }
-    assert len(lines) == len(optim.__all__)
+    assert len(lines) == sum(bool(getattr(optim, name).rule.fused) for name in optim.__all__)
 
 
 def test_a_folder_copied_without_its_sibling_says_what_is_missing(tmp_path: Path) -> None:

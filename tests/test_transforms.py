@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
@@ -23,6 +24,7 @@ from optgen.dsl import (
     Rule,
     average_weights,
     cautious,
+    centralize_gradient,
     clip_global_norm,
     decay_weights,
     load,
@@ -152,6 +154,28 @@ def test_the_mask_is_that_of_timm() -> None:
     settings = {"lr": lr, "weight_decay": decay, "decoupled_weight_decay": True}
     mine, _ = trained(cautious(rule_of("adam")), settings)
     assert_close(mine, theirs)
+
+
+def test_gradients_are_centralized_as_in_pytorch_optimizer() -> None:
+    """Of matrices, over all but the first axis; a vector is left alone."""
+    theirs = model()
+    optimizer = torch.optim.AdamW(theirs, weight_decay=0.1)
+    for step in range(STEPS):
+        gradients(theirs, step)
+        for param in theirs:
+            pytorch_optimizer.centralize_gradient(param.grad, gc_conv_only=False)
+        optimizer.step()
+    mine, _ = trained(centralize_gradient(rule_of("adamw")), {"weight_decay": 0.1})
+    assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("name", ["adan", "sgd", "trusting", "factored"])
+def test_a_centralized_rule_agrees_with_the_oracle(name: str, workshop: Workshop) -> None:
+    made = lookahead(centralize_gradient(replace(rule_of(name), min_ndim=None)), k=2, prefix="outer_")
+    seen = Counter[str]()
+    for turn in range(0, TURNS, 3):
+        agree(made, turn, False, workshop, seen)
+    assert seen["decided"] > 0.5 * seen["elements"] > 0, seen
 
 
 def test_sgd_with_decayed_weights_is_sgdw() -> None:

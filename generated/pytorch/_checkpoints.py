@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ._hypers import read
-from ._rule import State, UpdateRule, answer, per_element
+from ._rule import State, UpdateRule, answer, check_together, per_element
 
 Group = dict[str, Any]
 
@@ -53,8 +53,12 @@ def match_names(groups: list[Group], saved: list[Group]) -> list[Group]:
     return [*matched, *saved[len(matched) :]]
 
 
-def prepared(rule: UpdateRule, fallback: Mapping[str, Any], groups: list[Group], loaded: Group) -> dict[str, Any]:
+def prepared(
+    owner: str, rule: UpdateRule, fallback: Mapping[str, Any], groups: list[Group], loaded: Group
+) -> dict[str, Any]:
     """A state dict that torch loads without changing a value. `fallback` fills what an older one lacks.
+
+    owner: the name of the class.
 
     Raises ValueError for a group of another rule, and for a state that is missing, not of this rule, or of another kind
     or shape than its parameter asks for.
@@ -63,6 +67,7 @@ def prepared(rule: UpdateRule, fallback: Mapping[str, Any], groups: list[Group],
     states = dict(loaded["state"])
     for number, (group, old) in enumerate(zip(groups, saved, strict=False)):
         hypers = read(rule.hypers, {**fallback, **old}, keep_tensors=False)
+        check_together(owner, rule, {**fallback, **old}, hypers)
         for position, (param, at) in enumerate(zip(group["params"], old["params"], strict=False)):
             state = {key: value for key, value in states.get(at, {}).items() if value is not None}
             kinds = _kinds(rule, hypers, param)

@@ -19,7 +19,8 @@ _WORDS = {"lr": "learning rate: {}", "eps": "epsilon value: {}"}
 class Hyper:
     """One argument of a constructor, and its bounds.
 
-    names: its symbols in the equations, if it is a tuple. optional: None is a value.
+    names: its symbols in the equations, if it is a tuple. optional: None is a value. refusal: words of its own for a
+    value outside its bounds, {} being the value.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Hyper:
     below: float | None = None
     flag: bool = False
     optional: bool = False
+    refusal: str = ""
 
     def symbols(self, value: Any) -> Iterator[tuple[str, Any]]:
         """Each symbol of the equations with its part of the value."""
@@ -43,7 +45,8 @@ class Hyper:
         if not self.names:
             _one_element(self.name, value)
             if not self._admits(value):
-                raise ValueError("Invalid " + _WORDS.get(self.name, self.name + " value: {}").format(value))
+                words = self.refusal or "Invalid " + _WORDS.get(self.name, self.name + " value: {}")
+                raise ValueError(words.format(value))
             return
         if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != len(self.names):
             raise ValueError(f"Invalid {self.name} value: {value} (it has {len(self.names)} elements)")
@@ -69,6 +72,36 @@ class Hyper:
             and (self.at_most is None or number <= self.at_most)
             and (self.below is None or number < self.below)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """An argument of a constructor that was fixed when the class was built.
+
+    values: its spellings. others: what another class can be built for; any value of the type, if there are none.
+    refusal: what is said of all else, {} being the value. rule: what to build another class from.
+    """
+
+    name: str
+    values: tuple[int | str | None, ...]
+    _: KW_ONLY
+    others: tuple[int | str | None, ...] = ()
+    refusal: str = "{}"
+    rule: str = ""
+
+    def check(self, owner: str, value: Any) -> None:
+        """Raises ValueError for a value that the class was not built for."""
+        if _is_among(value, self.values):
+            return
+        if not (_is_among(value, self.others) if self.others else type(value) in map(type, self.values)):
+            raise ValueError(self.refusal.format(value))
+        built = f"{owner} was built for {self.name}={self.values[0]!r}"
+        another = f": optgen.optimizer({self.rule!r}, {self.name}={value!r}) builds another" if self.rule else ""
+        raise ValueError(built + another)
+
+
+def _is_among(value: Any, values: Sequence[Any]) -> bool:
+    return any(type(value) is type(one) and value == one for one in values)
 
 
 def _one_element(name: str, value: Any) -> None:

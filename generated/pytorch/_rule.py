@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._hypers import Hyper, Scalar
+from ._hypers import Fixed, Hyper, Scalar
 
 
 def per_element(size: Sequence[int]) -> tuple[int, ...]:
@@ -97,6 +97,7 @@ class UpdateRule:
     host: t, first, extents, hyperparameters, past host states -> scalars of the step, new host states among them.
     updates: one loop over all parameters each: parameter, gradient, past states, scalars -> new values by key.
     combine: how what the loops return per tensor becomes one value for all tensors of the step.
+    fixed: what else the constructor takes, of which the class was built for one value each.
     requires: hyperparameters -> what is wrong with their combination, or an empty string.
     fused: for a type of device the module of the fused step; raises ImportError where there is none.
     sparse: whether a sparse gradient may be made dense, since its zeros change nothing.
@@ -111,6 +112,7 @@ class UpdateRule:
     host: Callable[..., Mapping[str, Scalar]]
     updates: tuple[Callable[..., dict[str, Tensor]], ...]
     combine: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = field(default_factory=dict)
+    fixed: tuple[Fixed, ...] = ()
     requires: Callable[..., str] | None = None
     fused: Mapping[str, Callable[[], ModuleType]] = field(default_factory=dict)
     state_at_construction: bool = False
@@ -125,6 +127,15 @@ class UpdateRule:
         if self.ndim in (None, ndim) and ndim >= (self.min_ndim or 0):
             return self
         return self.otherwise.for_ndim(ndim) if self.otherwise else None
+
+
+def check_together(owner: str, rule: UpdateRule, group: Mapping[str, Any], hypers: Mapping[str, Any]) -> None:
+    """Raises ValueError for what the class was not built for, and for hyperparameters that do not go together."""
+    for one in rule.fixed:
+        one.check(owner, group[one.name])
+    message = rule.requires(**answer(rule.requires, hypers)) if rule.requires else ""
+    if message:
+        raise ValueError(message)
 
 
 def asked(function: Callable[..., Any]) -> tuple[str, ...]:

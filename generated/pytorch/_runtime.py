@@ -13,11 +13,12 @@ from torch.optim.optimizer import ParamsT
 
 from . import _checkpoints, _faults, _fused, _repeat
 from ._checkpoints import Group
-from ._hypers import Hyper, Scalar, read
+from ._hypers import Fixed, Hyper, Scalar, read
 from ._rule import (
     State,
     UpdateRule,
     answer,
+    check_together,
     cols_by_cols,
     cols_by_rows,
     from_grad,
@@ -34,9 +35,9 @@ from ._scalars import choose, cos, exp, floor, log, maximum, minimum, negated, s
 from ._step import Stepped, compute_scalars, real, run, tell_time, unread
 
 __all__ = [
-    "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols", "cols_by_rows", "cos", "exp",
-    "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "negated", "per_col", "per_element",
-    "per_row", "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
+    "Fixed", "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols", "cols_by_rows", "cos",
+    "exp", "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "negated", "per_col",
+    "per_element", "per_row", "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
 ]
 
 
@@ -51,9 +52,10 @@ class RuleOptimizer(Optimizer):
         super().__init__(params, defaults)
         if self.rule.state_at_construction:
             for group in self.param_groups:
-                states = self.rule.states(**answer(self.rule.states, self._hypers(group)))
+                hypers = self._hypers(group)
                 for param in group["params"]:
-                    self._state_of(param, real(param), self.rule, states, group)
+                    rule = self.rule.for_ndim(param.dim()) or self.rule
+                    self._state_of(param, real(param), rule, rule.states(**answer(rule.states, hypers)), group)
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -89,7 +91,7 @@ class RuleOptimizer(Optimizer):
         """
 
         def prepare(_: Optimizer, loaded: dict[str, Any]) -> dict[str, Any]:
-            return _checkpoints.prepared(self.rule, self._fallback(), self.param_groups, loaded)
+            return _checkpoints.prepared(type(self).__name__, self.rule, self._fallback(), self.param_groups, loaded)
 
         # Registered last, so that it sees what the user's own hooks made of the dict.
         handle = self.register_load_state_dict_pre_hook(prepare)
@@ -178,7 +180,7 @@ class RuleOptimizer(Optimizer):
                 raise ValueError(f"{_checkpoints.named(self.param_groups, number, position)}: {fault}")
             if group.get("capturable"):
                 _faults.check_capturable(param)
-            grad = grad if grad.layout is torch.strided else _faults.dense(type(self), self.rule, hypers, grad)
+            grad = grad if grad.layout is torch.strided else _faults.dense(type(self), rule, hypers, grad)
             one = Stepped(rule, group, hypers, states, param, real(param), real(grad), scale)
             if any(callable(state.init) for state in states.values()):  # a state may start as the gradient
                 one.unscale()
@@ -215,9 +217,7 @@ class RuleOptimizer(Optimizer):
         """The hyperparameters of a group by symbol. Raises ValueError for what a scheduler may have put there."""
         blind = unread(group)
         hypers = read(self.rule.hypers, group, blind or bool(group.get("differentiable")), blind)
-        message = self.rule.requires(**answer(self.rule.requires, hypers)) if self.rule.requires else ""
-        if message:
-            raise ValueError(message)
+        check_together(type(self).__name__, self.rule, group, hypers)
         return hypers
 
     def _check_options(self, options: dict[str, Any]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any
 
+from optgen.backends._numpy_parts import SUFFIXES, Part, fits, unfit
 from optgen.codecs import plain
 from optgen.constructor import bounds, requirements, tuple_of
-from optgen.dsl.rule import Rule, Schedule
+from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import Kind
-from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
-from optgen.languages import HOST, NUMPY
+from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step
+from optgen.languages import NUMPY
 from optgen.listing import (
     annotation,
     default,
@@ -21,12 +22,10 @@ from optgen.listing import (
     host_names,
     is_elementwise,
     names_in,
-    needs_matrix,
     quote,
     quoted,
     returned,
     signature,
-    starts_late,
     totals,
     variant_of,
     woven,
@@ -50,15 +49,6 @@ CHECKS = frozenset({"check_state", "counts", "number", "numbers", "to_step"})
 FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
 COMBINE = {Op.SUM: "sum({}_parts)", Op.MAX: "np.max({}_parts, initial=-np.inf)"}
 AXIS: dict[tuple[Axis, ...], str] = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
-LIKE = {  # an array of a state's shape, by the extents of its last axes
-    (): "{0}.sum()",
-    ("rows",): "{0}[..., :1]",
-    ("cols",): "{0}[..., :1, :]",
-    ("rows", "cols"): "{0}",
-    ("rows", "rows"): "np.broadcast_to({0}[..., :1], (*{0}.shape[:-1], {0}.shape[-2]))",
-    ("cols", "cols"): "np.broadcast_to({0}[..., :1, :], (*{0}.shape[:-2], {0}.shape[-1], {0}.shape[-1]))",
-    ("cols", "rows"): "np.swapaxes({0}, -1, -2)",
-}
 EXTENT = {
     "numel": "{0}.size",
     "rows": "{0}.shape[-2] if {0}.ndim > 1 else 1",
@@ -69,18 +59,11 @@ EXTENT = {
 def emit(program: Program) -> str:
     """The text of the rule's module."""
     rule = program.rule
-    phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
-    start = woven(program, _start)
-    asked = [n for d in rule.declarations for n in d.names if n in names_in(start)]
-    param = f"{rule.param.label}_prev"
-    late = [str(rule.grad.label)] if starts_late(program) else []
+    chain = program.chain
+    parts = [Part.of(each, suffix, len(chain) == 1) for each, suffix in zip(chain, SUFFIXES, strict=False)]
+    loops = [loop for part in parts for loop in _loops(part)]
+    start = [line for part in parts for line in part.start]
     arguments = [f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations]
-    elementwise = is_elementwise(program)
-    if elementwise:
-        loops = [_stretched(program, phases, [*late, *asked])]
-    else:
-        count = max(map(len, phases.values()))
-        loops = [_loop(program, phases, k, [*late, *asked] if start else None) for k in range(count)]
     code = [line for loop in loops for line in loop["lines"]]
     required = requirements(rule, "raise ValueError({})")
     hypers = [*_floats(program, names_in([*code, *start, *required])), *required]
@@ -89,19 +72,16 @@ def emit(program: Program) -> str:
         header=header(rule, "numpy"),
         math=any("math." in line for line in [*code, *start]),
         init_opens=signature("init", [TAKEN[0], *(["*", *arguments] if arguments else [])], "list[State]"),
-        init=_init(param, [*late, *asked], _floats(program, set(asked)), bool(start), bool(late)),
+        init=_init(program, parts),
         step_opens=signature("step", [*TAKEN, *arguments, "out: bool = False"], "tuple[list[Array], list[State]]"),
-        start=["kept: State = {}", *start, "return kept"] if start else [],
+        starts=[part.starting(rule) for part in parts if part.start],
         parts=loops,
-        start_opens=signature(
-            "_start",
-            [f"{param}: Array", *(f"{n}: Array" for n in late), *(f"{n}: {_type(rule, n)}" for n in asked)],
-            "State",
-        ),
         hypers=hypers,
         checks=_imports([*code, *hypers, *(["counts"] if "t" in names_in(code) else [])]),
-        unfit=_unfit(program),
-        elementwise=elementwise,
+        sorts=[line for part in parts[:-1] for line in part.sorting()],
+        unfit=unfit(program),
+        last=parts[-1].work,
+        elementwise=any(map(is_elementwise, chain)),
         counts="t" in names_in(code),
     )
 
@@ -131,11 +111,26 @@ def _imports(lines: list[str]) -> list[str]:
     return sorted({"to_step", *(CHECKS & names_in(lines))})
 
 
-def _init(param: str, asked: list[str], hypers: list[str], keeps: bool, late: bool) -> list[str]:
+def _loops(part: Part) -> list[dict[str, Any]]:
+    """What the template needs to print the loops of one rule."""
+    phases = {variant_of(s): phase(s, everywhere=False) for s in part.program.steps}
+    start = part.call(part.param, *part.late)
+    if is_elementwise(part.program):
+        return [_stretched(part.program, phases, part.work, start)]
+    count = max(map(len, phases.values()))
+    return [_loop(part.program, phases, k, part.work, start if part.start else None) for k in range(count)]
+
+
+def _init(program: Program, parts: Sequence[Part]) -> list[str]:
     """The body of `init`. States that start from the gradient are left to the first step."""
-    if late or not keeps:
+    if any(part.late for part in parts) or not any(part.start for part in parts):
         return ["return [{} for _ in params]"]
-    return [*hypers, f"return [_start({', '.join([param, *asked])}) for {param} in params]"]
+    name = parts[0].param
+    made = parts[-1].call(name)
+    for part in reversed(parts[:-1]):
+        made = f"{part.call(name)} if {fits(part.program, name)} else {made}"
+    hypers = _floats(program, {n for part in parts for n in part.asked})
+    return [*hypers, *wrap(f"return [{made} for {name} in params]")]
 
 
 def _floats(program: Program, used: set[str]) -> list[str]:
@@ -146,71 +141,44 @@ def _floats(program: Program, used: set[str]) -> list[str]:
             given = ", ".join([quote(d.name), d.name, str(len(d.names)), *bounds(d)])
             lines.append(f"{', '.join(d.names)}{',' * (len(d.names) == 1)} = numbers({given})")
         elif not d.is_tuple and d.name in used and d.kind is Kind.REAL:
-            lines.append(f"{d.name} = number({', '.join([quote(d.name), d.name, *bounds(d)])})")
+            told = [f"refusal={quote(d.refusal)}"] if d.refusal else []
+            lines += wrap(f"{d.name} = number({', '.join([quote(d.name), d.name, *bounds(d), *told])})")
     return lines
 
 
-def _unfit(program: Program) -> str:
-    """The condition under which the rule is not for the shape of parameter i; empty if it is for all."""
-    if program.rule.ndim is not None:
-        return f"params[i].ndim != {program.rule.ndim}"
-    least = max(program.rule.min_ndim or 0, 2 if needs_matrix(program) else 0)
-    return f"params[i].ndim < {least}" if least else ""
-
-
-def _type(rule: Rule, name: str) -> str:
-    return next(annotation(d) if not d.is_tuple else "float" for d in rule.declarations if name in d.names)
-
-
-def _start(step: Step) -> Iterator[Item]:
-    param = step.of_role(Role.PARAM)[0].name
-    for state in step.of_role(Role.STATE):
-        yield (f'kept["{state.key}"] = {_initial(state, param, host_names(step))}',)
-
-
-def _initial(state: Var, param: str, host: frozenset[str]) -> str:
-    if state.tensor_init:
-        return f"{state.init.name}.copy()"
-    value = to_text(state.init, HOST, host)
-    if state.place is Place.HOST:
-        return f"float({value})"
-    like = LIKE[tuple(axis.extent for axis in state.axes if axis.extent in ("rows", "cols"))]
-    return plain.numpy_alloc(like.format(param), value)
-
-
 def _loop(
-    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, start: list[str] | None
+    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, work: str, start: str | None
 ) -> dict[str, Any]:
-    """What the template needs to print one loop over the parameters."""
+    """What the template needs to print one loop over the parameters. start: the call that starts their states."""
     lines = woven(program, lambda s: _body(program, s, phases[variant_of(s)], k))
     read = names_in(lines)
     param, grad = f"{program.rule.param.label}_prev", program.rule.grad.label
-    call = f"_start({', '.join([param, *(start or [])])})"
-    given = ["kept = dict(state[i])" if start is None else f"kept = {call}"] if k == 0 or "first" in read else []
+    given = ["kept = dict(state[i])" if start is None else f"kept = {start}"] if k == 0 or "first" in read else []
     given += ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
     given += [f"check_state(i, state[i], kept, {tuple_of(_keys(program))})"] if k == 0 else []
     given += ["kept = new_state[i]"] if k else ["kept |= state[i]"] if start is not None else []
     values = [f"{param} = params[i]", f"{grad} = np.asarray(grads[i], {param}.dtype)"]
     combined = totals(phases, k)
     return {
-        "opens": ["for i in work:"],
+        "opens": [f"for i in {work}:"],
         "lines": [*values, *given, *_numbers(param, read), *lines, "new_state[i] = kept"],
         "parts": [name for name, _ in combined],
         "combined": [f"{name} = {COMBINE[op].format(name)}" for name, op in combined],
     }
 
 
-def _stretched(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], start: list[str]) -> dict[str, Any]:
+def _stretched(
+    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], work: str, start: str
+) -> dict[str, Any]:
     """The same of a rule whose elements are computed one by one: the loop is over stretches of them.
 
-    start: the arguments of `_start` besides the parameter.
+    start: the call that starts the states of a parameter.
     """
     lines = woven(program, lambda s: _body(program, s, phases[variant_of(s)], 0))
     read = names_in(lines)
     param, grad = f"{program.rule.param.label}_prev", program.rule.grad.label
     keys = _keys(program)
-    made = f"_start({', '.join([param, *start])})" if keys else "{}"
-    first = f"lambda {param}, {grad}: {made}"
+    first = f"lambda {param}, {grad}: {start}"
     given = ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
     given += _numbers("params[i]", read)
     used = names_in([*given, *lines])
@@ -218,7 +186,7 @@ def _stretched(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...
     return {
         "opens": [
             *wrap(f"keys = {tuple_of(keys)}"),
-            *wrap(f"states = begin(work, params, grads, state, keys, {first})"),
+            *wrap(f"states = begin({work}, params, grads, state, keys, {first})"),
             f"for {targets} in stretches(params, grads, states, new_params, new_state, out):",
         ],
         "lines": [*given, *lines],

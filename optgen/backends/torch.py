@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator
 from importlib import resources
 from typing import Any
 
-from optgen.constructor import argument, arguments, defaults, hyper, requirements, update_rule
+from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments
+from optgen.constructor import argument, arguments, defaults, hyper, required, requirements, update_rule
 from optgen.dsl.rule import Rule, Schedule
-from optgen.dsl.symbols import Kind
+from optgen.dsl.symbols import EXTENTS
 from optgen.fused import devices
-from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
+from optgen.ir import COLS, ROWS, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
 from optgen.languages import SCALAR, TORCH
 from optgen.listing import (
     device_axes,
@@ -45,6 +46,7 @@ SHAPES = {  # of a state, by the extents of its last axes
     ("cols", "cols"): "cols_by_cols",
     ("cols", "rows"): "cols_by_rows",
 }
+SUFFIXES = ("", "_otherwise", *(f"_otherwise_{k}" for k in range(2, 9)))  # of the functions of each rule
 KEPT = "What is kept from step to step, by its key in a checkpoint."
 COMMON = "Scalars of one step, computed once for all parameters that share them."
 ONE_STEP = "One step of one parameter, without side effects. All tensors have the compute dtype."
@@ -53,23 +55,25 @@ WRONG = "What is wrong with hyperparameters that do not go together; empty if no
 ON_GPU = "The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."
 ON_CPU = "The fused step in C. Raises ImportError where this folder was copied without its sibling."
 OFFERED = frozenset(
-    """Hyper RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor from_grad from_param
-    largest log maximum minimum negated per_col per_row per_tensor rows_by_rows sign sin sqrt tanh total""".split()
+    """Fixed Hyper RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor from_grad
+    from_param largest log maximum minimum negated per_col per_row per_tensor rows_by_rows sign sin sqrt tanh
+    total""".split()
 )
 
 
 def emit(program: Program) -> str:
     """The text of the rule's module."""
     rule = program.rule
-    phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
-    count = max(map(len, phases.values()))
-    states, host = woven(program, _states), woven(program, lambda s: _host(s, phases[variant_of(s)]))
-    updates = [_update(program, phases, k, count) for k in range(count)]
-    combine = [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)]
-    spec = update_rule(program, count, combine)
-    requires = [*requirements(rule), 'return ""'] if rule.requires else []
+    functions, spec = [], []
+    for at, (each, suffix) in enumerate(zip(program.chain, SUFFIXES, strict=False)):
+        made, lines = _part(each, suffix)
+        functions += made
+        margin = "    " * at
+        spec += [margin[4:] + "otherwise=UpdateRule("] * bool(at) + [margin + line for line in lines]
+    spec += ["    " * at + ")," for at in reversed(range(len(program.chain) - 1))]
+    requires = [*requirements(rule), 'return ""'] if required(rule) else []
     fused = devices(program)
-    code = [*states, *host, *spec, *(line for update in updates for line in update["lines"])]
+    code = [*spec, *(line for function in functions for line in function["lines"])]
     return render_python(
         "torch.jinja",
         header=header(rule, "torch"),
@@ -78,10 +82,8 @@ def emit(program: Program) -> str:
         torch=any("torch." in line for line in [*code, *arguments(rule)]),
         name=rule.name,
         functions=[
-            _filling("states", _asked(program, states), "kept: dict[str, State]", KEPT, states),
-            _filling("host", _host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
-            *updates,
-            *([_function("requires", _asked(program, requires), "str", WRONG, requires)] if requires else []),
+            *functions,
+            *([_function("requires", asked_of(program, requires), "str", WRONG, requires)] if requires else []),
             *_fused(rule, fused.values()),
         ],
         fused=bool(fused),
@@ -90,6 +92,20 @@ def emit(program: Program) -> str:
         defaults=defaults(rule),
         about=docstring(f"{rule.name}{': ' + rule.use if rule.use else ''}."),
     )
+
+
+def _part(program: Program, suffix: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """The functions of one rule, and the arguments of its UpdateRule."""
+    phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
+    count = max(map(len, phases.values()))
+    states, host = woven(program, _states), woven(program, lambda s: _host(program, s, phases[variant_of(s)]))
+    combine = [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)]
+    functions = [
+        _filling(f"states{suffix}", asked_of(program, states), "kept: dict[str, State]", KEPT, states),
+        _filling(f"host{suffix}", host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
+        *(_update(program, phases, k, count, suffix) for k in range(count)),
+    ]
+    return functions, update_rule(program, count, combine, suffix)
 
 
 def emit_schedule(schedule: Schedule) -> str:
@@ -159,14 +175,16 @@ def _shape(state: Var) -> list[str]:
     return [f"shape={shape}"] if shape else []
 
 
-def _host(step: Step, phases: tuple[Phase, ...]) -> Iterator[Item]:
+def _host(program: Program, step: Step, phases: tuple[Phase, ...]) -> Iterator[Item]:
     """The scalars that the loops read, and the new host states, into the dict that is returned."""
     host = host_names(step)
     body = {name for part in phases for s in part.body for name in reads(s)}
     stored = {w.value for w in step.writes if step.var(w.into).place is Place.HOST}
     internal = {name for s in step.host for name in reads(s)}
     given = [*step.of_role(Role.STEP, Role.EXTENT), *(v for v in step.of_role(Role.STATE) if v.place is Place.HOST)]
-    yield from ((f'scalars["{v.name}"] = {v.name}',) for v in given if v.name in body)
+    decided = [e.name for e in EXTENTS if any(e in condition.free_symbols for condition in program.conditions)]
+    passed = dict.fromkeys([*decided, *(v.name for v in given if v.name in body)])
+    yield from ((f'scalars["{name}"] = {name}',) for name in passed)
     for s in step.host:
         text = to_text(s.expr, SCALAR, host)
         if s.target in internal:
@@ -177,35 +195,9 @@ def _host(step: Step, phases: tuple[Phase, ...]) -> Iterator[Item]:
     yield from ((f'scalars["{name}"] = {name}',) for name in sorted(stored - {s.target for s in step.host}))
 
 
-def _asked(program: Program, lines: list[str]) -> list[str]:
-    """The hyperparameters that lines of code read, as typed arguments by keyword."""
-    read = names_in(lines)
-    found = [
-        f"{n}: {'bool' if d.kind is Kind.FLAG else 'Scalar'}"
-        for d in program.rule.declarations
-        for n in d.names
-        if n in read
-    ]
-    return ["*", *found] if found else []
-
-
-def _host_arguments(program: Program, lines: list[str]) -> list[str]:
-    read = names_in(lines)
-    given = {"t": "int", "first": "bool", "numel": "int", "rows": "int", "cols": "int"}
-    past = {
-        v.name: "Scalar = 0.0"
-        for s in program.steps
-        for v in s.of_role(Role.STATE)
-        if v.place is Place.HOST and v.name in read
-    }
-    keywords = [*_asked(program, lines)[1:], *(f"{name}: {kind}" for name, kind in past.items())]
-    return [
-        *(f"{name}: {kind}" for name, kind in given.items() if name in read),
-        *(["*", *keywords] if keywords else []),
-    ]
-
-
-def _update(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, count: int) -> dict[str, Any]:
+def _update(
+    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, count: int, suffix: str
+) -> dict[str, Any]:
     """What the template needs to print the function of one loop."""
     body = woven(program, lambda s: _body(program, s, phases[variant_of(s)][k : k + 1]))
     returns = [_returns(s, phases[variant_of(s)], k) for s in program.steps]
@@ -219,47 +211,13 @@ def _update(program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]],
         ],
     )
     literal = "{" + ", ".join(f"{key}: {value}" for key, value in common) + "}"
-    name = "update" if count == 1 else f"update_{k + 1}"
+    name = f"update{suffix}" if count == 1 else f"update{suffix}_{k + 1}"
     lines = [*body, f"new = {literal}", *rest, "return new"] if rest else [*body, f"return {literal}"]
     return {
         "lines": lines,
-        "opens": signature(name, _update_arguments(program, phases, k, lines), "dict[str, Tensor]"),
+        "opens": signature(name, update_arguments(program, phases, k, lines), "dict[str, Tensor]"),
         "about": ONE_STEP if k == count - 1 else SHARE,
     }
-
-
-def _update_arguments(
-    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, lines: list[str]
-) -> list[str]:
-    read = names_in(lines)
-    param, grad = f"{program.rule.param.label}_prev", str(program.rule.grad.label)
-    in_all: dict[str, int] = {}
-    kinds: dict[str, str] = {}
-    for step in program.steps:
-        part = phases[variant_of(step)][k : k + 1]
-        local = {s.target for p in part for s in p.body if not _is_shared(s)}
-        for name in dict.fromkeys(
-            [n for p in part for n in (*p.loads, *(n for s in p.body for n in reads(s)), *(w.value for w in p.stores))]
-        ):
-            if name in local or name in (param, grad):
-                continue
-            var = step.var(name)
-            in_all[name] = in_all.get(name, 0) + 1
-            kinds[name] = "Tensor" if var.place is Place.DEVICE else "bool" if var.boolean else "Scalar"
-    asked = {n for d in program.rule.declarations for n in d.names if n in read}
-    kinds |= {
-        n: "bool" if d.kind is Kind.FLAG else "Scalar" for d in program.rule.declarations for n in d.names if n in asked
-    }
-    absent = {"Tensor": " | None = None", "bool": " = False", "Scalar": " = 0.0"}
-    order = sorted(kinds, key=lambda n: (kinds[n] != "Tensor", n not in asked, list(kinds).index(n)))
-    typed = [
-        f"{n}: {kinds[n]}{'' if n in asked or in_all[n] == len(program.steps) else absent[kinds[n]]}" for n in order
-    ]
-    return [f"{param}: Tensor", f"{grad}: Tensor", *(["*", *typed] if typed else [])]
-
-
-def _is_shared(statement: Statement) -> bool:
-    return isinstance(statement, Reduce) and TENSOR in statement.over
 
 
 def _body(program: Program, step: Step, parts: tuple[Phase, ...]) -> Iterator[Item]:
@@ -273,7 +231,7 @@ def _returns(step: Step, phases: tuple[Phase, ...], k: int) -> list[tuple[str, s
     if k >= len(phases):
         return []
     made = [(f'"{step.var(w.into).key or "param"}"', w.value) for w in phases[k].stores]
-    made += [(f'"{s.target}"', s.target) for s in phases[k].body if _is_shared(s)]
+    made += [(f'"{s.target}"', s.target) for s in phases[k].body if is_shared(s)]
     later = {name for part in phases[k + 1 :] for name in part.loads if step.var(name).role is not Role.GRAD}
     return made + [(f'"{w.value}"', w.value) for w in phases[k].stores if w.value in later]
 

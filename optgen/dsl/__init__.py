@@ -29,6 +29,7 @@ from optgen.dsl.functions import (
 )
 from optgen.dsl.load import literal, load
 from optgen.dsl.rule import Eq, Rule, Schedule
+from optgen.dsl.structural import structural
 from optgen.dsl.symbols import cols, elems, first, flag, hyper, model, numel, rows, t, tensors
 from optgen.dsl.transforms import (
     average_weights,
@@ -81,6 +82,7 @@ __all__ = [
     "sign",
     "sin",
     "sqrt",
+    "structural",
     "t",
     "tanh",
     "tensors",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from optgen.dsl.names import OPTIONS, name_problem
+from optgen.dsl.structural import Structural
 from optgen.errors import Loc, Problem
 
 Check = Callable[[Any], bool]
@@ -36,6 +37,10 @@ def _is_requirements(value: Any) -> bool:
     return _is_list(value) and all(isinstance(x, tuple) and len(x) == 2 and _is_text(x[1]) for x in value)
 
 
+def _is_structural(value: Any) -> bool:
+    return _is_list(value) and all(isinstance(one, Structural) for one in value)
+
+
 def _is_rank(value: Any) -> bool:
     return value is None or (type(value) is int and 0 <= value <= 64)
 
@@ -63,6 +68,7 @@ FIELDS: Mapping[str, tuple[Check, str, str]] = {
     "name": (_is_text, "a text", '"MyRule"'),
     "doc": (_is_text, "a text", '"MyRule. Authors, Title, year."'),
     "source": (_is_text, "a text", '"my_rule.py"'),
+    "structural": (_is_structural, "a list of structural parameters", '[structural("steps", 5)]'),
     "signature": (_is_text, "a text", '"lr betas * maximize foreach"'),
     "state_at_construction": (_is_flag, "True or False", "True"),
     "sparse": (_is_flag, "True or False", "True"),

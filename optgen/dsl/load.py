@@ -22,6 +22,7 @@ from optgen.dsl.names import FILES, check_identifier
 from optgen.dsl.names import shown as text_of
 from optgen.dsl.raised import raised
 from optgen.dsl.rule import Rule, Schedule
+from optgen.dsl.structural import wished
 from optgen.errors import Loc, OptgenError, RuleError, printable
 
 LARGEST_FILE = 1_000_000  # bytes
@@ -46,11 +47,17 @@ def built_in_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in built_in_folder().glob("*.py") if not path.stem.startswith("_")))
 
 
-def load(name_or_path: str | Path) -> Rule | Schedule:
+def load(name_or_path: str | Path, **structure: int | str | None) -> Rule | Schedule:
     """The rule that a built-in name or the path of a rule file stands for.
 
+    structure: values of structural parameters, which take their defaults if they are not given.
     Raises OptgenError for an unknown name or a missing file, RuleError for a file that raises or holds no rule.
     """
+    with wished(structure):
+        return _found(name_or_path)
+
+
+def _found(name_or_path: str | Path) -> Rule | Schedule:
     text = str(name_or_path)
     if text.endswith(".py") or "/" in text or isinstance(name_or_path, Path):
         return _load(Path(text), printable(text), "")

@@ -12,6 +12,7 @@ from sympy import Indexed, IndexedBase
 from optgen.dsl.expression import expression
 from optgen.dsl.fields import field_problems
 from optgen.dsl.names import caller, check_identifier, name_problem, shown
+from optgen.dsl.structural import Structural
 from optgen.dsl.symbols import Declaration, Hyper, t
 from optgen.errors import Loc, Problem, RuleError
 
@@ -53,7 +54,9 @@ class Rule:
     state_keys: names of states in a checkpoint; `{t: "step"}` stores the step count.
     init: what a state starts from, 0 if absent: a number, an expression of hyperparameters, param, grad.
     requires: pairs (condition on hyperparameters, message), checked whenever values are given.
-    ndim, min_ndim, otherwise: which shapes the rule is for, and the rule for all others.
+    ndim, min_ndim, otherwise: which shapes the rule is for, and the rule for all others. What both call by one name is
+    one argument of the constructor, with the default and the bounds that this rule gives it. `otherwise` is a Rule.
+    structural: parameters that are fixed when the class is built.
     signature: constructor arguments in order, `*` before the keyword-only ones, where a class of torch sets it.
     state_at_construction: the constructor creates the states, not a parameter's first step.
     sparse: sparse gradients are accepted. group_constants: what the class of torch keeps in its groups besides.
@@ -69,11 +72,12 @@ class Rule:
     requires: Sequence[tuple[Any, str]] = ()
     ndim: int | None = None
     min_ndim: int | None = None
-    otherwise: Rule | None = None
+    otherwise: Any = None
     name: str = ""
     doc: str = ""
     source: str = ""
     signature: str = ""
+    structural: Sequence[Structural] = ()
     state_at_construction: bool = False
     sparse: bool = False
     group_constants: Mapping[str, bool] = field(default_factory=dict)
@@ -85,7 +89,11 @@ class Rule:
         loc = self.loc or caller(2)
         object.__setattr__(self, "loc", loc)
         _check_fields(self, loc)
+        if self.otherwise is not None and not isinstance(self.otherwise, Rule):
+            hint = 'write otherwise=another, where another = Rule(...), or load("adamw")'
+            raise RuleError(f"otherwise is {_text(self.otherwise)}, not a Rule", loc.of("otherwise"), hint)
         object.__setattr__(self, "equations", tuple(self.equations))
+        object.__setattr__(self, "structural", tuple(self.structural))
         object.__setattr__(self, "requires", _conditions(self.requires, loc))
         starts = {q: expression(v, f"the initial value of {_text(q)}", loc.of("init")) for q, v in self.init.items()}
         object.__setattr__(self, "init", starts)
@@ -104,8 +112,16 @@ class Rule:
 
     @property
     def declarations(self) -> tuple[Declaration, ...]:
-        """The constructor's arguments, in the order of declaration."""
-        return declarations_of(self.expressions())
+        """The constructor's arguments, in the order of declaration; then those that only `otherwise` has."""
+        own = declarations_of(self.expressions())
+        names = {d.name for d in own}
+        others: tuple[Declaration, ...] = self.otherwise.declarations if self.otherwise is not None else ()
+        return (*own, *(d for d in others if d.name not in names))
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of all constructor arguments that the rule itself makes."""
+        return (*(d.name for d in self.declarations), *(one.name for one in self.structural))
 
     def _check_equations(self, loc: Loc) -> Iterator[Problem]:
         if not self.equations:

@@ -68,6 +68,7 @@ class Declaration:
     kind: Kind
     order: int
     loc: Loc | None
+    refusal: str = ""  # what is said of a value out of bounds, {} being the value, where a class of torch sets it
 
     @property
     def is_tuple(self) -> bool:
@@ -171,10 +172,12 @@ def hyper(
     at_most: Number | None = None,
     below: Number | None = None,
     names: str | None = None,
+    refusal: str = "",
 ) -> Any:
     """A hyperparameter: one symbol, or one for each element of a tuple default (`betas` gives beta1, beta2).
 
     Bounds hold for each element and are checked whenever a user passes a value. `names` overrides the symbols' names.
+    refusal: what is said of a value out of bounds, {} being the value.
     Raises RuleError for an invalid name, a default or bound that is no finite number, a default outside its bounds.
     """
     loc = caller()
@@ -192,7 +195,8 @@ def hyper(
             f"the default {outside!r} of {name!r} lies outside its bounds: {bounds}", loc, "change one of them"
         )
     symbols = _symbol_names(name, len(values), several, names, loc)
-    declaration = Declaration(name, values if several else values[0], symbols, bounds, Kind.REAL, next_order(), loc)
+    held = values if several else values[0]
+    declaration = Declaration(name, held, symbols, bounds, Kind.REAL, next_order(), loc, refusal)
     made = tuple(Hyper(symbol, declaration) for symbol in symbols)
     return made if several else made[0]
 

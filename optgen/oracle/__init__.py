@@ -17,7 +17,7 @@ from optgen.errors import OptgenError
 from optgen.oracle.reading import NOW, PAST, RECENT, extents
 from optgen.oracle.tensor import Tensor
 
-__all__ = ["as_rule", "decide", "enclose", "factor", "rule_for", "states_in_force", "step", "symbols"]
+__all__ = ["among", "as_rule", "decide", "enclose", "factor", "rule_for", "states_in_force", "step", "symbols"]
 
 Array = Any
 State = Mapping[str, Any]
@@ -50,7 +50,7 @@ def enclose(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], 
     for i, (p, grad) in enumerate(zip(params, grads, strict=True)):
         if grad is not None and np.size(p):
             chosen = rule_for(rule, np.ndim(p))
-            stepping[i] = _tensor(chosen, machine, np.shape(p), symbols(chosen, hypers or {}))
+            stepping[i] = _tensor(chosen, machine, np.shape(p), symbols(chosen, among(rule, chosen, hypers or {})))
             _fill(stepping[i], new[i], machine.tensor(grad), state[i], counts[i])
     for tensor in stepping.values():
         tensor.together = [other for other in stepping.values() if other.rule is tensor.rule]
@@ -89,7 +89,7 @@ def rule_for(rule: Rule, ndim: int) -> Rule:
 def states_in_force(rule: Rule, shape: tuple[int, ...], hypers: Mapping[str, Any]) -> dict[str, bool]:
     """The keys of the states that one parameter holds, and whether each is a scalar on the host."""
     chosen = rule_for(rule, len(shape))
-    tensor = _tensor(chosen, _EXACTLY[False], shape, symbols(chosen, hypers))
+    tensor = _tensor(chosen, _EXACTLY[False], shape, symbols(chosen, among(rule, chosen, hypers)))
     host = tensor.on_host()
     return {key: quantity in host for quantity, key in _keys(tensor)}
 
@@ -106,7 +106,7 @@ def symbols(rule: Rule, hypers: Mapping[str, Any]) -> dict[Symbol, Any]:
     """
     declared, standing = _declared(tuple(rule.expressions()))
     strangers = sorted(set(hypers) - set(declared))
-    if strangers and not rule.otherwise:
+    if strangers:
         raise OptgenError(f"rule {rule.name!r} has no hyperparameter {', '.join(strangers)}")
     given: dict[str, Any] = {}
     for declaration in declared.values():
@@ -114,6 +114,25 @@ def symbols(rule: Rule, hypers: Mapping[str, Any]) -> dict[Symbol, Any]:
         elements = value if declaration.is_tuple else [value]
         given.update(zip(declaration.names, elements, strict=True))
     return {symbol: given[symbol.name] for symbol in standing}
+
+
+def among(rule: Rule, chosen: Rule, hypers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values that `chosen`, one of the rules that `rule` joins, takes: what both name is declared by `rule`.
+
+    Raises OptgenError for a name that none of them declares.
+    """
+    if rule.otherwise is None:
+        return hypers
+    declared: dict[str, Declaration] = {}
+    part = rule
+    while part is not None:
+        declared = {**_declared(tuple(part.expressions()))[0], **declared}
+        part = part.otherwise
+    strangers = sorted(set(hypers) - set(declared))
+    if strangers:
+        raise OptgenError(f"rule {rule.name!r} has no hyperparameter {', '.join(strangers)}")
+    values = {**{name: d.default for name, d in declared.items()}, **hypers}
+    return {name: values[name] for name in _declared(tuple(chosen.expressions()))[0]}
 
 
 @lru_cache(RECENT)

@@ -8,7 +8,6 @@ from typing import Any
 
 from optgen.dsl.load import literal
 from optgen.dsl.rule import Rule
-from optgen.errors import RuleError
 from optgen.ir import Step
 from optgen.passes.check import check
 from optgen.passes.flatten import flatten
@@ -24,25 +23,29 @@ STAGES = ("resolve", *(stage.__name__ for stage in PIPELINE))
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled rule. `steps` has one variant for each combination of the truth values of `conditions`."""
+    """A compiled rule. `steps` has one variant for each combination of the truth values of `conditions`.
+
+    otherwise: what is for the parameters of other shapes.
+    """
 
     rule: Rule
     conditions: tuple[Any, ...]
     steps: tuple[Step, ...]
+    otherwise: Program | None = None
+
+    @property
+    def chain(self) -> tuple[Program, ...]:
+        """The program, that for other shapes, and so on."""
+        return (self, *(self.otherwise.chain if self.otherwise is not None else ()))
 
 
 def lower(rule: Rule, after: str = STAGES[-1]) -> Program:
     """Compile a rule, up to and including the pass named `after`. Raises RuleError with all problems of a stage."""
-    if rule.otherwise is not None:
-        raise RuleError(
-            "a rule with `otherwise` cannot be compiled yet",
-            rule.loc,
-            "make two rules and give each optimizer its own parameters",
-        )
     with literal():
         validate(rule)
         found = conditions(rule)
-        return Program(rule, found, tuple(_run(rule, variant, after) for variant in variants(rule, found)))
+        steps = tuple(_run(rule, variant, after) for variant in variants(rule, found))
+        return Program(rule, found, steps, lower(rule.otherwise, after) if rule.otherwise is not None else None)
 
 
 def _run(rule: Rule, variant: dict[Any, bool], after: str) -> Step:

@@ -9,7 +9,7 @@ from typing import Any
 from sympy import Indexed
 
 from optgen.dsl.names import FILES, OPTIONS, name_problem
-from optgen.dsl.rule import Rule, Schedule
+from optgen.dsl.rule import Rule, Schedule, declarations_of
 from optgen.dsl.symbols import Declaration, Recurrence
 from optgen.errors import Loc, Problem, line_of
 from optgen.passes.quantities import index_of, label
@@ -22,6 +22,7 @@ def name_problems(rule: Rule | Schedule) -> Iterator[Problem]:
         yield from [problem] if problem else []
     for declaration in rule.declarations:
         yield from _declared(declaration)
+    yield from _joined(rule) if isinstance(rule, Rule) else ()
     taken: dict[str, str] = {}
     if isinstance(rule, Rule):
         yield from _bases(rule)
@@ -30,15 +31,19 @@ def name_problems(rule: Rule | Schedule) -> Iterator[Problem]:
             if taken.setdefault(name, what) != what and name not in told:
                 yield _same(name, what, taken[name], loc)
                 told.add(name)
-    for declaration in rule.declarations:
+    for declaration in declarations_of(rule.expressions()) if isinstance(rule, Rule) else rule.declarations:
         for name in dict.fromkeys((declaration.name, *declaration.names)):
             what = f"hyperparameter {name}"
             if name in taken:
                 yield _same(name, what, taken[name], declaration.loc)
             taken[name] = what
     if isinstance(rule, Rule):
+        for one in rule.structural:
+            if one.name in taken:
+                yield _same(one.name, f"structural parameter {one.name}", taken[one.name], one.loc)
+            taken[one.name] = f"structural parameter {one.name}"
         for name in rule.group_constants:
-            if name in {d.name for d in rule.declarations}:
+            if name in rule.arguments:
                 loc = line_of(rule.loc, "group_constants")
                 yield _same(name, f"group constant {name}", taken[name], loc)
 
@@ -46,7 +51,7 @@ def name_problems(rule: Rule | Schedule) -> Iterator[Problem]:
 def signature_problems(rule: Rule) -> Iterator[Problem]:
     """What is wrong with the order of the constructor's arguments."""
     loc = line_of(rule.loc, "signature")
-    order, declared = rule.signature.split(), [d.name for d in rule.declarations]
+    order, declared = rule.signature.split(), rule.arguments
     for name in dict.fromkeys(order):
         if name not in (*declared, *OPTIONS, "*"):
             hint = f"write hyperparameters of the equations ({', '.join(declared) or 'none'}), * or options of torch"
@@ -58,6 +63,23 @@ def signature_problems(rule: Rule) -> Iterator[Problem]:
         yield Problem(f"signature leaves out {', '.join(missing)}", loc, "name every hyperparameter")
     if order and order[-1] == "*":
         yield Problem("signature ends with *", loc, "name what is keyword-only after it, or remove it")
+
+
+def _joined(rule: Rule) -> Iterator[Problem]:
+    """Hyperparameters that this rule and `otherwise` declare in two ways, or that are a quantity of the other."""
+    if rule.otherwise is None:
+        return
+    loc = line_of(rule.loc, "otherwise")
+    mine, theirs = declarations_of(rule.expressions()), {d.name: d for d in rule.otherwise.declarations}
+    for d in mine:
+        other = theirs.get(d.name, d)
+        if (other.kind, other.names, other.is_tuple) != (d.kind, d.names, d.is_tuple):
+            yield Problem(f"{d.name} is another kind of hyperparameter in `otherwise`", loc, "rename one of the two")
+    for one, two in ((rule, rule.otherwise), (rule.otherwise, rule)):
+        names = {name for d in declarations_of(one.expressions()) for name in d.names}
+        for name in sorted({name for name, _, _ in _quantities(two)} & names):
+            message = f"{name} is a hyperparameter of one rule and a quantity of the other, which `otherwise` joins"
+            yield Problem(message, loc, "rename one of the two")
 
 
 def _declared(declaration: Declaration) -> Iterator[Problem]:

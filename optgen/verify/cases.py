@@ -20,6 +20,7 @@ Hypers = Mapping[str, Any]
 Array = Any
 NUMBERS = (0.5, 0, 0.03, 1, 2, -0.5)  # tried in this order where a hyperparameter has no value of its own
 MOST_COMBINATIONS = 4096
+MOST_IN_PRODUCTS = 100  # elements: the bound of a product of products grows by a power of their length
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ MATRICES = (Shapes("large", ((263, 267),), wild=True), Shapes("extreme", ((43, 4
 
 def shapes_for(rule: Rule) -> list[Shapes]:
     """The classes of shapes that a rule is for."""
-    return [kept for shapes in [*SHAPES, *(MATRICES if _is_matrix_rule(rule) else [])]
+    most = MOST_IN_PRODUCTS if any(eq.rhs.has(matmul) for eq in rule.equations) else None
+    every = [*SHAPES, *(MATRICES if _is_matrix_rule(rule) else [])]
+    return [kept for shapes in (every if most is None else [smaller(shapes, most) for shapes in every])
             if (kept := replace(shapes, shapes=tuple(s for s in shapes.shapes if _fits(rule, len(s))))).shapes]
 
 
@@ -82,12 +85,12 @@ def variants(rule: Rule | Schedule) -> list[Variant]:
     """One variant for every outcome that the static conditions can have, and one with other numbers."""
     if isinstance(rule, Schedule):
         return _schedule_variants(rule)
-    declarations = [d for part in _with_otherwise(rule) for d in part.declarations]
+    declarations = rule.declarations
     base = {d.name: _lively(d) for d in declarations}
-    asked = [d for d in declarations if any(d is a.declaration for a in _in_conditions(rule))]
-    deciding = {symbol.declaration for atom in _static_atoms(rule) for symbol in atom.atoms(Hyper)}
+    asked = [d for d in declarations if any(d.name == a.declaration.name for a in _in_conditions(rule))]
+    deciding = {symbol.declaration.name for atom in _static_atoms(rule) for symbol in atom.atoms(Hyper)}
     found: dict[tuple[Any, ...], Variant] = {}
-    choices = itertools.product(*(_candidates(d, d in deciding) for d in asked))
+    choices = itertools.product(*(_candidates(d, d.name in deciding) for d in asked))
     for values in itertools.islice(choices, MOST_COMBINATIONS):
         changed = dict(zip([d.name for d in asked], values, strict=True))
         hypers = {**base, **changed}
@@ -109,11 +112,14 @@ def _with_otherwise(rule: Rule) -> Iterator[Rule]:
 
 def _static_atoms(rule: Rule) -> list[Any]:
     """Flags, and relations that read nothing but hyperparameters and extents, in the order of the equations."""
+    return [atom for part in _with_otherwise(rule) for atom in _static_atoms_of(part)]
+
+
+def _static_atoms_of(part: Rule) -> list[Any]:
     found: dict[Any, None] = {}
-    for part in _with_otherwise(rule):
-        for equation in part.equations:
-            atoms = equation.rhs.atoms(Relational, Hyper)
-            found |= dict.fromkeys(sorted((a for a in atoms if _is_static(a)), key=str))
+    for equation in part.equations:
+        atoms = equation.rhs.atoms(Relational, Hyper)
+        found |= dict.fromkeys(sorted((a for a in atoms if _is_static(a)), key=str))
     return list(found)
 
 
@@ -129,13 +135,19 @@ def _in_conditions(rule: Rule) -> set[Hyper]:
 
 
 def _outcome(rule: Rule, hypers: Hypers) -> tuple[Any, ...]:
-    atoms = [atom for atom in _static_atoms(rule) if not set(EXTENTS) & atom.free_symbols]
-    return tuple(oracle.decide(rule, atom, hypers) for atom in atoms)
+    parts = [(part, oracle.among(rule, part, hypers)) for part in _with_otherwise(rule)]
+    atoms = [(part, given, atom) for part, given in parts for atom in _static_atoms_of(part)]
+    static = [(part, given, atom) for part, given, atom in atoms if not set(EXTENTS) & atom.free_symbols]
+    return tuple(oracle.decide(part, atom, given) for part, given, atom in static)
 
 
 def _allowed(rule: Rule | Schedule, hypers: Hypers) -> bool:
     whole = rule if isinstance(rule, Rule) else oracle.as_rule(rule)
-    return all(oracle.decide(part, needed, hypers) for part in _with_otherwise(whole) for needed, _ in part.requires)
+    return all(
+        oracle.decide(part, needed, oracle.among(whole, part, hypers))
+        for part in _with_otherwise(whole)
+        for needed, _ in part.requires
+    )
 
 
 def _candidates(declaration: Declaration, deciding: bool) -> list[Any]:

@@ -13,13 +13,15 @@ Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 _WORDS = {"lr": "learning rate: {}", "eps": "epsilon value: {}"}
 
 
-def number(name: str, value: Any, **bounds: float) -> float:
+def number(name: str, value: Any, refusal: str = "", **bounds: float) -> float:
     """A hyperparameter as a Python float: NumPy's own scalars would widen float32 arrays.
 
-    bounds: at_least, above, at_most, below. Raises ValueError for no number, NaN and what lies outside them.
+    bounds: at_least, above, at_most, below. refusal: words of its own, {} being the value.
+    Raises ValueError for no number, NaN and what lies outside the bounds.
     """
     if not _admits(value, **bounds):
-        raise ValueError("Invalid " + _WORDS.get(name, name + " value: {}").format(value))
+        words = refusal or "Invalid " + _WORDS.get(name, name + " value: {}")
+        raise ValueError(words.format(value))
     return float(value)
 
 

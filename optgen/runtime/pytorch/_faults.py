@@ -16,9 +16,10 @@ def in_param(cls: type, where: str, param: Tensor, rule: UpdateRule) -> str:
     """What is wrong with a parameter for this rule; empty if nothing is."""
     if not (param.is_floating_point() or param.is_complex()):
         return f"{cls.__name__} cannot update {where}: its dtype is {param.dtype}"
-    if param.is_complex() and not rule.elementwise:
+    fitting = rule.for_ndim(param.dim())
+    if param.is_complex() and not (fitting or rule).elementwise:
         return f"{cls.__name__} does not support complex parameters: {where}"
-    if rule.for_ndim(param.dim()) is None:
+    if fitting is None:
         shapes = f"{rule.ndim}D parameters" if rule.ndim is not None else f"parameters of {rule.min_ndim} axes or more"
         return f"{cls.__name__} only supports {shapes} whereas we found a parameter with size: {param.shape}"
     if param.layout is torch.strided and _overlaps(param):

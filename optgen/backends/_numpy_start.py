@@ -1,0 +1,45 @@
+"""How states start in a module for NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optgen.codecs import plain
+from optgen.dsl.rule import Rule
+from optgen.ir import Place, Role, Step, Var
+from optgen.languages import HOST
+from optgen.listing import annotation, host_names
+from optgen.printers import to_text
+from optgen.weave import Item
+
+LIKE = {  # an array of a state's shape, by the extents of its last axes
+    (): "{0}.sum()",
+    ("rows",): "{0}[..., :1]",
+    ("cols",): "{0}[..., :1, :]",
+    ("rows", "cols"): "{0}",
+    ("rows", "rows"): "np.broadcast_to({0}[..., :1], (*{0}.shape[:-1], {0}.shape[-2]))",
+    ("cols", "cols"): "np.broadcast_to({0}[..., :1, :], (*{0}.shape[:-2], {0}.shape[-1], {0}.shape[-1]))",
+    ("cols", "rows"): "np.swapaxes({0}, -1, -2)",
+}
+
+
+def type_of(rule: Rule, name: str) -> str:
+    """The type of a hyperparameter that the start of a state reads."""
+    return next(annotation(d) if not d.is_tuple else "float" for d in rule.declarations if name in d.names)
+
+
+def start_items(step: Step) -> Iterator[Item]:
+    """A line for each state."""
+    param = step.of_role(Role.PARAM)[0].name
+    for state in step.of_role(Role.STATE):
+        yield (f'kept["{state.key}"] = {_initial(state, param, host_names(step))}',)
+
+
+def _initial(state: Var, param: str, host: frozenset[str]) -> str:
+    if state.tensor_init:
+        return f"{state.init.name}.copy()"
+    value = to_text(state.init, HOST, host)
+    if state.place is Place.HOST:
+        return f"float({value})"
+    like = LIKE[tuple(axis.extent for axis in state.axes if axis.extent in ("rows", "cols"))]
+    return plain.numpy_alloc(like.format(param), value)
