@@ -3,9 +3,11 @@
 from optgen._generated.pytorch.adabelief import AdaBelief
 from optgen._generated.pytorch.adabound import AdaBound
 from optgen._generated.pytorch.adadelta import Adadelta
+from optgen._generated.pytorch.adafactorhf import AdafactorHF
 from optgen._generated.pytorch.adagrad import Adagrad
 from optgen._generated.pytorch.adam import Adam
 from optgen._generated.pytorch.adamax import Adamax
+from optgen._generated.pytorch.adammini import AdamMini
 from optgen._generated.pytorch.adamw import AdamW
 from optgen._generated.pytorch.adan import Adan
 from optgen._generated.pytorch.ademamix import AdEMAMix
@@ -36,6 +38,7 @@ from optgen._generated.pytorch.yogi import Yogi
 
 __all__ = [
     "ADOPT", "ASGD", "LAMB", "LARS", "MARS", "SGD", "SGDW", "AdEMAMix", "AdaBelief", "AdaBound", "Adadelta",
-    "Adagrad", "Adam", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW", "DiffGrad", "LaProp", "Lion", "Muon",
-    "NAdam", "NAdamW", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop", "Signum", "StableAdamW", "Tiger", "Yogi",
+    "AdafactorHF", "Adagrad", "Adam", "AdamMini", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW", "DiffGrad",
+    "LaProp", "Lion", "Muon", "NAdam", "NAdamW", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop", "Signum",
+    "StableAdamW", "Tiger", "Yogi",
 ]

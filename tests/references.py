@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,6 +12,9 @@ from typing import Any
 
 import lion_pytorch
 import pytorch_optimizer
+import transformers.optimization as transformers
+from adam_mini import Adam_mini
+from torch import Tensor
 from torch.optim import Optimizer
 
 Kwargs = dict[str, Any]
@@ -59,6 +62,19 @@ def of_timm(module: str, name: str, *settings: Kwargs, counts: bool = True, **gi
     return Reference(timm_class(module, name), settings, given, counts)
 
 
+def adam_mini_of_an_mlp(params: Iterable[Tensor], betas: tuple[float, float], **given: Any) -> Optimizer:
+    """adam-mini's class, which tells blocks by name: matrices of an MLP, and vectors that are no biases."""
+    named = [(f"{'mlp' if p.ndim == 2 else 'scale'}.{position}", p) for position, p in enumerate(params)]
+    return Adam_mini(named, betas=betas, verbose=False, **given)
+
+
+def adafactor_of_transformers(params: Iterable[Tensor], use_first_moment: bool = False, **given: Any) -> Optimizer:
+    """transformers' class, where None stands for what a flag says here."""
+    given = {"relative_step": True, "lr": 1e-3, "beta1": 0.9, **given}
+    absent = {"lr": None} if given["relative_step"] else {}
+    return transformers.Adafactor(params, **{**given, **absent, **({} if use_first_moment else {"beta1": None})})
+
+
 DECAYED = {"weight_decay": 0.1}
 QUICK = {**DECAYED, "lr": 0.05, "betas": (0.8, 0.9), "eps": 1e-3}
 REFERENCES = {
@@ -66,6 +82,14 @@ REFERENCES = {
                        clip_lambda=lambda step: (step - 1) ** 0.25),
     "AdEMAMix": published("AdEMAMix", {}, {**DECAYED, "alpha": 2.0}, {"t_alpha_beta3": 20, "betas": (0.8, 0.9, 0.99)},
                           weight_decouple=True),
+    "AdafactorHF": Reference(adafactor_of_transformers, [
+        DECAYED,
+        {**DECAYED, "warmup_init": True, "eps": (1e-5, 0.1)},
+        {**DECAYED, "relative_step": False, "scale_parameter": False, "lr": 0.05, "use_first_moment": True},
+        {"relative_step": False, "clip_threshold": 0.5, "decay_rate": -0.5, "use_first_moment": True, "beta1": 0.5},
+    ], counts=True),
+    "AdamMini": Reference(adam_mini_of_an_mlp, [{"betas": (0.9, 0.999)}, QUICK], counts=True, late=False,
+                          shapes=[shape for shape in SHAPES if len(shape) < 3]),
     "AdaBelief": published("AdaBelief", DECAYED, QUICK),
     "AdaBound": published("AdaBound", DECAYED, {**QUICK, "final_lr": 0.02, "gamma": 0.1}, late=False),
     "Adan": published("Adan", {}, DECAYED, {"lr": 0.05, "betas": (0.9, 0.8, 0.95), "eps": 1e-4}),
