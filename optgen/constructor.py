@@ -46,8 +46,9 @@ def bounds(d: Declaration) -> list[str]:
 def hyper(d: Declaration, required: bool = False) -> str:
     """The Hyper of a declaration."""
     flags = (["flag=True"] if d.kind is Kind.FLAG else []) + (
-        ["optional=True"] if d.default is None and not required else []
+        ["optional=True"] if d.default is None and not (required or d.none_is_eps) else []
     )
+    flags += ["none_is_eps=True"] if d.none_is_eps else []
     flags += [f"refusal={quote(d.refusal)}"] if d.refusal else []
     return f"Hyper({', '.join([quote(d.name), *([tuple_of(d.names)] if d.is_tuple else []), *bounds(d), *flags])})"
 

@@ -92,7 +92,7 @@ def annotation(declaration: Declaration, number: str = "float") -> str:
     if declaration.kind is Kind.FLAG:
         return "bool"
     if declaration.is_tuple:
-        return f"tuple[{', '.join([number] * len(declaration.names))}]"
+        return f"tuple[{', '.join(number + ' | None' * (value is None) for value in declaration.default)}]"
     return f"{number} | None" if declaration.default is None else number
 
 

@@ -3,6 +3,7 @@
 from optgen._generated.pytorch.adabelief import AdaBelief
 from optgen._generated.pytorch.adabound import AdaBound
 from optgen._generated.pytorch.adadelta import Adadelta
+from optgen._generated.pytorch.adafactor import Adafactor
 from optgen._generated.pytorch.adafactorhf import AdafactorHF
 from optgen._generated.pytorch.adagrad import Adagrad
 from optgen._generated.pytorch.adam import Adam
@@ -38,7 +39,7 @@ from optgen._generated.pytorch.yogi import Yogi
 
 __all__ = [
     "ADOPT", "ASGD", "LAMB", "LARS", "MARS", "SGD", "SGDW", "AdEMAMix", "AdaBelief", "AdaBound", "Adadelta",
-    "AdafactorHF", "Adagrad", "Adam", "AdamMini", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW", "DiffGrad",
-    "LaProp", "Lion", "Muon", "NAdam", "NAdamW", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop", "Signum",
-    "StableAdamW", "Tiger", "Yogi",
+    "Adafactor", "AdafactorHF", "Adagrad", "Adam", "AdamMini", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW",
+    "DiffGrad", "LaProp", "Lion", "Muon", "NAdam", "NAdamW", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop",
+    "Signum", "StableAdamW", "Tiger", "Yogi",
 ]

@@ -25,6 +25,7 @@ from optgen import optim
 
 Kwargs = dict[str, Any]
 QUIET: dict[str, Kwargs] = {"LARS": {"lr": 0.01}}  # where the default is a rate that diverges without a schedule
+ALIKE: dict[str, Kwargs] = {"Adafactor": {"eps": (1e-7, 1e-3)}}  # where a default depends on the dtype
 BESIDE: dict[str, Kwargs] = {"nesterov": {"momentum": 0.9}}  # what a flag asks for
 
 
@@ -62,7 +63,8 @@ def _inputs_built_for(cls: Any, info: OptimizerInfo, device: str, dtype: Any = N
 def _errors_of(cls: Any, info: OptimizerInfo, device: str, dtype: torch.dtype) -> list[ErrorOptimizerInput]:
     """What torch's class refuses, without shapes for which ours has another rule."""
     listed = info.optim_error_inputs_func(device=device, dtype=dtype)
-    return [one for one in listed if not (cls.rule.otherwise and "2D parameters" in one.error_regex)]
+    refused = [one for one in listed if "complex parameters" not in one.error_regex]  # ours are refused before a step
+    return [one for one in refused if not (cls.rule.otherwise and "2D parameters" in one.error_regex)]
 
 
 def _inputs_by_pattern(cls: Any, device: str, dtype: torch.dtype | None = None) -> list[OptimizerInput]:

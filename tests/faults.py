@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from every_class import fuses
+from every_class import ALIKE, fuses
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -55,7 +55,7 @@ class Torch:
 
     def __init__(self, cls: type[Optimizer], fused: bool) -> None:
         self.cls, self.fused, self.reduces = cls, fused, reduces(cls)
-        self.kwargs: dict[str, Any] = {"momentum": 0.9} if cls is optim.SGD else {}
+        self.kwargs: dict[str, Any] = {"momentum": 0.9} if cls is optim.SGD else ALIKE.get(cls.__name__, {})
 
     def make(self, params: list[Any], **kwargs: Any) -> Optimizer:
         return self.cls([{"params": params, "fused": self.fused}], **{**self.kwargs, **kwargs})

@@ -186,11 +186,12 @@ def test_every_key_of_every_state_is_checked(cls: type[Optimizer]) -> None:
         number = value.ndim == 0
         bad: list[tuple[Any, str]] = [
             (None, f"missing ['{key}'], extra []"),
-            ("1", f"'{key}' is a str, but must be a {'number' if number else 'tensor of shape (3, 4)'}"),
+            ("1", f"'{key}' is a str, but must be a {'number' if number else f'tensor of shape {(*value.shape,)}'}"),
             (torch.ones(4, 3), f"'{key}' has shape (4, 3), but must be "),
             (torch.ones_like(value, dtype=torch.complex64), f"'{key}' "),
         ]
-        bad += [] if number else [(torch.ones(3, 4, dtype=torch.int32), f"'{key}' is torch.int32, but its parameter ")]
+        whole = (torch.ones_like(value, dtype=torch.int32), f"'{key}' is torch.int32, but its parameter ")
+        bad += [] if number else [whole]
         for wrong, message in bad:
             spoilt = copy.deepcopy(saved)
             spoilt["state"][0][key] = wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,6 +86,10 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "Adamax": BETAS,
     "Adadelta": [*COMMON, {"rho": 0.5, "eps": 1e-3}, {"rho": 1.0}],
     "ASGD": [*COMMON, {"lambd": 0.1, "alpha": 0.5}, {"t0": 20.0}, {"t0": 20.0, "weight_decay": 0.1}],
+    "Adafactor": [
+        {}, {"weight_decay": 0.1, "lr": 0.05}, {"maximize": True}, {"foreach": True}, {"beta2_decay": -0.5},
+        {"d": 1.5, "eps": (1e-3, 0.1)}, {"lr": torch.tensor(0.01, dtype=torch.float64)},
+    ],
     "Rprop": [
         *(case for case in COMMON if "weight_decay" not in case),
         {"etas": (0.3, 1.5)},
@@ -121,6 +126,8 @@ def gradients(params: list[Tensor], steps: int) -> Iterator[None]:
 def trained(make: Callable[..., Optimizer], case: dict[str, Any], dtype: torch.dtype) -> list[Tensor]:
     """The parameters after all steps. A differentiable step writes in place, which autograd allows for no leaf."""
     params = [p.requires_grad_(not case.get("differentiable")) for p in parameters(dtype)]
+    if make.__name__ == "Adafactor":  # torch's divides by the number of elements
+        params = [p for p in params if p.numel()]
     optimizer = make(
         params, **{key: value.clone() if isinstance(value, Tensor) else value for key, value in case.items()}
     )
@@ -143,7 +150,9 @@ def reference(name: str, case: dict[str, Any], dtype: torch.dtype) -> list[Tenso
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        return trained(getattr(torch.optim, name), {**case, **LOOP}, dtype)
+        made = getattr(torch.optim, name)
+        loop = {flag: value for flag, value in LOOP.items() if flag in inspect.signature(made).parameters}
+        return trained(made, {**case, **loop}, dtype)
     finally:
         torch.set_default_dtype(before)
 

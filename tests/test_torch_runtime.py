@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from every_class import ALIKE
 from faults import invalid_lr
 from torch import Tensor
 from torch._dynamo.testing import CompileCounter
@@ -120,6 +121,8 @@ def test_bad_input_gives_torchs_error(info: OptimizerInfo) -> None:
             with pytest.warns(UserWarning, match=bad.error_regex):
                 ours(info)(params, **given.kwargs)
             continue
+        if "complex parameters" in bad.error_regex:
+            continue  # ours are refused before a step, as another test shows
         assert bad.error_on is OptimizerErrorEnum.CONSTRUCTION_ERROR
         with pytest.raises(bad.error_type) as theirs:
             info.optim_cls(copy.copy(params), **given.kwargs)
@@ -136,6 +139,8 @@ def test_bad_input_gives_torchs_error(info: OptimizerInfo) -> None:
 def test_every_configuration_of_torchs_suite_agrees(info: OptimizerInfo, flags: dict[str, bool]) -> None:
     for given in info.optim_inputs_func(device="cpu"):
         kwargs = {**copy.deepcopy(given.kwargs), **flags}
+        if not kwargs.keys() <= inspect.signature(info.optim_cls).parameters.keys():
+            continue
         if kwargs.get("foreach") and isinstance(kwargs.get("lr"), Tensor):
             continue
         mine, theirs = (
@@ -379,7 +384,8 @@ def test_gradients_of_any_layout_give_the_same_step(cls: type[Optimizer], layout
         params_of(a)[0].grad, params_of(b)[0].grad = g, g.contiguous().clone()
         a.step()
         b.step()
-    assert torch.equal(params_of(a)[0], params_of(b)[0])
+    few = 0 if cls.rule.elementwise else 16 * torch.finfo(torch.float32).eps  # type: ignore[attr-defined]  # of a sum
+    torch.testing.assert_close(params_of(a)[0], params_of(b)[0], rtol=few, atol=few)
 
 
 @every
@@ -394,11 +400,12 @@ def test_scalars_and_empty_tensors_are_parameters_too(cls: type[Optimizer]) -> N
 @every
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_computes_in_float32_even_with_tiny_gradients(cls: type[Optimizer], dtype: torch.dtype) -> None:
+    alike = ALIKE.get(cls.__name__, {})
     kept, stored, exact = torch.ones(5, dtype=dtype), torch.ones(5, dtype=dtype), torch.ones(5)
     optimizers = [
-        cls([kept.requires_grad_()]),
-        cls([{"params": [stored.requires_grad_()], "state_dtype": torch.float32}]),
-        cls([exact.requires_grad_()]),
+        cls([kept.requires_grad_()], **alike),
+        cls([{"params": [stored.requires_grad_()], "state_dtype": torch.float32}], **alike),
+        cls([exact.requires_grad_()], **alike),
     ]
     for _ in range(3):
         for p, optimizer in zip((kept, stored, exact), optimizers, strict=True):
@@ -407,6 +414,22 @@ def test_half_precision_computes_in_float32_even_with_tiny_gradients(cls: type[O
     assert kept.dtype == dtype
     assert torch.isfinite(kept).all()  # torch's loop squares in float16, where 1e-14 is 0
     torch.testing.assert_close(stored.float(), exact, rtol=0, atol=4 * torch.finfo(dtype).eps)
+
+
+def test_none_is_the_machine_epsilon_of_each_parameter_s_dtype() -> None:
+    dtypes = (torch.float32, torch.float64, torch.bfloat16)
+    shared = [torch.full((2, 3), 0.5, dtype=dtype).requires_grad_() for dtype in dtypes]
+    together = optim.Adafactor(shared)
+    for p in shared:
+        alone = p.detach().clone().requires_grad_()
+        single = optim.Adafactor([alone], eps=(torch.finfo(p.dtype).eps, 1e-3))
+        p.grad, alone.grad = (torch.full_like(p, 1e-9) for _ in range(2))
+        single.step()
+        before = p.detach().clone()
+        together.step()
+        p.grad = None
+        assert torch.equal(p, alone)
+        assert p.dtype == torch.bfloat16 or not torch.equal(p, before)
 
 
 @every
@@ -549,7 +572,8 @@ def test_states_follow_the_parameter_and_the_default_dtype_of_the_count(cls: typ
         elif not value.ndim:  # a recurrence of the host, which Python computes in float64
             assert value.dtype == torch.float64
         else:
-            assert (value.dtype, value.stride()) == (p.dtype, p.stride())
+            assert value.dtype == p.dtype
+            assert value.shape != p.shape or value.stride() == p.stride()
 
 
 @every
@@ -614,6 +638,8 @@ def test_capturable_on_the_cpu_is_refused_in_torchs_words() -> None:
 
 @every
 def test_one_differentiable_step_passes_gradcheck(cls: type[Optimizer]) -> None:
+    if "differentiable" not in inspect.signature(cls).parameters:
+        pytest.skip("a class of torch that has no differentiable step")
     kwargs = buffered(cls)
     p, g = leaf(4, dtype=torch.float64), leaf(4, dtype=torch.float64, seed=1)
     lr = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any
 
+import torch
 from torch import Tensor
 
 # A number of the host, or a tensor of one element where no value may be read (capture, gradients through a step).
@@ -19,7 +20,8 @@ _WORDS = {"lr": "learning rate: {}", "eps": "epsilon value: {}"}
 class Hyper:
     """One argument of a constructor, and its bounds.
 
-    names: its symbols in the equations, if it is a tuple. optional: None is a value. refusal: words of its own for a
+    names: its symbols in the equations, if it is a tuple. optional: None is a value. none_is_eps: so it is of any
+    element, as the machine epsilon of the parameter's dtype. refusal: words of its own for a
     value outside its bounds, {} being the value.
     """
 
@@ -32,6 +34,7 @@ class Hyper:
     below: float | None = None
     flag: bool = False
     optional: bool = False
+    none_is_eps: bool = False
     refusal: str = ""
 
     def symbols(self, value: Any) -> Iterator[tuple[str, Any]]:
@@ -59,7 +62,7 @@ class Hyper:
             raise ValueError(f"{self.name} must be either {every} floats or {every} Tensors")
 
     def _admits(self, value: Any) -> bool:
-        if value is None and self.optional:
+        if value is None and (self.optional or self.none_is_eps):
             return True
         value = value.item() if isinstance(value, Tensor) else value
         if not isinstance(value, Real):
@@ -129,3 +132,10 @@ def read(
             else:
                 values[symbol] = bool(part) if hyper.flag else part
     return values
+
+
+def standing(hypers: Mapping[str, Any], dtype: torch.dtype) -> Mapping[str, Any]:
+    """The values of all symbols for parameters of a dtype, whose machine epsilon None stands for."""
+    if all(value is not None for value in hypers.values()):
+        return hypers
+    return {name: torch.finfo(dtype).eps if value is None else value for name, value in hypers.items()}

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._hypers import Fixed, Hyper, Scalar
+from ._hypers import Fixed, Hyper, Scalar, standing
 
 
 def per_element(size: Sequence[int]) -> tuple[int, ...]:
@@ -133,7 +133,7 @@ def check_together(owner: str, rule: UpdateRule, group: Mapping[str, Any], hyper
     """Raises ValueError for what the class was not built for, and for hyperparameters that do not go together."""
     for one in rule.fixed:
         one.check(owner, group[one.name])
-    message = rule.requires(**answer(rule.requires, hypers)) if rule.requires else ""
+    message = rule.requires(**answer(rule.requires, standing(hypers, torch.float32))) if rule.requires else ""
     if message:
         raise ValueError(message)
 

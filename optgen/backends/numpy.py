@@ -138,7 +138,8 @@ def _floats(program: Program, used: set[str]) -> list[str]:
     lines = []
     for d in program.rule.declarations:
         if d.is_tuple and used & set(d.names):
-            given = ", ".join([quote(d.name), d.name, str(len(d.names)), *bounds(d)])
+            none = ["none=float(np.finfo(float).eps)"] if d.none_is_eps else []
+            given = ", ".join([quote(d.name), d.name, str(len(d.names)), *none, *bounds(d)])
             lines.append(f"{', '.join(d.names)}{',' * (len(d.names) == 1)} = numbers({given})")
         elif not d.is_tuple and d.name in used and d.kind is Kind.REAL:
             told = [f"refusal={quote(d.refusal)}"] if d.refusal else []
@@ -161,7 +162,7 @@ def _loop(
     combined = totals(phases, k)
     return {
         "opens": [f"for i in {work}:"],
-        "lines": [*values, *given, *_numbers(param, read), *lines, "new_state[i] = kept"],
+        "lines": [*values, *given, *_numbers(program, param, read), *lines, "new_state[i] = kept"],
         "parts": [name for name, _ in combined],
         "combined": [f"{name} = {COMBINE[op].format(name)}" for name, op in combined],
     }
@@ -180,7 +181,7 @@ def _stretched(
     keys = _keys(program)
     first = f"lambda {param}, {grad}: {start}"
     given = ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
-    given += _numbers("params[i]", read)
+    given += _numbers(program, "params[i]", read)
     used = names_in([*given, *lines])
     targets = ", ".join(name if name in used else "_" for name in ("i", param, str(grad), "kept", "new"))
     return {
@@ -195,10 +196,16 @@ def _stretched(
     }
 
 
-def _numbers(param: str, read: set[str]) -> list[str]:
-    """The lines that make the count and the extents of a parameter known, as far as they are read."""
+def _numbers(program: Program, param: str, read: set[str]) -> list[str]:
+    """The lines that make known the count, extents and machine epsilon of a parameter, as far as they are read."""
     extents = [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
-    return [*(["t = steps[i]"] if "t" in read else []), *extents]
+    epsilons = [
+        f"{name} = float(np.finfo({param}.dtype).eps) if {d.name}[{k}] is None else float({d.name}[{k}])"
+        for d in program.rule.declarations
+        for k, name in enumerate(d.names)
+        if d.none_is_eps and d.default[k] is None and name in read
+    ]
+    return [*(["t = steps[i]"] if "t" in read else []), *extents, *epsilons]
 
 
 def _keys(program: Program) -> list[str]:

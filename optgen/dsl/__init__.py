@@ -30,7 +30,7 @@ from optgen.dsl.functions import (
 from optgen.dsl.load import literal, load
 from optgen.dsl.rule import Eq, Rule, Schedule
 from optgen.dsl.structural import structural
-from optgen.dsl.symbols import cols, elems, first, flag, hyper, model, numel, rows, t, tensors
+from optgen.dsl.symbols import cols, elems, first, flag, hyper, machine_eps, model, numel, rows, t, tensors
 from optgen.dsl.transforms import (
     average_weights,
     cautious,
@@ -71,6 +71,7 @@ __all__ = [
     "load",
     "log",
     "lookahead",
+    "machine_eps",
     "matmul",
     "mean",
     "model",

@@ -20,6 +20,16 @@ from optgen.errors import Loc, RuleError
 Number = int | float
 
 
+class _MachineEps:
+    """The default of a hyperparameter that may be None: that is the machine epsilon of the parameter's dtype."""
+
+    def __repr__(self) -> str:
+        return "machine_eps"
+
+
+machine_eps = _MachineEps()
+
+
 class Kind(Enum):
     """What a hyperparameter holds."""
 
@@ -68,6 +78,7 @@ class Declaration:
     kind: Kind
     order: int
     loc: Loc | None
+    none_is_eps: bool = False
     refusal: str = ""  # what is said of a value out of bounds, {} being the value, where a class of torch sets it
 
     @property
@@ -165,7 +176,7 @@ def tensors(names: str) -> Any:
 
 def hyper(
     name: str,
-    default: Number | Sequence[Number] | None,
+    default: Number | Sequence[Number | _MachineEps] | _MachineEps | None,
     *,
     at_least: Number | None = None,
     above: Number | None = None,
@@ -177,6 +188,7 @@ def hyper(
     """A hyperparameter: one symbol, or one for each element of a tuple default (`betas` gives beta1, beta2).
 
     Bounds hold for each element and are checked whenever a user passes a value. `names` overrides the symbols' names.
+    The default machine_eps is None to users: the machine epsilon of the parameter's dtype.
     refusal: what is said of a value out of bounds, {} being the value.
     Raises RuleError for an invalid name, a default or bound that is no finite number, a default outside its bounds.
     """
@@ -188,7 +200,9 @@ def hyper(
         raise RuleError(f"no number is inside the bounds of {name!r}: {bounds}", loc, "change one of the bounds")
     several = isinstance(default, (tuple, list))
     given: tuple[Any, ...] = tuple(default) if isinstance(default, (tuple, list)) else (default,)
-    values = tuple(_number(value, "the default", name, loc, several) for value in given)
+    values = tuple(
+        None if value is machine_eps else _number(value, "the default", name, loc, several) for value in given
+    )
     outside = next((v for v in values if v is not None and not bounds.admit(v)), None)
     if outside is not None:
         raise RuleError(
@@ -196,7 +210,8 @@ def hyper(
         )
     symbols = _symbol_names(name, len(values), several, names, loc)
     held = values if several else values[0]
-    declaration = Declaration(name, held, symbols, bounds, Kind.REAL, next_order(), loc, refusal)
+    none_is_eps = any(value is machine_eps for value in given)
+    declaration = Declaration(name, held, symbols, bounds, Kind.REAL, next_order(), loc, none_is_eps, refusal)
     made = tuple(Hyper(symbol, declaration) for symbol in symbols)
     return made if several else made[0]
 

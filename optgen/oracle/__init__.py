@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 from sympy import IndexedBase, Symbol
 
-from optgen.bounds import EXACT, FLOAT, MULTI, Bounded, Machine
+from optgen.bounds import EXACT, FLOAT, FP64, MULTI, Bounded, Machine
 from optgen.dsl.rule import Eq, Rule, Schedule
 from optgen.dsl.symbols import Declaration, Hyper, Kind, first, t
 from optgen.errors import OptgenError
@@ -144,7 +144,14 @@ def _declared(expressions: tuple[Any, ...]) -> tuple[dict[str, Declaration], lis
 
 
 def _values(given: Mapping[Symbol, Any], machine: Machine) -> dict[Symbol, bool | Bounded]:
-    return {s: bool(v) if _is_flag(s) else machine.scalar(v) for s, v in given.items() if v is not None}
+    stood = {s: _standing(s, machine) if v is None else v for s, v in given.items()}
+    return {s: bool(v) if _is_flag(s) else machine.scalar(v) for s, v in stood.items() if v is not None}
+
+
+def _standing(symbol: Symbol, machine: Machine) -> float | None:
+    """What None is for a hyperparameter: the machine epsilon of the parameter's format, or no value."""
+    none_is_eps = isinstance(symbol, Hyper) and symbol.declaration.none_is_eps
+    return 2 * (machine.param.unit or FP64.unit) if none_is_eps else None
 
 
 def _is_flag(symbol: Symbol) -> bool:

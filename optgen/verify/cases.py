@@ -169,7 +169,7 @@ def _lively(declaration: Declaration) -> Any:
 def _moved(declaration: Declaration, value: Any) -> Any:
     """Another number near it, so that no default can be built in."""
     if declaration.is_tuple:
-        return tuple(_nearby(declaration, v, i) for i, v in enumerate(value))
+        return tuple(v if v is None else _nearby(declaration, v, i) for i, v in enumerate(value))
     return value if declaration.kind is Kind.FLAG or value is None else _nearby(declaration, value, 0)
 
 

@@ -25,10 +25,11 @@ def number(name: str, value: Any, refusal: str = "", **bounds: float) -> float:
     return float(value)
 
 
-def numbers(name: str, values: Any, count: int, **bounds: float) -> list[float]:
-    """The elements of a hyperparameter that is a tuple, as `number` gives them."""
+def numbers(name: str, values: Any, count: int, none: float | None = None, **bounds: float) -> list[float]:
+    """The elements of a hyperparameter that is a tuple, as `number` gives them. none: what None is, if it may be."""
     if isinstance(values, str) or np.shape(values) != (count,):
         raise ValueError(f"Invalid {name} value: {values} (it has {count} elements)")
+    values = [none if value is None else value for value in values]
     for index, value in enumerate(values):
         if not _admits(value, **bounds):
             raise ValueError(f"Invalid {name.removesuffix('s')} parameter at index {index}: {value}")

@@ -236,8 +236,10 @@ class RuleOptimizer(Optimizer):
     def _fallback(self) -> dict[str, Any]:
         """The constructor's defaults: what a group saved by an older version lacks."""
         owner = next(cls for cls in type(self).__mro__ if "rule" in vars(cls))
-        arguments = inspect.signature(owner).parameters.values()
-        return {**self.defaults, **{one.name: one.default for one in arguments if one.default is not one.empty}}
+        arguments = inspect.signature(owner).parameters
+        own = {one.name: one.default for one in arguments.values() if one.default is not one.empty}
+        added = {"differentiable"} - set(own)  # by torch, when it loads, to the defaults of any class
+        return {**{name: value for name, value in self.defaults.items() if name not in added}, **own}
 
     def _launchers(self) -> dict[Any, Any]:
         launchers: dict[Any, Any] = self.__dict__.setdefault("_fused_launchers", {})
@@ -252,7 +254,7 @@ def _new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> Tensor
     if kind.shape is per_element:
         state = torch.zeros_like(param, dtype=dtype, memory_format=torch.preserve_format)
     else:
-        state = torch.zeros(kind.shape(param.shape), dtype=dtype or param.dtype.to_real(), device=param.device)
+        state = torch.zeros(kind.shape(param.shape), dtype=dtype or param.dtype, device=param.device)
     if callable(kind.init):
         real(state).copy_(kind.init(real(param), -grad if group.get("maximize") else grad))
     elif isinstance(kind.init, Tensor) or kind.init != 0:

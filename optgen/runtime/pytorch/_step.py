@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._hypers import standing
 from ._rule import State, UpdateRule, answer, asked
 from ._stretches import in_stretches, length
 
@@ -94,9 +95,11 @@ def compute_scalars(stepped: Iterable[Stepped]) -> None:
             **past,
         }
         given = answer(one.rule.host, varying)
-        at = (id(one.rule), id(one.group), *((id(one),) if tensors else given.values()))
+        hypers = standing(one.hypers, one.param.dtype)
+        alike = one.param.dtype if hypers is not one.hypers else None
+        at = (id(one.rule), id(one.group), alike, *((id(one),) if tensors else given.values()))
         if at not in known:
-            known[at] = {**one.hypers, **one.rule.host(**given, **answer(one.rule.host, one.hypers))}
+            known[at] = {**hypers, **one.rule.host(**given, **answer(one.rule.host, hypers))}
         one.scalars = known[at]
         for key, kept in hosted.items():
             kept.fill_(one.scalars[one.states[key].name])
