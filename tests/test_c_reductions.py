@@ -46,12 +46,19 @@ def stepwise() -> Rule:
                 Eq(m[t], 0.5 * m[t - 1] + u[t] * s[t]), down(m[t] / (1 + mean(m[t] ** 2, elems))))
 
 
+def apart() -> Rule:
+    """A state that is a scalar of the host in one variant, and of each tensor in the other."""
+    return rule("Apart", Eq(s[t], Piecewise((norm(g[t], elems), Ne(clip, 0)), (0.5 * s[t - 1] + 1 / t, True))),
+                down(g[t] / (1 + s[t - 1] + amax(abs(theta[t - 1]), elems))))
+
+
 RULES: dict[str, Callable[[], Rule]] = {
     **{name: lambda name=name: named(name)  # type: ignore[misc]
        for name in ("normalised", "trusting", "factored", "clipped", "growing", "past_of_a_statistic",
                     "scaled_over_the_model")},
     "mixed": mixed,
     "stepwise": stepwise,
+    "apart": apart,
 }
 LARGE = {"flat": (cases.Shapes("larger than tiles", ((9001,), (3, 4099), (), (64, 65))),),
          "by rows": (cases.Shapes("larger than tiles", ((131, 67), (3, 4099), (2, 70, 5), (4200, 2))),

@@ -60,6 +60,27 @@ def test_phases_of_a_drawn_rule_keep_its_meaning(everywhere: bool, made: Rule) -
     assert_phases(made, everywhere)
 
 
+def assert_nothing_read_back(made: Rule) -> None:
+    """Asserts that phases keep their meaning where they load only what stood in memory before the step."""
+    for step, _, values in pairs(made, "hoist", "hoist"):
+        parts = phase(step, everywhere=True, read_back=False)
+        a, b = written(step, run(step, values)), run_phases(step, parts, values, True)
+        assert not differences(a, b), f"{differences(a, b)} where {step.variant}"
+        past = {v.name for v in step.vars if v.role is not Role.LOCAL}
+        assert {name for part in parts for name in part.loads} <= past
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_phases_that_read_nothing_back_keep_the_meaning(name: str) -> None:
+    assert_nothing_read_back(named(name))
+
+
+@given(made=rules())
+@settings(max_examples=30)
+def test_phases_of_a_drawn_rule_that_read_nothing_back_keep_its_meaning(made: Rule) -> None:
+    assert_nothing_read_back(made)
+
+
 @pytest.mark.parametrize(("name", "loops", "launches"), [
     ("adamw", 1, 1), ("normalised", 1, 2), ("trusting", 1, 2), ("factored", 1, 4), ("clipped", 2, 2),
     ("newton_schulz", 1, 8), ("growing", 2, 2), ("square_state", 1, 5), ("scaled_over_the_model", 3, 3)])

@@ -192,7 +192,7 @@ class Variant:
         """The scalars of the host that are read. A name may be one in another variant only."""
         wanted &= host_names(self.step)
         for k, var in enumerate(self.read):
-            if var.name in wanted:
+            if var.name in wanted and self.kind(var.name) == "host":
                 value = f"row[{k}] != 0" if var.boolean else f"(real)row[{k}]"
                 yield (f"const {self.type(var.name)} {var.name} = {value};",)
 

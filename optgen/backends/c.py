@@ -27,6 +27,7 @@ from optgen.ir import TENSOR, Map, Reduce, Role, Step, Var, reads
 from optgen.languages import C
 from optgen.listing import WIDTH, header, host_names, is_elementwise, needs_matrix, quoted, variant_of
 from optgen.passes import Program
+from optgen.passes.narrow import narrow
 from optgen.passes.phase import phase
 from optgen.printers import to_text
 from optgen.render import render, render_python
@@ -105,7 +106,10 @@ def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var], 
 def _phases(program: Program, stored: Sequence[str], read: Sequence[Var], both: Mapping[str, Any]) -> str:
     """The C file of a rule with reductions."""
     places, by_rows = Places(), needs_matrix(program)
-    variants = {variant_of(s): Variant(program, s, stored, read, places, by_rows) for s in program.steps}
+    taken = TAKEN | IN_PHASES | names(program)
+    variants = {
+        variant_of(s): Variant(program, narrow(s, taken), stored, read, places, by_rows) for s in program.steps
+    }
     functions = []
     for k in range(max(len(variant.elements) for variant in variants.values()) + 1):
         for name, takes, lines in (("values", VALUES, values_lines), ("phase", PART, phase_lines)):

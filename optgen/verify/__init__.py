@@ -109,7 +109,9 @@ def _why_not(rule: Rule, backend: str, module: ModuleType) -> str:
     interprets = os.environ.get("TRITON_INTERPRET") == "1"
     if backend == "triton":
         return "" if interprets else "TRITON_INTERPRET=1 is not set in this process"
-    return missing_step(module, variants(rule)[0].hypers) if backend == "c" else ""
+    if backend != "c":
+        return ""
+    return missing_step(module, variants(rule)[0].hypers, shapes_for(rule)[0].shapes[0])
 
 
 def _schedule_work(schedule: Schedule, modules: Modules) -> Work:

@@ -178,10 +178,10 @@ def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[st
     return TorchRunner(optimizer, list(params), layout, storage.state, calls, fused is not False)
 
 
-def missing_step(module: ModuleType, hypers: Mapping[str, Any]) -> str:
-    """Why the optimizer of a module cannot step fused on the CPU, or nothing."""
-    param = torch.nn.Parameter(torch.zeros(1))
-    param.grad = torch.zeros(1)
+def missing_step(module: ModuleType, hypers: Mapping[str, Any], shape: tuple[int, ...]) -> str:
+    """Why the optimizer of a module cannot step a parameter of a shape fused on the CPU, or nothing."""
+    param = torch.nn.Parameter(torch.zeros(shape))
+    param.grad = torch.zeros(shape)
     optimizer: Any = optimizer_class(module)
     try:
         optimizer([{"params": [param], "fused": True}], **hypers).step()
