@@ -12,7 +12,7 @@ from optgen.dsl.load import built_in_names, load
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, t
 from optgen.equations import text
-from optgen.ir import COLS, ELEMENT, ROWS, TENSOR, Axis, Role, Step, Var
+from optgen.ir import COLS, ELEMENT, ROWS, TENSOR, Axis, Phase, Role, Step, Var
 from optgen.passes import lower
 from optgen.passes.phase import phase
 
@@ -50,6 +50,10 @@ def description(rule: Rule | Schedule) -> RenderableType:
         steps = lower(rule).steps
         parts += [_heading("state"), state_table(rule, steps)]
         parts += [_heading("bytes per parameter: state / read and written by a step"), bytes_table(steps)]
+        longest = max(steps, key=lambda step: len(_passes(step)))
+        if len(_passes(longest)) > 1:
+            parts += [_heading("passes over memory, and bytes per parameter that each reads and writes")]
+            parts += [passes_table(longest)]
         parts += [Text(""), Text(f"launches for a whole group of parameters on a GPU: {_launches(steps)}")]
     return Group(*parts)
 
@@ -75,32 +79,54 @@ def state_table(rule: Rule, steps: tuple[Step, ...]) -> RenderableType:
 
 
 def bytes_table(steps: tuple[Step, ...]) -> RenderableType:
-    """State kept and memory moved by a step for each element, for each set of states that some variant keeps."""
+    """State kept and most memory moved by a step for each element, for each set of states that some variant keeps."""
     table = _table("state kept", *FORMATS)
-    rows: dict[tuple[str, ...], list[str]] = {}
+    rows: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     for step in steps:
-        costs = (bytes_per_element(step, *sizes) for sizes in FORMATS.values())
-        rows.setdefault(tuple(v.key for v in states((step,))), [f"{kept} / {moved}" for kept, moved in costs])
+        costs = [bytes_per_element(step, *sizes) for sizes in FORMATS.values()]
+        keys = tuple(v.key for v in states((step,)))
+        rows[keys] = [max(pair) for pair in zip(costs, rows.get(keys, costs), strict=True)]
     for keys, cells in sorted(rows.items(), key=lambda row: len(row[0])):
-        table.add_row(", ".join(keys) or "none", *cells)
+        table.add_row(", ".join(keys) or "none", *(f"{kept} / {moved}" for kept, moved in cells))
     return table
 
 
 def bytes_per_element(step: Step, weight: int, state: int) -> tuple[int, int]:
     """Bytes of state, and bytes that a step reads and writes, per element. Row and column statistics count nothing."""
+    kept = sum(_size(step.var(v.name), weight, state) for v in step.of_role(Role.STATE))
+    return kept, sum(_moved(step, part, weight, state) for part in _phases(step))
 
-    def size(name: str) -> int:
-        match step.var(name):
-            case Var(role=Role.PARAM | Role.GRAD):
-                return weight
-            case Var(role=Role.STATE, axes=axes):
-                return state if axes == ELEMENT else 0
-            case _:
-                return 0
 
-    kept = sum(size(v.name) for v in step.of_role(Role.STATE))
-    moved = sum(size(name) for part in phase(step, True) for name in (*part.loads, *(w.into for w in part.stores)))
-    return kept, moved
+def passes_table(step: Step) -> RenderableType:
+    """What each pass of a fused step over memory reads and writes for each element."""
+    table = _table("pass", "reads", "writes", *FORMATS)
+    for number, part in enumerate(_passes(step), 1):
+        reads = [name for name in part.loads if _size(step.var(name), 1, 1)]
+        writes = [w.value for w in part.stores if _size(step.var(w.into), 1, 1)]
+        costs = (str(_moved(step, part, *sizes)) for sizes in FORMATS.values())
+        table.add_row(str(number), ", ".join(reads), ", ".join(writes) or "none", *costs)
+    return table
+
+
+def _phases(step: Step) -> tuple[Phase, ...]:
+    """The phases of a fused step, which reads nothing back that a narrow format could have rounded."""
+    return phase(step, everywhere=True, read_back=False)
+
+
+def _passes(step: Step) -> list[Phase]:
+    """The phases that go over all elements."""
+    return [part for part in _phases(step) if _moved(step, part, 1, 1)]
+
+
+def _moved(step: Step, part: Phase, weight: int, state: int) -> int:
+    return sum(_size(step.var(name), weight, state) for name in (*part.loads, *(w.into for w in part.stores)))
+
+
+def _size(var: Var, weight: int, state: int) -> int:
+    """Bytes of one element."""
+    if var.role in (Role.PARAM, Role.GRAD):
+        return weight
+    return state if var.role is Role.STATE and var.axes == ELEMENT else 0
 
 
 def states(steps: tuple[Step, ...]) -> tuple[Var, ...]:
@@ -138,7 +164,7 @@ def _extent(axes: tuple[Axis, ...]) -> str:
 
 
 def _launches(steps: tuple[Step, ...]) -> str:
-    return " or ".join(str(n) for n in sorted({len(phase(step, True)) for step in steps}))
+    return " or ".join(str(n) for n in sorted({len(_phases(step)) for step in steps}))
 
 
 def _short(rate: float) -> str:

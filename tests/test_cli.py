@@ -79,6 +79,15 @@ def test_show_tells_what_adamw_costs_and_takes() -> None:
     assert "launches for a whole group of parameters on a GPU: 1" in words
 
 
+def test_show_tells_what_each_pass_over_memory_of_lamb_moves() -> None:
+    _, output = run("show", "lamb")
+    words = " ".join(output.split())
+    assert "exp_avg, exp_avg_sq 8 / 52 8 / 38 4 / 26" in words
+    assert "1 theta_prev, g none 8 4 4 2 theta_prev, g, m_prev, v_prev none 16 12 8" in words
+    assert "3 theta_prev, g, m_prev, v_prev theta, m, v 28 22 14" in words
+    assert "GPU: 2 or 3" in words
+
+
 def test_show_latex_is_latex_and_nothing_else() -> None:
     status, output = run("show", "lion", "--latex")
     assert status == 0
