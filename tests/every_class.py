@@ -84,6 +84,7 @@ def _inputs_by_pattern(cls: Any, device: str, dtype: torch.dtype | None = None) 
 
 
 INFOS = [info_of(getattr(optim, name)) for name in optim.__all__]
+ELEMENTWISE = [info for info in INFOS if info.optim_cls.rule.elementwise]
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from every_class import INFOS, Kwargs, equal, plain
+from every_class import ELEMENTWISE, Kwargs, equal, plain
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -73,7 +73,7 @@ def stepped(cls: Any, kwargs: Kwargs, make: Make, steps: int = 3) -> tuple[Tenso
     return param.detach(), optimizer.state[param]
 
 
-@pytest.mark.parametrize("info", [i for i in INFOS if i.optim_cls.rule.elementwise], ids=lambda info: info.name)
+@pytest.mark.parametrize("info", ELEMENTWISE, ids=lambda info: info.optim_cls.__name__)
 def test_every_configuration_steps_to_the_same_bits(info: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for kwargs in plain(info):
         told = spied(monkeypatch, SHORT)
@@ -125,6 +125,15 @@ def test_a_state_that_lies_otherwise_than_its_parameter_keeps_it_whole(monkeypat
     assert equal(run(SHORT), run(WHOLE))
 
 
+@pytest.mark.parametrize("cls", [optim.LARS, optim.CautiousAdamW], ids=lambda cls: cls.__name__)
+def test_a_rule_that_looks_at_other_elements_keeps_a_parameter_whole(cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = spied(monkeypatch, SHORT)
+    cut = stepped(cls, {}, CUT["matrix"])
+    assert not told
+    spied(monkeypatch, WHOLE)
+    assert equal(cut, stepped(cls, {}, CUT["matrix"]))
+
+
 def test_autograd_sees_a_parameter_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     told = spied(monkeypatch, SHORT)
     start = draw(300).requires_grad_()
@@ -154,7 +163,7 @@ class Allocations(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("name", [name for name in optim.__all__ if getattr(optim, name).rule.elementwise])
+@pytest.mark.parametrize("name", [info.optim_cls.__name__ for info in ELEMENTWISE])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
 def test_a_step_allocates_nothing_of_a_parameters_size(name: str, dtype: torch.dtype) -> None:
     param = draw(700, 1000, dtype=dtype).requires_grad_()
