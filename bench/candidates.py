@@ -48,7 +48,8 @@ def class_of(rule: str) -> type[Optimizer]:
 
 def candidates(rule: str, compiled: bool) -> Iterator[Candidate]:
     """All candidates for a rule; ours come first."""
-    cls, settings = class_of(rule), SETTINGS.get(rule, {})
+    cls = class_of(rule)
+    settings = {"lr": inspect.signature(cls).parameters["lr"].default, **SETTINGS.get(rule, {})}
     yield Candidate(OURS, partial(_grouped, cls, {"fused": True}, settings))
     yield Candidate("optgen eager", partial(_grouped, cls, {"fused": False}, settings))
     theirs: Any = getattr(torch.optim, cls.__name__, None)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch._dynamo  # which every optimizer of torch imports when it is first made
 
 from optgen.build import backend, backend_names, optimizer
 

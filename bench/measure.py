@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -91,10 +92,11 @@ class Subject:
         self.turns += 1
 
 
-def subject(candidate: Candidate, case: Case, device: Device, finish: Callable[[Any], None]) -> Subject:
-    """A candidate after its first steps, so that its states are there and all is compiled."""
+def subject(
+    candidate: Candidate, case: Case, sets: list[list[Tensor]], device: Device, finish: Callable[[Any], None]
+) -> Subject:
+    """A candidate after its first steps, so that its states are there and all is compiled. sets: of gradients."""
     params = parameters(case.workload, DTYPES[case.dtype], device.name)
-    sets = gradients(params, 2 if case.workload.elements <= MOVING else 1)
     optimizer = candidate.make(params)
     step = optimizer.step
     made = Subject(candidate.label, optimizer, params, sets, torch.compile(step) if candidate.is_compiled else step)
@@ -156,10 +158,11 @@ def _subjects(
 ) -> tuple[list[Subject], dict[str, str]]:
     subjects: list[Subject] = []
     refused: dict[str, str] = {}
+    sets = gradients(case.workload, DTYPES[case.dtype], device.name, 2 if case.workload.elements <= MOVING else 1)
     for candidate in candidates:
         label = candidate.label
         try:
-            subjects.append(subject(candidate, case, device, lambda optimizer, label=label: finish(label, optimizer)))
+            subjects.append(subject(candidate, case, sets, device, partial(finish, label)))
         except REFUSALS as error:
             if label == OURS:
                 raise

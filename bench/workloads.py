@@ -113,6 +113,6 @@ def parameters(workload: Workload, dtype: torch.dtype, device: str) -> list[Para
     ]
 
 
-def gradients(params: Sequence[Tensor], count: int) -> list[list[Tensor]]:
+def gradients(workload: Workload, dtype: torch.dtype, device: str, count: int) -> list[list[Tensor]]:
     """Several sets of gradients, at different addresses, as backward passes leave them."""
-    return [[torch.randn_like(param).mul_(1e-2) for param in params] for _ in range(count)]
+    return [[param.detach() for param in parameters(workload, dtype, device)] for _ in range(count)]

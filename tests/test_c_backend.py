@@ -303,6 +303,38 @@ def test_what_changes_between_two_steps_is_seen(change: str) -> None:
             assert_agree(value.double(), y.state[q][key].double(), 2**30)
 
 
+HOST_CHANGES: dict[str, Callable[[Any, list[Tensor]], None]] = {
+    "nothing": lambda o, a: None,
+    "one host state": lambda o, a: o.state[a[1]]["mu_product"].fill_(0.5),
+    "the first host state": lambda o, a: o.state[a[0]]["mu_product"].fill_(0.5),
+    "a host state replaced": lambda o, a: o.state[a[1]].update(mu_product=torch.tensor(0.25, dtype=torch.float64)),
+    "a host state removed": lambda o, a: o.state[a[1]].pop("mu_product"),
+    "the first step count": lambda o, a: o.state[a[0]]["step"].fill_(40),
+    "another step count": lambda o, a: o.state[a[2]]["step"].fill_(40),
+    "an infinity": lambda o, a: vars(o).update(found_inf=torch.ones(()), grad_scale=torch.tensor(2.0)),
+}
+
+
+@pytest.mark.parametrize("change", HOST_CHANGES)
+def test_states_on_the_host_pass_from_step_to_step(change: str) -> None:
+    a = some((6, 4), (9,), (4,))
+    b = twin(a)
+    x, y = made("NAdam", a, {}, True), made("NAdam", b, {}, False)
+    for optimizer, side in ((x, a), (y, b)):
+        stepped(side, optimizer, 3)
+        assert bool(optimizer._last) is (side is a)
+        HOST_CHANGES[change](optimizer, side)
+        set_grads(side, 50)
+        optimizer.step()
+        vars(optimizer).pop("found_inf", None), vars(optimizer).pop("grad_scale", None)
+        stepped(side, optimizer, 2)
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p, q, 16)
+        assert {key: v.item() for key, v in x.state[p].items() if not v.dim()} == {
+            key: v.item() for key, v in y.state[q].items() if not v.dim()
+        }
+
+
 def test_known_tensors_are_told_from_others() -> None:
     a = [torch.randn(3, 4), torch.randn(5).requires_grad_(), torch.zeros(())]
     known = _reading.Known(a, keep=True)

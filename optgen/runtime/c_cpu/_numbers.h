@@ -32,9 +32,9 @@ static inline void store_fp64(fp64 *at, real x) { *at = (fp64)x; }
 static inline real load_bf16(const bf16 *at) { return (real)float_of((uint32_t)at->bits << 16); }
 static inline void store_bf16(bf16 *at, real x)
 {
-    uint32_t bits = bits_of((float)x);
-    uint32_t nearest = bits + 0x7fff + (bits >> 16 & 1);
-    at->bits = (uint16_t)(((bits & 0x7fffffff) > 0x7f800000 ? bits | 0x400000 : nearest) >> 16);
+    float kept = (float)x;
+    uint32_t bits = bits_of(kept), nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    at->bits = (uint16_t)(kept == kept ? nearest : 0x7fc0);
 }
 
 /* fp16 by integers: compilers vectorise that, and conversions of _Float16 without AVX512-FP16 they do not. */

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ._fused import Bunch, columns_of, counts_of, rows_of
@@ -19,11 +20,10 @@ _grad_of = operator.attrgetter("grad")
 
 
 def is_repeatable(bunches: Sequence[Bunch], rest: Sequence[Stepped]) -> bool:
-    """Whether calls alone made the step, each of which can count, with nothing kept by Python but hyperparameters."""
+    """Whether calls alone made the step, each of which can count, with gradients that are the parameters' own."""
     return not rest and all(
         bunch.launcher.keeps_counts
         and all(one.param is one.owner and one.grad is one.owner.grad for one in bunch.ones)
-        and not any(state.host for state in bunch.ones[0].states.values())
         for bunch in bunches
     )
 
@@ -75,8 +75,12 @@ class _Call:
         self.keys = columns_of(bunch.ones[0], bunch.module)
         self.is_counted = counts_of(bunch.ones) is not None
         _, self.rows = rows_of(bunch.ones)
-        first = dict(reversed([*zip(self.rows, bunch.ones, strict=True)]))
-        self.heads = [replace(first[row], grad=first[row].param, new={}) for row in range(len(first))]
+        first = {row: place for place, row in reversed([*enumerate(self.rows)])}
+        ones = [bunch.ones[first[row]] for row in range(len(first))]
+        self.heads = [replace(one, grad=one.param, new={}) for one in ones]
+        self.leaders = [first[row] for row in self.rows]  # where the head of each parameter's row stands
+        hosted = [key for key, state in ones[0].states.items() if state.host]
+        self.hosted = {key: [one.stored[key] for one in bunch.ones] for key in hosted}
         numbers = {id(group): number for number, group in enumerate(groups)}
         self.groups = [numbers[id(head.group)] for head in self.heads]
 
@@ -89,12 +93,15 @@ class _Call:
         try:
             states = [None if key is None else [*map(operator.itemgetter(key), self.entries)] for key in self.keys]
             counts = [*map(operator.itemgetter("step"), self.entries)] if self.is_counted else None
+            if not all(map(self._is_common, self.hosted)):
+                return None
         except KeyError:
             return None
         return grads if self.launcher.holds(self.params, grads, states, self.rows, counts) else None
 
     def step(self, grads: list[Tensor], hypers: Sequence[Mapping[str, Any]], amp: Mapping[str, Any]) -> list[Tensor]:
         """Make the call; returns the parameters that it left out."""
+        before = {key: [head.stored[key].item() for head in self.heads] for key in self.hosted}
         for head, group in zip(self.heads, self.groups, strict=True):
             head.hypers, head.first, head.t = hypers[group], False, head.t + 1 if self.is_counted else head.t
         compute_scalars(self.heads)
@@ -109,7 +116,25 @@ class _Call:
         if left is None:  # skipped: no time has passed
             for head in self.heads:
                 head.t = head.t - 1 if self.is_counted else head.t
+        for key, past in before.items():
+            self._hand_out(key, past, [*range(len(self.params))] if left is None else left)
         return [self.params[position] for position in left or ()]
+
+    def _is_common(self, key: str) -> bool:
+        """Whether a host state is where it was, and has one value for all parameters of a row."""
+        column = self.hosted[key]
+        if not _same(map(operator.itemgetter(key), self.entries), column):
+            return False
+        values = [*map(Tensor.item, column)]
+        return values == [values[place] for place in self.leaders]
+
+    def _hand_out(self, key: str, past: Sequence[float], left: Sequence[int]) -> None:
+        """Give all parameters the host state that was computed for the head of their row, but those left as they were
+        their past one."""
+        column, news = self.hosted[key], [head.stored[key].clone() for head in self.heads]
+        torch._foreach_copy_(column, [news[row] for row in self.rows])
+        for position in left:
+            column[position].fill_(past[self.rows[position]])
 
 
 def _options(group: Group) -> list[Any]:
