@@ -523,6 +523,29 @@ def test_a_step_runs_on_as_many_threads_as_torch_says(threads: int, monkeypatch:
     assert groups == [threads] * 3
 
 
+def test_a_change_of_torchs_threads_between_two_steps_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = _tables.Bucket.step
+    seen: list[int] = []
+
+    def told(bucket: Any, *rest: Any) -> int:
+        done = own(bucket, *rest)
+        seen.append(bucket.group.threads)
+        return done
+
+    monkeypatch.setattr(_tables.Bucket, "step", told)
+    a, b = some((301, 307)), some((301, 307))
+    before = torch.get_num_threads()
+    changing, steady = made("AdamW", a, {}, True), made("AdamW", b, {}, True)
+    for threads in (3, 1, 2):
+        torch.set_num_threads(threads)
+        stepped(a, changing, 1)
+    torch.set_num_threads(before)
+    assert seen == [3, 1, 2]
+    for _ in range(3):
+        stepped(b, steady, 1)
+    assert torch.equal(a[0], b[0])
+
+
 def test_torchs_pool_of_threads_is_shared() -> None:
     """One more runtime of OpenMP would mean two pools that spin against each other."""
     code = (
