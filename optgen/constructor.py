@@ -103,6 +103,7 @@ def defaults(rule: Rule) -> list[str]:
     return [
         *(f'"{n}": {n}' for n in _order(rule) if n != "*"),
         *(f'"{key}": {value}' for key, value in rule.group_constants.items()),
+        *(['"train_mode": True'] if rule.modes else []),
     ]
 
 
@@ -126,6 +127,8 @@ def update_rule(program: Program, count: int, combine: list[str], suffix: str) -
     lines += ["requires=requires,"] if required(rule) and not suffix else []
     fused = ", ".join(f'"{device}": {function}' for device, function in devices(program).items())
     lines += [f"fused={{{fused}}},"] if fused and not suffix else []
+    modes = [f"    {quote(name)}: (host{suffix}_{name}, update{suffix}_{name})," for name in program.modes]
+    lines += ["modes={", *modes, "},"] if modes else []
     lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
     lines += [] if is_elementwise(program) else ["elementwise=False,"]
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []

@@ -65,7 +65,10 @@ def header(rule: Rule | Schedule, backend: str) -> list[str]:
 
 
 def _of_others(rule: Rule | Schedule) -> Iterator[str]:
-    """The equations for parameters of other shapes."""
+    """What `train()` and `eval()` compute, and the equations for parameters of other shapes."""
+    for name, mode in rule.modes.items() if isinstance(rule, Rule) else ():
+        yield f"and by {name}():"
+        yield from equations.text(mode)[: len(getattr(rule, f"to_{name}"))]
     if isinstance(rule, Rule) and rule.otherwise is not None:
         yield f"and for parameters of other shapes, as {rule.otherwise.name or 'another rule'}:"
         yield from equations.text(rule.otherwise)

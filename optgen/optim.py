@@ -30,6 +30,8 @@ from optgen._generated.pytorch.radam import RAdam
 from optgen._generated.pytorch.rmsprop import RMSprop
 from optgen._generated.pytorch.rmsproptf import RMSpropTF
 from optgen._generated.pytorch.rprop import Rprop
+from optgen._generated.pytorch.schedulefreeadamw import ScheduleFreeAdamW
+from optgen._generated.pytorch.schedulefreesgd import ScheduleFreeSGD
 from optgen._generated.pytorch.sgd import SGD
 from optgen._generated.pytorch.sgdw import SGDW
 from optgen._generated.pytorch.signum import Signum
@@ -41,5 +43,5 @@ __all__ = [
     "ADOPT", "ASGD", "LAMB", "LARS", "MARS", "SGD", "SGDW", "AdEMAMix", "AdaBelief", "AdaBound", "Adadelta",
     "Adafactor", "AdafactorHF", "Adagrad", "Adam", "AdamMini", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW",
     "DiffGrad", "LaProp", "Lion", "Muon", "NAdam", "NAdamW", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop",
-    "Signum", "StableAdamW", "Tiger", "Yogi",
+    "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "StableAdamW", "Tiger", "Yogi",
 ]

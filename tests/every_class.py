@@ -24,7 +24,8 @@ from torch.testing._internal.common_optimizers import (
 from optgen import optim
 
 Kwargs = dict[str, Any]
-QUIET: dict[str, Kwargs] = {"LARS": {"lr": 0.01}}  # where the default is a rate that diverges without a schedule
+# where the default is a rate that diverges here
+QUIET: dict[str, Kwargs] = {"LARS": {"lr": 0.01}, "ScheduleFreeSGD": {"lr": 0.01}}
 ALIKE: dict[str, Kwargs] = {"Adafactor": {"eps": (1e-7, 1e-3)}}  # where a default depends on the dtype
 BESIDE: dict[str, Kwargs] = {"nesterov": {"momentum": 0.9}}  # what a flag asks for
 
@@ -77,7 +78,7 @@ def _inputs_by_pattern(cls: Any, device: str, dtype: torch.dtype | None = None) 
         {"weight_decay": 0.1, "maximize": True},
         *({one.name: True, "weight_decay": 0.1, **BESIDE.get(one.name, {})} for one in cls.rule.hypers if one.flag),
         *({hyper.name: (0.5,) * len(hyper.names)} for hyper in cls.rule.hypers if hyper.names),
-        *({hyper.name: 0.0} for hyper in cls.rule.hypers if hyper.name == "momentum"),
+        *({hyper.name: 0.0} for hyper in cls.rule.hypers if hyper.name == "momentum" and hyper.above is None),
     ]
     kwargs = [{**QUIET.get(cls.__name__, {}), **one} for one in kwargs]
     return [OptimizerInput(params=None, kwargs=one, desc=str(one)) for one in kwargs]

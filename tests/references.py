@@ -12,6 +12,7 @@ from typing import Any
 
 import lion_pytorch
 import pytorch_optimizer
+import schedulefree
 import transformers.optimization as transformers
 from adam_mini import Adam_mini
 from torch import Tensor
@@ -38,6 +39,17 @@ class Reference:
     late: bool = True
     shapes: Sequence[Shape] = SHAPES
     close: float = 1e-12
+
+
+def training(cls: Any) -> Callable[..., Optimizer]:
+    """A class whose optimizers begin in evaluation, made so that they begin with training."""
+
+    def make(*args: Any, **kwargs: Any) -> Optimizer:
+        made: Any = cls(*args, **kwargs)
+        made.train()
+        return made  # type: ignore[no-any-return]  # the package has no types
+
+    return make
 
 
 def timm_class(module: str, name: str) -> Any:
@@ -103,6 +115,12 @@ REFERENCES = {
                     {**DECAYED, "lr": 0.1, "momentum": 0.9, "nesterov": True},
                     {**DECAYED, "lr": 0.02, "momentum": 0.9, "trust_clip": True, "trust_coeff": 0.05}),
     "LaProp": of_timm("laprop", "LaProp", DECAYED, QUICK),
+    "ScheduleFreeAdamW": Reference(training(schedulefree.AdamWScheduleFree), [
+        {}, {**DECAYED, "warmup_steps": 10}, {"lr": 0.05, "betas": (0.8, 0.95), "r": 1.0, "weight_lr_power": 1.0}],
+        {"foreach": False}),
+    "ScheduleFreeSGD": Reference(training(schedulefree.SGDScheduleFree), [
+        {"lr": 0.1}, {**DECAYED, "lr": 0.1, "warmup_steps": 10}, {"lr": 0.01, "momentum": 0.5, "r": 1.0}],
+        {"foreach": False}),
     "Lion": Reference(lion_pytorch.Lion, [{}, DECAYED, {"lr": 0.01, "betas": (0.8, 0.9)}], counts=True),
     "MARS": of_timm("mars", "Mars", DECAYED, {**QUICK, "gamma": 0.1}, optimize_1d=True),
     "NAdamW": of_timm("nadamw", "NAdamW", {}, QUICK),

@@ -53,7 +53,8 @@ class Part:
         """What the template needs to print the function that starts its states. rule: which declares all."""
         arrays = [f"{name}: Array" for name in (self.param, *self.late)]
         opens = signature(f"_start{self.suffix}", [*arrays, *(f"{n}: {type_of(rule, n)}" for n in self.asked)], "State")
-        return {"opens": opens, "lines": ["kept: State = {}", *self.start, "return kept"]}
+        about = "The states that this variant of the rule reads, at their first values."
+        return {"opens": opens, "about": about, "lines": ["kept: State = {}", *self.start, "return kept"]}
 
     def sorting(self) -> list[str]:
         """Lines that leave to the next rule the parameters that are not for this one."""

@@ -68,5 +68,11 @@ def update_arguments(
     return [f"{param}: Tensor", f"{grad}: Tensor", *(["*", *typed] if typed else [])]
 
 
+def without_grad(opens: list[str], grad: str) -> list[str]:
+    """The opening of a function that takes no gradient."""
+    lines = [line.replace(f", {grad}: Tensor", "") for line in opens]
+    return [line for line in lines if line != f"    {grad}: Tensor,"]
+
+
 def is_shared(statement: Statement) -> bool:
     return isinstance(statement, Reduce) and TENSOR in statement.over

@@ -74,7 +74,10 @@ def emit(program: Program) -> str:
         init_opens=signature("init", [TAKEN[0], *(["*", *arguments] if arguments else [])], "list[State]"),
         init=_init(program, parts),
         step_opens=signature("step", [*TAKEN, *arguments, "out: bool = False"], "tuple[list[Array], list[State]]"),
-        starts=[part.starting(rule) for part in parts if part.start],
+        functions=[
+            *(_mode(name, mode, arguments) for name, mode in program.modes.items()),
+            *(part.starting(rule) for part in parts if part.start),
+        ],
         parts=loops,
         hypers=hypers,
         checks=_imports([*code, *hypers, *(["counts"] if "t" in names_in(code) else [])]),
@@ -111,6 +114,29 @@ def _imports(lines: list[str]) -> list[str]:
     return sorted({"to_step", *(CHECKS & names_in(lines))})
 
 
+def _mode(name: str, program: Program, arguments: list[str]) -> dict[str, Any]:
+    """What the template needs to print the function that changes the mode."""
+    phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
+    lines = woven(program, lambda s: _body(program, s, phases[variant_of(s)], 0))
+    taken = ["params: Sequence[Array]", "state: Sequence[State]", "*", *arguments]
+    stored = ['new_params[i] = new.pop("param")', "kept |= new"] if is_elementwise(program) else []
+    needed = f"{{{', '.join(map(quote, _keys(program)))}}}"
+    return {
+        "opens": signature(f"to_{name}", taken, "tuple[list[Array], list[State]]"),
+        "about": f"What `{name}` makes of parameters and states, as new ones; what has not stepped stays as it is.",
+        "lines": [
+            *_floats(program, names_in(lines)),
+            "new_params, new_state = list(params), [dict(kept) for kept in state]",
+            "for i, kept in enumerate(new_state):",
+            f"    if not kept.keys() >= {needed}:",
+            "        continue",
+            f"    {program.rule.param.label}_prev, new = params[i], {{}}",
+            *(f"    {line}" for line in [*lines, *stored]),
+            "return new_params, new_state",
+        ],
+    }
+
+
 def _loops(part: Part) -> list[dict[str, Any]]:
     """What the template needs to print the loops of one rule."""
     phases = {variant_of(s): phase(s, everywhere=False) for s in part.program.steps}
@@ -140,7 +166,8 @@ def _floats(program: Program, used: set[str]) -> list[str]:
         if d.is_tuple and used & set(d.names):
             none = ["none=float(np.finfo(float).eps)"] if d.none_is_eps else []
             given = ", ".join([quote(d.name), d.name, str(len(d.names)), *none, *bounds(d)])
-            lines.append(f"{', '.join(d.names)}{',' * (len(d.names) == 1)} = numbers({given})")
+            names = [name if name in used else "_" for name in d.names]
+            lines.append(f"{', '.join(names)}{',' * (len(names) == 1)} = numbers({given})")
         elif not d.is_tuple and d.name in used and d.kind is Kind.REAL:
             told = [f"refusal={quote(d.refusal)}"] if d.refusal else []
             lines += wrap(f"{d.name} = number({', '.join([quote(d.name), d.name, *bounds(d), *told])})")

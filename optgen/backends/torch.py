@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from importlib import resources
 from typing import Any
 
-from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments
+from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments, without_grad
 from optgen.constructor import argument, arguments, defaults, hyper, required, requirements, update_rule
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import EXTENTS
@@ -68,19 +68,23 @@ def emit(program: Program) -> str:
     for at, (each, suffix) in enumerate(zip(program.chain, SUFFIXES, strict=False)):
         made, lines = _part(each, suffix)
         functions += made
+        functions += [f for name, mode in each.modes.items() for f in _mode(mode, suffix, f"{suffix}_{name}")]
         margin = "    " * at
         spec += [margin[4:] + "otherwise=UpdateRule("] * bool(at) + [margin + line for line in lines]
     spec += ["    " * at + ")," for at in reversed(range(len(program.chain) - 1))]
     requires = [*requirements(rule), 'return ""'] if required(rule) else []
     fused = devices(program)
+    base = "ModalOptimizer" if program.modes else "RuleOptimizer"
     code = [*spec, *(line for function in functions for line in function["lines"])]
     return render_python(
         "torch.jinja",
         header=header(rule, "torch"),
-        imports=sorted(names_in([*code, "Hyper RuleOptimizer Scalar State UpdateRule"]) & OFFERED),
+        imports=sorted(names_in([*code, f"Hyper {base} Scalar State UpdateRule"]) & OFFERED),
         math=any("math." in line for line in code),
         torch=any("torch." in line for line in [*code, *arguments(rule)]),
         name=rule.name,
+        base=base,
+        modal=bool(program.modes),
         functions=[
             *functions,
             *([_function("requires", asked_of(program, requires), "str", WRONG, requires)] if requires else []),
@@ -106,6 +110,18 @@ def _part(program: Program, suffix: str) -> tuple[list[dict[str, Any]], list[str
         *(_update(program, phases, k, count, suffix) for k in range(count)),
     ]
     return functions, update_rule(program, count, combine, suffix)
+
+
+def _mode(program: Program, suffix: str, name: str) -> list[dict[str, Any]]:
+    """The functions of one mode."""
+    phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
+    host = woven(program, lambda s: _host(program, s, phases[variant_of(s)]))
+    update = _update(program, phases, 0, 1, name)
+    about = f"What `{name.removeprefix(suffix)[1:]}()` makes of one parameter. All tensors have the compute dtype."
+    return [
+        _filling(f"host{name}", host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
+        {**update, "opens": without_grad(update["opens"], str(program.rule.grad.label)), "about": about},
+    ]
 
 
 def emit_schedule(schedule: Schedule) -> str:

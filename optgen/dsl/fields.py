@@ -68,6 +68,8 @@ FIELDS: Mapping[str, tuple[Check, str, str]] = {
     "name": (_is_text, "a text", '"MyRule"'),
     "doc": (_is_text, "a text", '"MyRule. Authors, Title, year."'),
     "source": (_is_text, "a text", '"my_rule.py"'),
+    "to_train": (_is_list, "a list of equations", "[Eq(theta[t], ...), ...]"),
+    "to_eval": (_is_list, "a list of equations", "[Eq(theta[t], ...), ...]"),
     "structural": (_is_structural, "a list of structural parameters", '[structural("steps", 5)]'),
     "signature": (_is_text, "a text", '"lr betas * maximize foreach"'),
     "state_at_construction": (_is_flag, "True or False", "True"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -57,6 +57,7 @@ class Rule:
     ndim, min_ndim, otherwise: which shapes the rule is for, and the rule for all others. What both call by one name is
     one argument of the constructor, with the default and the bounds that this rule gives it. `otherwise` is a Rule.
     structural: parameters that are fixed when the class is built.
+    to_train, to_eval: equations that change the parameter and the states when the mode changes, in both directions.
     signature: constructor arguments in order, `*` before the keyword-only ones, where a class of torch sets it.
     state_at_construction: the constructor creates the states, not a parameter's first step.
     sparse: sparse gradients are accepted. group_constants: what the class of torch keeps in its groups besides.
@@ -78,6 +79,8 @@ class Rule:
     source: str = ""
     signature: str = ""
     structural: Sequence[Structural] = ()
+    to_train: Sequence[Eq] = ()
+    to_eval: Sequence[Eq] = ()
     state_at_construction: bool = False
     sparse: bool = False
     group_constants: Mapping[str, bool] = field(default_factory=dict)
@@ -93,7 +96,8 @@ class Rule:
             hint = 'write otherwise=another, where another = Rule(...), or load("adamw")'
             raise RuleError(f"otherwise is {_text(self.otherwise)}, not a Rule", loc.of("otherwise"), hint)
         object.__setattr__(self, "equations", tuple(self.equations))
-        object.__setattr__(self, "structural", tuple(self.structural))
+        for name in ("structural", "to_train", "to_eval"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "requires", _conditions(self.requires, loc))
         starts = {q: expression(v, f"the initial value of {_text(q)}", loc.of("init")) for q, v in self.init.items()}
         object.__setattr__(self, "init", starts)
@@ -122,6 +126,24 @@ class Rule:
     def arguments(self) -> tuple[str, ...]:
         """The names of all constructor arguments that the rule itself makes."""
         return (*(d.name for d in self.declarations), *(one.name for one in self.structural))
+
+    @property
+    def modes(self) -> dict[str, Rule]:
+        """What `train()` and `eval()` do, each as a rule of its own; empty where there is only one mode."""
+        found = {"train": self.to_train, "eval": self.to_eval}
+        return {name: self._mode(equations) for name, equations in found.items() if equations}
+
+    def _mode(self, equations: Sequence[Eq]) -> Rule:
+        """The rule of some equations, in which all other states stay as they are."""
+        made = {equation.lhs.base for equation in equations}
+        past = {node.base: node for e in equations for node in e.rhs.atoms(Indexed) if node.indices[0] != t}
+        states = past.keys() - {self.param}
+        kept = [Eq(q[t], past[q]) for q in sorted(states - made, key=str)]
+        return replace(
+            self, equations=(*equations, *kept), requires=(), signature="", structural=(), to_train=(), to_eval=(),
+            otherwise=None, state_at_construction=False, init={q: v for q, v in self.init.items() if q in states},
+            state_keys={q: key for q, key in self.state_keys.items() if q in states},
+        )
 
     def _check_equations(self, loc: Loc) -> Iterator[Problem]:
         if not self.equations:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sympy import Add, Float, Indexed
 
-from optgen.dsl.change import Change
+from optgen.dsl.change import Change, equation
 from optgen.dsl.functions import Max, Min, Piecewise, floor, mean, norm, sign
 from optgen.dsl.load import literal
 from optgen.dsl.names import caller
@@ -95,14 +95,17 @@ def cautious(rule: Rule, prefix: str = "") -> Rule:
 def average_weights(rule: Rule, decay: float = 0.999, prefix: str = "") -> Rule:
     """The rule with an exponential moving average of the parameters, the state `ema`, as torch.optim.swa_utils.
 
-    It starts as the parameter after its first step. The parameters themselves are those of the rule.
+    It starts as the parameter after its first step. The parameters are those of the rule, and change places with the
+    average by `eval()` and back by `train()`, unless the rule has these already.
     """
     change = Change(rule, "average_weights", "Averaged", prefix, caller())
     with literal():
         rate = change.hyper("ema_decay", decay, FRACTION)
         ema, theta = change.quantity("ema"), rule.param
         change.add(ema, Piecewise((theta[t], Eq(t, 1)), (rate * ema[t - 1] + (1 - rate) * theta[t], True)))
-        return change.nested(lambda other: average_weights(other, decay, prefix))
+        made = change.nested(lambda other: average_weights(other, decay, prefix))
+        swap = [equation(theta[t], ema[t - 1], change.loc), equation(ema[t], theta[t - 1], change.loc)]
+        return made if rule.modes else replace(made, to_train=swap, to_eval=swap)
 
 
 def lookahead(rule: Rule, k: int = 5, alpha: float = 0.5, prefix: str = "") -> Rule:

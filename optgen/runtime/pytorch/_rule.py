@@ -98,6 +98,7 @@ class UpdateRule:
     updates: one loop over all parameters each: parameter, gradient, past states, scalars -> new values by key.
     combine: how what the loops return per tensor becomes one value for all tensors of the step.
     fixed: what else the constructor takes, of which the class was built for one value each.
+    modes: what `train()` and `eval()` do: scalars, and new values of the parameter and of states.
     requires: hyperparameters -> what is wrong with their combination, or an empty string.
     fused: for a type of device the module of the fused step; raises ImportError where there is none.
     sparse: whether a sparse gradient may be made dense, since its zeros change nothing.
@@ -113,6 +114,9 @@ class UpdateRule:
     updates: tuple[Callable[..., dict[str, Tensor]], ...]
     combine: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = field(default_factory=dict)
     fixed: tuple[Fixed, ...] = ()
+    modes: Mapping[str, tuple[Callable[..., Mapping[str, Scalar]], Callable[..., dict[str, Tensor]]]] = field(
+        default_factory=dict
+    )
     requires: Callable[..., str] | None = None
     fused: Mapping[str, Callable[[], ModuleType]] = field(default_factory=dict)
     state_at_construction: bool = False

@@ -1,0 +1,69 @@
+/* ScheduleFreeAdamW. Written by optgen 0.1.0 (format 1) from rules/schedulefreeadamw.py; do not edit.
+ *
+ *     optgen build schedulefreeadamw --backend c
+ *
+ * Defazio, Yang, Mehta, Mishchenko, Khaled & Cutkosky, The Road Less Scheduled, NeurIPS 2024,
+ * https://arxiv.org/abs/2405.15682, Algorithm 1. Numbers as schedulefree.AdamWScheduleFree, with a count for each
+ * parameter, which is y in training and the average x in evaluation: train(), eval().
+ *
+ *     a[t] = lr*Piecewise((t/warmup_steps, t < warmup_steps), (1, True))
+ *     l_max[t] = Max(l_max[t - 1], a[t])
+ *     w[t] = t**r*l_max[t]**weight_lr_power
+ *     W[t] = W[t - 1] + w[t]
+ *     c[t] = Piecewise((w[t]/W[t], W[t] > 0), (0, True))
+ *     v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+ *     n[t] = g[t]/(sqrt(v[t]/(1 - beta2**t)) + eps) + weight_decay*theta[t - 1]
+ *     theta[t] = (theta[t - 1] + c[t]*(z[t - 1] - theta[t - 1])) + a[t]*(beta1*(1 - c[t]) - 1)*n[t]
+ *     z[t] = z[t - 1] - a[t]*n[t]
+ *     and by train():
+ *     theta[t] = theta[t - 1] + (1 - beta1)*(z[t - 1] - theta[t - 1])
+ *     and by eval():
+ *     theta[t] = theta[t - 1] + (1 - 1/beta1)*(z[t - 1] - theta[t - 1])
+ */
+#define STORED 3
+#define SCALARS 8
+#include "_numbers.h"
+#include "_walk.h"
+
+/* Elements start to start + count of one tensor. The command line defines the types and the variant:
+ * -Dreal=float -Dtheta_type=fp32 -Dgrad_type=fp32 -Dz_type=fp32 -Dv_type=fp32
+ */
+static void span(
+    const struct tensor *tensor, const grad_type *grad, const double *row, real factor, int64_t start, int64_t count)
+{
+    theta_type *theta_at = (theta_type *)tensor->at[0] + start;
+    z_type *z_at = (z_type *)tensor->at[1] + start;
+    v_type *v_at = (v_type *)tensor->at[2] + start;
+    const real beta2 = (real)row[0];
+    const real eps = (real)row[1];
+    const real weight_decay = (real)row[2];
+    const real a = (real)row[3];
+    const real c = (real)row[4];
+    const real one_minus_beta2 = (real)row[5];
+    const real inv_one_minus_beta2_t = (real)row[6];
+    const real theta_scale = (real)row[7];
+    #pragma omp simd
+    for (int64_t i = 0; i < count; i++) {
+        real theta_prev = load(theta_type, theta_at + i);
+        real g = factor * load(grad_type, grad + i);
+        real z_prev = load(z_type, z_at + i);
+        real v_prev = load(v_type, v_at + i);
+        // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+        real v = beta2 * v_prev + one_minus_beta2 * (g * g);
+        // n[t] = g[t]/(sqrt(v[t]/(1 - beta2**t)) + eps) + weight_decay*theta[t - 1]
+        real n = g / (sqrt(v * inv_one_minus_beta2_t) + eps) + weight_decay * theta_prev;
+        // theta[t] = (theta[t - 1] + c[t]*(z[t - 1] - theta[t - 1])) + a[t]*(beta1*(1 - c[t]) - 1)*n[t]
+        real theta = theta_prev + c * (z_prev - theta_prev) + theta_scale * n;
+        // z[t] = z[t - 1] - a[t]*n[t]
+        real z = z_prev - a * n;
+        store(theta_type, theta_at + i, theta);
+        store(z_type, z_at + i, z);
+        store(v_type, v_at + i, v);
+    }
+}
+
+/* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
+int step(const struct group *group)
+{
+    return each_span(group, span);
+}
