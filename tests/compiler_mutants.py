@@ -79,7 +79,7 @@ MUTANTS = (
            "interpreted/test_random_rules.py once"),
     Mutant("a Triton kernel forgets maximize", "backends/triton.py",
            'yield ("if MAXIMIZE:", f"    {name} = -{name}")', 'yield ("if MAXIMIZE:", f"    {name} = {name}")',
-           "interpreted/test_triton_runtime.py maximize"),
+           "interpreted/test_triton_backend.py maximize"),
     Mutant("a C step stores nothing of a state", "backends/c.py",
            "        yield (f\"store({stem}_type, {stem}_at + i, {write.value});\",)",
            "        if stem == str(program.rule.param.label):\n"

@@ -20,7 +20,7 @@ from optgen.dsl.load import built_in_names
 from optgen.errors import RuleError
 from optgen.verify import cases
 from optgen.verify.lockstep import FEW, run
-from optgen.verify.runners import Storage, TorchRunner, numpy_runner, torch_runner
+from optgen.verify.runners import Storage, TorchRunner, numpy_runner, optimizer_class, torch_runner
 
 DEVICE = sys.modules[f"{compile('adamw', 'triton').__package__}._device"]
 MIXES = [Storage(*formats) for formats in (
@@ -53,6 +53,18 @@ def unaligned(param: torch.nn.Parameter) -> None:
     """Moves the parameter's numbers to an address that is no multiple of an access."""
     room = torch.empty(param.numel() + 1, dtype=param.dtype)[1:]
     param.data = room.view(param.shape).copy_(param.data)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_maximize_is_a_step_along_the_negated_gradient(name: str) -> None:
+    make = optimizer_class(compile(name, "torch"))
+    up, down = (torch.nn.Parameter(torch.linspace(-1, 1, 700)) for _ in range(2))
+    grad = torch.linspace(2, -1, 700)
+    up.grad, down.grad = grad, -grad
+    make([up], lr=0.1, maximize=True, fused=True).step()
+    make([down], lr=0.1, fused=True).step()
+    assert torch.equal(up, down)
+    assert not torch.equal(up, torch.linspace(-1, 1, 700))
 
 
 @pytest.mark.parametrize("name", NAMES)
