@@ -119,11 +119,11 @@ def test_a_checkpoint_goes_to_torch_and_comes_back(info: OptimizerInfo, number: 
         assert max(there, back) <= BOUND, given
 
 
-def keyed(cls: Any, kwargs: Kwargs) -> tuple[str, ...]:
-    """The keys of a state that the class keeps."""
+def keyed(cls: Any, kwargs: Kwargs) -> list[tuple[str, ...]]:
+    """The keys of the state that the class keeps for each parameter: those of a vector may be others."""
     optimizer = cls(parameters(), **kwargs)
     train(optimizer, range(1))
-    return tuple(optimizer.state[of(optimizer)[0]])
+    return [tuple(optimizer.state[p]) for p in of(optimizer)]
 
 
 def numbers(cls: Any) -> set[str]:
