@@ -8,7 +8,7 @@ from typing import Any
 from optgen.dsl.symbols import EXTENTS, Kind
 from optgen.errors import Problem, RuleError
 from optgen.ir import Map, Place, Reduce, Role, Var, reads
-from optgen.listing import condition_texts, is_elementwise
+from optgen.listing import WIDTH, condition_texts, is_elementwise
 from optgen.passes import Program
 
 RELATIONS = {"!=": "is_not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
@@ -45,9 +45,18 @@ def flag_arguments(program: Program) -> list[str]:
 
 def flags_text(program: Program) -> str:
     """Which static conditions hold, as a Python dict of their constants' names."""
+    return f"{{{', '.join(_flag_entries(program))}}}"
+
+
+def flags_lines(program: Program) -> list[str]:
+    """Lines that return that dict."""
+    line = f"return {flags_text(program)}"
+    return [line] if len(line) <= WIDTH else ["return {", *(f"    {entry}," for entry in _flag_entries(program)), "}"]
+
+
+def _flag_entries(program: Program) -> list[str]:
     pairs = zip(flag_names(program), condition_texts(program), strict=True)
-    entries = [f'"{name}": {text}' for name, text in pairs]
-    return f"{{{', '.join(entries)}}}"
+    return [f'"{name}": {text}' for name, text in pairs]
 
 
 def stream(program: Program, name: str) -> str:

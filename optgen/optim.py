@@ -25,6 +25,7 @@ from optgen._generated.pytorch.mars import MARS
 from optgen._generated.pytorch.muon import Muon
 from optgen._generated.pytorch.nadam import NAdam
 from optgen._generated.pytorch.nadamw import NAdamW
+from optgen._generated.pytorch.prodigy import Prodigy
 from optgen._generated.pytorch.qhadam import QHAdam
 from optgen._generated.pytorch.radam import RAdam
 from optgen._generated.pytorch.rmsprop import RMSprop
@@ -42,6 +43,6 @@ from optgen._generated.pytorch.yogi import Yogi
 __all__ = [
     "ADOPT", "ASGD", "LAMB", "LARS", "MARS", "SGD", "SGDW", "AdEMAMix", "AdaBelief", "AdaBound", "Adadelta",
     "Adafactor", "AdafactorHF", "Adagrad", "Adam", "AdamMini", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW",
-    "DiffGrad", "LaProp", "Lion", "Muon", "NAdam", "NAdamW", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop",
-    "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "StableAdamW", "Tiger", "Yogi",
+    "DiffGrad", "LaProp", "Lion", "Muon", "NAdam", "NAdamW", "Prodigy", "QHAdam", "RAdam", "RMSprop", "RMSpropTF",
+    "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "StableAdamW", "Tiger", "Yogi",
 ]

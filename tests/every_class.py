@@ -25,7 +25,7 @@ from optgen import optim
 
 Kwargs = dict[str, Any]
 # where the default is a rate that diverges here
-QUIET: dict[str, Kwargs] = {"LARS": {"lr": 0.01}, "ScheduleFreeSGD": {"lr": 0.01}}
+QUIET: dict[str, Kwargs] = {"LARS": {"lr": 0.01}, "ScheduleFreeSGD": {"lr": 0.01}, "Prodigy": {"d0": 1e-3}}
 ALIKE: dict[str, Kwargs] = {"Adafactor": {"eps": (1e-7, 1e-3)}}  # where a default depends on the dtype
 BESIDE: dict[str, Kwargs] = {"nesterov": {"momentum": 0.9}}  # what a flag asks for
 

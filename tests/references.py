@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import lion_pytorch
+import prodigyopt
 import pytorch_optimizer
 import schedulefree
 import transformers.optimization as transformers
@@ -115,6 +116,9 @@ REFERENCES = {
                     {**DECAYED, "lr": 0.1, "momentum": 0.9, "nesterov": True},
                     {**DECAYED, "lr": 0.02, "momentum": 0.9, "trust_clip": True, "trust_coeff": 0.05}),
     "LaProp": of_timm("laprop", "LaProp", DECAYED, QUICK),
+    "Prodigy": Reference(prodigyopt.Prodigy, [
+        {}, DECAYED, {**DECAYED, "decouple": False, "use_bias_correction": True, "safeguard_warmup": True},
+        {"growth_rate": 1.02, "d_coef": 2.0, "betas": (0.8, 0.95), "beta3": 0.9, "d0": 1e-3}], late=False),
     "ScheduleFreeAdamW": Reference(training(schedulefree.AdamWScheduleFree), [
         {}, {**DECAYED, "warmup_steps": 10}, {"lr": 0.05, "betas": (0.8, 0.95), "r": 1.0, "weight_lr_power": 1.0}],
         {"foreach": False}),

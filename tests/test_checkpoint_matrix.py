@@ -183,10 +183,10 @@ def test_every_key_of_every_state_is_checked(cls: type[Optimizer]) -> None:
     where = "loaded state dict, parameter 0 of group 0: "
     entry = saved["state"][0]
     for key, value in entry.items():
-        number = value.ndim == 0
+        number = value.ndim == 0  # of the host, or one for the whole tensor
         bad: list[tuple[Any, str]] = [
             (None, f"missing ['{key}'], extra []"),
-            ("1", f"'{key}' is a str, but must be a {'number' if number else f'tensor of shape {(*value.shape,)}'}"),
+            ("1", f"'{key}' is a str, but must be a {'' if number else f'tensor of shape {(*value.shape,)}'}"),
             (torch.ones(4, 3), f"'{key}' has shape (4, 3), but must be "),
             (torch.ones_like(value, dtype=torch.complex64), f"'{key}' "),
         ]

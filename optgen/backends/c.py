@@ -16,7 +16,7 @@ from optgen.fused import (
     check_passes,
     flag_arguments,
     flag_names,
-    flags_text,
+    flags_lines,
     names,
     scalars,
     stream,
@@ -25,7 +25,7 @@ from optgen.fused import (
 )
 from optgen.ir import TENSOR, Map, Reduce, Role, Step, Var, reads
 from optgen.languages import C
-from optgen.listing import WIDTH, header, host_names, is_elementwise, needs_matrix, quoted, variant_of
+from optgen.listing import WIDTH, header, host_names, is_elementwise, needs_matrix, quoted, signature, variant_of, wrap
 from optgen.passes import Program
 from optgen.passes.narrow import narrow
 from optgen.passes.phase import phase
@@ -87,9 +87,9 @@ def emit(program: Program) -> dict[str, str]:
             states=tuple_text([v.key for v in stored.values() if v.role is Role.STATE]),
             scalars=[f'"{v.name}",' for v in read],
             types=tuple_text([f"{name}_type" for name in stored]),
-            arguments=flag_arguments(program),
-            flags=flags_text(program),
-            form="" if one_pass else _form(program, stored),
+            flags_opens=signature("flags", flag_arguments(program), "dict[str, bool]"),
+            flags=flags_lines(program),
+            form=[] if one_pass else wrap(f"form = {_form(program, stored)}"),
         ),
     }
 
