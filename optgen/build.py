@@ -134,7 +134,8 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None, whol
                 refused.append((rule.name, name, error.problems[0].message))
                 continue
             texts = {"py": text} if isinstance(text, str) else text or {}
-            files |= {f"{module.FOLDER}/{module_name(rule)}.{suffix}": text for suffix, text in texts.items()}
+            stem = f"{module.FOLDER}/{module_name(rule)}"
+            files |= {f"{stem}{'' if '.' in end else '.'}{end}": text for end, text in texts.items()}
     for name, module in modules.items():
         if any(path.startswith(f"{module.FOLDER}/") for path in files):
             files |= {f"{module.FOLDER}/{path}": text for path, text in module.shared().items()}

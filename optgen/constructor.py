@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optgen.dsl.rule import Rule
 from optgen.dsl.structural import Structural
 from optgen.dsl.symbols import Declaration, Kind
-from optgen.fused import devices
 from optgen.ir import Role
 from optgen.languages import HOST
 from optgen.listing import annotation, default, is_elementwise, needs_matrix, quote
@@ -107,8 +106,13 @@ def defaults(rule: Rule) -> list[str]:
     ]
 
 
-def update_rule(program: Program, count: int, combine: list[str], suffix: str) -> list[str]:
-    """The arguments of UpdateRule. suffix: of its functions; `otherwise` leaves to the first what both share."""
+def update_rule(
+    program: Program, count: int, combine: list[str], suffix: str, fused: Mapping[str, str]
+) -> list[str]:
+    """The arguments of UpdateRule. suffix: of its functions; `otherwise` leaves to the first what both share.
+
+    fused: for each type of device the function that finds the kernel.
+    """
     rule = program.rule
     matrix = needs_matrix(program)
     reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
@@ -125,8 +129,8 @@ def update_rule(program: Program, count: int, combine: list[str], suffix: str) -
     lines += [f"states=states{suffix},", f"host=host{suffix},", updates]
     lines += [f"combine={{{', '.join(combine)}}},"] if combine else []
     lines += ["requires=requires,"] if required(rule) and not suffix else []
-    fused = ", ".join(f'"{device}": {function}' for device, function in devices(program).items())
-    lines += [f"fused={{{fused}}},"] if fused and not suffix else []
+    found = ", ".join(f'"{device}": {function}{suffix}' for device, function in fused.items())
+    lines += [f"fused={{{found}}},"] if found else []
     modes = [f"    {quote(name)}: (host{suffix}_{name}, update{suffix}_{name})," for name in program.modes]
     lines += ["modes={", *modes, "},"] if modes else []
     lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]

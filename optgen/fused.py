@@ -13,6 +13,7 @@ from optgen.passes import Program
 
 RELATIONS = {"!=": "is_not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
 ORDER = (Role.PARAM, Role.GRAD, Role.STATE)
+SUFFIXES = ("", "_otherwise", *(f"_otherwise_{k}" for k in range(2, 9)))  # of what each part of a rule becomes
 INSTEAD = "leave this rule to the numpy and torch backends"
 
 
@@ -98,10 +99,8 @@ def names(program: Program) -> set[str]:
 
 def devices(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel."""
-    if program.otherwise is not None:
-        return {}
-    kinds = {type(statement) for step in program.steps for statement in step.body}
-    found = {"cuda": "on_gpu"} if is_elementwise(program) else {}
+    kinds = {type(statement) for part in program.chain for step in part.steps for statement in step.body}
+    found = {"cuda": "on_gpu"} if program.otherwise is None and is_elementwise(program) else {}
     return {**found, "cpu": "on_cpu"} if kinds <= {Map, Reduce} else found
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from test_c_backend import assert_agree, set_grads, some, stepped, twin
 from torch import Tensor
 from workshop import Workshop
 
+from optgen import optim
 from optgen._generated.c_cpu import _compiler
 from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.build import build
@@ -266,3 +268,19 @@ def test_a_step_allocates_a_small_part_of_its_parameters() -> None:
 def test_a_product_is_refused_by_name() -> None:
     with pytest.raises(RuleError, match="the C backend has no products yet"):
         build([named("newton_schulz")], ["c"])
+
+
+@pytest.mark.parametrize("name", ["Adafactor", "AdamMini"])
+def test_a_rule_with_another_for_other_shapes_steps_both_in_c(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = some((70, 50), (9,), (), (3, 4, 5))
+    b = twin(a)
+    x, y = (getattr(optim, name)([{"params": side, "fused": fused}]) for side, fused in ((a, True), (b, False)))
+    stepped(b, y)
+    calls = eager(import_module(f"optgen._generated.pytorch.{name.lower()}"), monkeypatch)
+    stepped(a, x)
+    assert not calls
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p, q, 64)
+        assert x.state[p].keys() == y.state[q].keys()
+        for key, value in x.state[p].items():
+            assert_agree(value, y.state[q][key], 64)

@@ -24,6 +24,8 @@ and scales the weight decay.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -156,6 +158,18 @@ def requires(*, eps1: Scalar, eps2: Scalar) -> str:
     return ""
 
 
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adafactor
+    return adafactor
+
+
+def on_cpu_otherwise() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adafactor_otherwise
+    return adafactor_otherwise
+
+
 class Adafactor(RuleOptimizer):
     """Adafactor: LLM training with little memory."""
 
@@ -172,6 +186,7 @@ class Adafactor(RuleOptimizer):
         host=host,
         updates=(update,),
         requires=requires,
+        fused={"cpu": on_cpu},
         elementwise=False,
         min_ndim=2,
         otherwise=UpdateRule(
@@ -180,6 +195,7 @@ class Adafactor(RuleOptimizer):
             states=states_otherwise,
             host=host_otherwise,
             updates=(update_otherwise,),
+            fused={"cpu": on_cpu_otherwise},
             elementwise=False,
         ),
     )

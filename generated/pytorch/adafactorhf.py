@@ -32,6 +32,8 @@ flag here, lr is read with relative_step=False only, and a vector has a second m
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -267,6 +269,18 @@ def requires(*, relative_step: bool, warmup_init: bool) -> str:
     return ""
 
 
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adafactorhf
+    return adafactorhf
+
+
+def on_cpu_otherwise() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adafactorhf_otherwise
+    return adafactorhf_otherwise
+
+
 class AdafactorHF(RuleOptimizer):
     """AdafactorHF: LLM training with little memory."""
 
@@ -288,6 +302,7 @@ class AdafactorHF(RuleOptimizer):
         host=host,
         updates=(update,),
         requires=requires,
+        fused={"cpu": on_cpu},
         elementwise=False,
         min_ndim=2,
         otherwise=UpdateRule(
@@ -296,6 +311,7 @@ class AdafactorHF(RuleOptimizer):
             states=states_otherwise,
             host=host_otherwise,
             updates=(update_otherwise,),
+            fused={"cpu": on_cpu_otherwise},
             elementwise=False,
         ),
     )

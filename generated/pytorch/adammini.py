@@ -18,6 +18,8 @@ queries and keys, and for each element of a bias.
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -123,6 +125,18 @@ def update_otherwise(
     return {"param": theta, "m": m, "vmean": v}
 
 
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adammini
+    return adammini
+
+
+def on_cpu_otherwise() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adammini_otherwise
+    return adammini_otherwise
+
+
 class AdamMini(RuleOptimizer):
     """AdamMini: LLM training with one state."""
 
@@ -137,6 +151,7 @@ class AdamMini(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
+        fused={"cpu": on_cpu},
         elementwise=False,
         min_ndim=2,
         otherwise=UpdateRule(
@@ -145,6 +160,7 @@ class AdamMini(RuleOptimizer):
             states=states_otherwise,
             host=host_otherwise,
             updates=(update_otherwise,),
+            fused={"cpu": on_cpu_otherwise},
             elementwise=False,
         ),
     )

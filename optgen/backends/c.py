@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from optgen.backends._c_phases import KINDS, Places, Variant
 from optgen.backends._c_values import values_lines
 from optgen.dsl.rule import Rule, Schedule
 from optgen.fused import (
+    SUFFIXES,
     check_passes,
     flag_arguments,
     flag_names,
@@ -61,7 +63,16 @@ VALUES = "const struct tensor *tensor, const double *row, real *values"
 
 
 def emit(program: Program) -> dict[str, str]:
-    """The rule's C file and its Python module. Raises RuleError for a rule with products."""
+    """A C file and its Python module for the rule, and for that of other shapes. Raises RuleError for products."""
+    texts: dict[str, str] = {}
+    told = {name: getattr(program.rule, name) for name in ("name", "source", "doc")}
+    for part, suffix in zip(program.chain, SUFFIXES, strict=False):
+        made = _emit(replace(part, rule=replace(part.rule, **told), otherwise=None))
+        texts |= {f"{suffix}.{end}" if suffix else end: text for end, text in made.items()}
+    return texts
+
+
+def _emit(program: Program) -> dict[str, str]:
     stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
     flags, read = flag_names(program), scalars(program)
     derived = {f"{name}_{end}" for name in stored for end in ("at", "type")}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
 from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments, without_grad
 from optgen.constructor import argument, arguments, defaults, hyper, required, requirements, update_rule
-from optgen.dsl.rule import Rule, Schedule
+from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import EXTENTS
-from optgen.fused import devices
+from optgen.fused import SUFFIXES, devices
 from optgen.ir import COLS, ROWS, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
 from optgen.languages import SCALAR, TORCH
 from optgen.listing import (
@@ -46,7 +46,6 @@ SHAPES = {  # of a state, by the extents of its last axes
     ("cols", "cols"): "cols_by_cols",
     ("cols", "rows"): "cols_by_rows",
 }
-SUFFIXES = ("", "_otherwise", *(f"_otherwise_{k}" for k in range(2, 9)))  # of the functions of each rule
 KEPT = "What is kept from step to step, by its key in a checkpoint."
 COMMON = "Scalars of one step, computed once for all parameters that share them."
 ONE_STEP = "One step of one parameter, without side effects. All tensors have the compute dtype."
@@ -65,15 +64,15 @@ def emit(program: Program) -> str:
     """The text of the rule's module."""
     rule = program.rule
     functions, spec = [], []
+    fused = devices(program)
     for at, (each, suffix) in enumerate(zip(program.chain, SUFFIXES, strict=False)):
-        made, lines = _part(each, suffix)
+        made, lines = _part(each, suffix, fused)
         functions += made
         functions += [f for name, mode in each.modes.items() for f in _mode(mode, suffix, f"{suffix}_{name}")]
         margin = "    " * at
         spec += [margin[4:] + "otherwise=UpdateRule("] * bool(at) + [margin + line for line in lines]
     spec += ["    " * at + ")," for at in reversed(range(len(program.chain) - 1))]
     requires = [*requirements(rule), 'return ""'] if required(rule) else []
-    fused = devices(program)
     base = "ModalOptimizer" if program.modes else "RuleOptimizer"
     code = [*spec, *(line for function in functions for line in function["lines"])]
     return render_python(
@@ -88,7 +87,7 @@ def emit(program: Program) -> str:
         functions=[
             *functions,
             *([_function("requires", asked_of(program, requires), "str", WRONG, requires)] if requires else []),
-            *_fused(rule, fused.values()),
+            *_fused(program, fused.values()),
         ],
         fused=bool(fused),
         spec=spec,
@@ -98,7 +97,7 @@ def emit(program: Program) -> str:
     )
 
 
-def _part(program: Program, suffix: str) -> tuple[list[dict[str, Any]], list[str]]:
+def _part(program: Program, suffix: str, fused: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[str]]:
     """The functions of one rule, and the arguments of its UpdateRule."""
     phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
     count = max(map(len, phases.values()))
@@ -109,7 +108,7 @@ def _part(program: Program, suffix: str) -> tuple[list[dict[str, Any]], list[str
         _filling(f"host{suffix}", host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
         *(_update(program, phases, k, count, suffix) for k in range(count)),
     ]
-    return functions, update_rule(program, count, combine, suffix)
+    return functions, update_rule(program, count, combine, suffix, fused)
 
 
 def _mode(program: Program, suffix: str, name: str) -> list[dict[str, Any]]:
@@ -165,12 +164,14 @@ def _filling(name: str, arguments: list[str], filled: str, about: str, lines: li
     return _function(name, arguments, kind, about, [f"{filled} = {{}}", *lines, f"return {variable}"])
 
 
-def _fused(rule: Rule, functions: Collection[str]) -> list[dict[str, Any]]:
-    name = module_name(rule)
+def _fused(program: Program, functions: Collection[str]) -> list[dict[str, Any]]:
+    name = module_name(program.rule)
+    kinds = [kind for kind in (("on_gpu", "triton_gpu", ON_GPU), ("on_cpu", "c_cpu", ON_CPU)) if kind[0] in functions]
     return [
-        _function(function, [], "ModuleType", about, [f"from ..{folder} import {name}", f"return {name}"])
-        for function, folder, about in (("on_gpu", "triton_gpu", ON_GPU), ("on_cpu", "c_cpu", ON_CPU))
-        if function in functions
+        _function(f"{function}{suffix}", [], "ModuleType", about, [f"from ..{folder} import {each}", f"return {each}"])
+        for function, folder, about in kinds
+        for suffix in SUFFIXES[: len(program.chain)]
+        for each in [f"{name}{suffix}"]
     ]
 
 
