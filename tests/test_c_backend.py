@@ -371,6 +371,23 @@ def test_where_nothing_reads_tensors_a_step_is_the_same(monkeypatch: pytest.Monk
         assert_agree(p, q, 16)
 
 
+def test_hyperparameters_that_change_in_themselves_are_read_at_every_step() -> None:
+    a, b = some((6, 4)), some((6, 4))
+    rate, betas = torch.tensor(0.1), [0.9, 0.99]
+    x, y = made("AdamW", a, {}, True), made("AdamW", b, {}, False)
+    for step in range(6):
+        rate.fill_(0.1 / (step + 1))
+        betas[0] = 0.9 - 0.1 * step
+        for optimizer, side in ((x, a), (y, b)):
+            optimizer.param_groups[0].update(lr=rate, betas=betas)
+            stepped(side, optimizer, 1)
+    assert x._last
+    assert_agree(a[0], b[0], 16)
+    x.param_groups[0]["lr"] = -1.0
+    with pytest.raises(ValueError, match=r"Invalid learning rate: -1\.0"):
+        x.step()
+
+
 def test_parameters_that_start_late_keep_their_own_count() -> None:
     a = some((6,), (4,))
     b = twin(a)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from ._step import Stepped, compute_scalars
 
 Group = dict[str, Any]
 _DECIDING = ("fused", "foreach", "maximize", "capturable", "differentiable", "state_dtype")
+_NUMBERS = {float, int, bool}
 _grad_of = operator.attrgetter("grad")
 
 
@@ -36,6 +37,8 @@ class Repeat:
         self.state, self.entries = state, [*state.values()]
         self.idle = [param for group in groups for param in group["params"] if param.grad is None]
         self.calls = [_Call(groups, state, bunch) for bunch in bunches]
+        self.given: list[list[Any]] = [[] for _ in groups]
+        self.hypers: list[Mapping[str, Any]] = [{} for _ in groups]
 
     def holds(self, groups: Sequence[Group], state: Mapping[Tensor, Group]) -> bool:
         """Whether groups, their options and parameters, and the states are those of the last step."""
@@ -50,11 +53,20 @@ class Repeat:
             and all(param.grad is None for param in self.idle)
         )
 
-    def step(self, hypers: Sequence[Mapping[str, Any]], **amp: Tensor | None) -> list[Tensor] | None:
+    def read(self, names: Sequence[str], hypers: Callable[[Group], Mapping[str, Any]]) -> None:
+        """Look at the hyperparameters of each group: once more only at a group where one is another object, or one
+        that may have changed in itself."""
+        for number, (group, _, _) in enumerate(self.groups):
+            given = [group[name] for name in names]
+            if not (_same(given, self.given[number]) and all(map(_is_constant, given))):
+                self.given[number], self.hypers[number] = given, hypers(group)
+
+    def step(self, **amp: Tensor | None) -> list[Tensor] | None:
         """Make the step; None, with nothing changed, if it cannot be. Else those that remain to be stepped.
 
-        hypers: of each group. amp: grad_scale and found_inf.
+        It needs the hyperparameters. amp: grad_scale and found_inf.
         """
+        hypers = self.hypers
         grads = [call.gradients(hypers) for call in self.calls]
         if any(found is None for found in grads):
             return None
@@ -135,6 +147,10 @@ class _Call:
         torch._foreach_copy_(column, [news[row] for row in self.rows])
         for position in left:
             column[position].fill_(past[self.rows[position]])
+
+
+def _is_constant(value: Any) -> bool:
+    return type(value) in _NUMBERS or (type(value) is tuple and all(type(part) in _NUMBERS for part in value))
 
 
 def _options(group: Group) -> list[Any]:

@@ -139,8 +139,8 @@ class RuleOptimizer(Optimizer):
             return None
         if not (_fused.is_plain(scale) and _fused.is_plain(found_inf)):
             return None
-        hypers = [self._hypers(group) for group in self.param_groups]
-        left = last.step(hypers, grad_scale=scale, found_inf=found_inf)
+        last.read([hyper.name for hyper in self.rule.hypers], self._hypers)
+        left = last.step(grad_scale=scale, found_inf=found_inf)
         self._last = last if left == [] else None
         return left
 
