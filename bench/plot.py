@@ -14,6 +14,7 @@ import matplotlib as mpl
 import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from bench.report import RESULTS
 
@@ -37,13 +38,14 @@ NAMES = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD momentum", "rmsprop": "RM
 
 def draw(told: Mapping[str, Any], kind: str) -> Figure:
     """Times of a step over the time that its bytes take at the bandwidth measured beside it; tiny tensors in time."""
-    by_panel = {name: [r for r in told["results"] if r["workload"] == name] for name in PANELS[kind]}
-    panels = {name: results for name, results in by_panel.items() if results}
-    rows = max(map(len, panels.values()))
-    figure = Figure(figsize=(4.1 * len(panels), 1.5 + 0.36 * rows), layout="constrained")
-    axes: Sequence[Axes] = figure.subplots(1, len(panels), squeeze=False)[0]
+    panels = {name: [r for r in told["results"] if r["workload"] == name] for name in PANELS[kind]}
+    panels = {name: results for name, results in panels.items() if results}
+    rows = [*dict.fromkeys(_name(result) for results in panels.values() for result in results)][::-1]
+    figure = Figure(figsize=(1.4 + 3.3 * len(panels), 1.5 + 0.36 * len(rows)), layout="constrained")
+    axes: Sequence[Axes] = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    axes[0].set(yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
     for ax, (name, results) in zip(axes, panels.items(), strict=True):
-        _panel(ax, results, name == "tiny", PROBES[kind])
+        _panel(ax, results, rows, name == "tiny", PROBES[kind])
     found = {text: handle for ax in axes for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
     labels = [label for label in STYLES if label in found]
     figure.legend([found[label] for label in labels], labels, loc="outside lower center", ncols=len(labels),
@@ -51,16 +53,19 @@ def draw(told: Mapping[str, Any], kind: str) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, results: Sequence[Mapping[str, Any]], is_tiny: bool, probe: str) -> None:
-    for y, result in enumerate(reversed(results)):
+def _panel(
+    ax: Axes, results: Sequence[Mapping[str, Any]], rows: Sequence[str], is_tiny: bool, probe: str
+) -> None:
+    for result in results:
         for one in sorted(result["measured"], key=lambda one: one["candidate"] == "optgen fused"):
             label = one["candidate"] if one["candidate"] in STYLES else "others"
             colour, marker = STYLES[label]
             x = one["median_ms"] if is_tiny else 1 / one["fraction"]
-            ax.plot(x, y, marker, color=colour, label=label, markersize=7)
-    ax.set_yticks(range(len(results)), [_name(result) for result in reversed(results)])
-    ax.set(xscale="log", ylim=(-0.6, len(results) - 0.4), title=results[0]["title"])
+            ax.plot(x, rows.index(_name(result)), marker, color=colour, label=label, markersize=7)
+    ax.set(xscale="log", title=results[0]["title"])
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(axis="x", which="both", color="#dddddd", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right", "left"]].set_visible(False)
@@ -69,7 +74,7 @@ def _panel(ax: Axes, results: Sequence[Mapping[str, Any]], is_tiny: bool, probe:
         ax.set_xlabel("time of a step (ms)")
     else:
         ax.axvline(1, color="#666666", linewidth=1, linestyle="--")
-        ax.set_xlabel(f"time of a step ÷ time of {probe}\nof as many bytes")
+        ax.set_xlabel(f"time of a step ÷\ntime of {probe}\nof as many bytes")
 
 
 def _name(result: Mapping[str, Any]) -> str:
