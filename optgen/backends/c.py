@@ -48,6 +48,7 @@ TAKEN = frozenset(
 # What the headers define for the preprocessor, which knows no scopes.
 MACROS = re.compile(
     r"(U?INT|SIZE|PTRDIFF|SIG_ATOMIC|WCHAR|WINT)\w*_(MAX|MIN)|(FP|MATH)_\w+|HUGE_VAL\w*|math_errhandling"
+    r"|EXIT_(FAILURE|SUCCESS)|MB_CUR_MAX|RAND_MAX"
 )
 CONSTANTS = frozenset(
     """STORED SCALARS STEPPED SKIPPED MISCOUNTED STARVED ALONE LEAST BLOCK TALL LONG JOIN JOIN_ PER_TENSOR PER_MATRIX

@@ -69,6 +69,8 @@ def raised(error: BaseException, shown: str) -> RuleError:
     if relational:
         return RuleError(f"Python cannot decide whether {relation} holds", loc, HINTS["truth value"])
     words = text.removeprefix(f"{type(error).__module__}.").split()
+    if isinstance(error, RecursionError) and "exceeded" in words:
+        del words[words.index("exceeded") + 1 :]  # where Python was at that moment
     if isinstance(error, ImportError) and words[-1].startswith("("):
         words.pop()  # where optgen is installed
     if isinstance(error, NameError):

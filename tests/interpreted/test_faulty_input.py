@@ -15,6 +15,13 @@ from faults import CLASSES, EXACT, TORCH_ROWS, Torch
 from test_faults import REFUSED
 
 FEW = ("AdamW", "SGD", "NAdam", "Adan")  # rows in which only the launcher has a part need no more
+FUSED = [cls for cls in CLASSES if fuses(cls)]  # the others have no kernels: reductions and products
+
+
+def test_every_elementwise_class_has_kernels() -> None:
+    elementwise = [cls for cls in CLASSES if cls.rule.elementwise]
+    assert {*FEW} <= {cls.__name__ for cls in FUSED}
+    assert [cls.__name__ for cls in elementwise if cls not in FUSED] == []
 
 
 @pytest.mark.parametrize("row", TORCH_ROWS)
@@ -24,9 +31,8 @@ def test_a_fused_step_is_exact_or_refused(row: str) -> None:
         "half precision, tiny gradients",
         "0-d and zero-element tensors",
     )
-    for cls in CLASSES:
+    for cls in FUSED:
         if inside or cls.__name__ in FEW:
-            assert fuses(cls)
             assert TORCH_ROWS[row](Torch(cls, fused=True)) == _wanted(row, cls)
 
 
