@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 
-# Of each tensor, in the compute dtype: a step holds some ten at a time. With half of it the calls take longer than is
-# gained; twice as much leaves the cache, and is more than the allocator keeps from one operation to the next.
-_BYTES = 2**18
+# Of each tensor, in the compute dtype: a step holds some ten at a time. With a quarter of it the calls and the meetings
+# of threads take longer than is gained; twice as much leaves the cache.
+_BYTES = 2**20
 
 
 def length(dtype: torch.dtype) -> int:
@@ -27,7 +28,15 @@ def in_stretches(tensors: Sequence[Tensor], length: int) -> Iterator[tuple[Tenso
     order = sorted(range(len(strides)), key=strides.__getitem__, reverse=True)
     if any(x.shape != tensors[0].shape or not x.permute(order).is_contiguous() for x in tensors):
         return None
+    _keep_pages()
     return zip(*(torch.split(x.permute(order).view(-1), length) for x in tensors), strict=True)
+
+
+@cache
+def _keep_pages() -> None:
+    """Has the allocator keep memory that stretches give back, for the next ones: glibc's returns it to the system, and
+    pays for new pages each time, until it has seen a larger piece come back."""
+    torch.empty(16 * _BYTES, dtype=torch.uint8)
 
 
 def _is_plain(x: Tensor) -> bool:
