@@ -79,7 +79,7 @@ def _step(
     start = chunk_of(word) * chunk
     left = tl.minimum(tl.load(record + 2) - start, chunk).to(tl.int32)
     if SCALED:
-        left = tl.where(tl.load(found_inf) == 0, left, 0)
+        left = tl.where(truth(found_inf), 0, left)
         factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
     theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)
@@ -132,7 +132,7 @@ def _prologue(
     clock = clocks + tensor * 4
     hyper = hypers + tl.load(clock, there, 0) * 5
     row = scalars + tensor * 5
-    goes = there & (tl.load(found_inf) == 0) if SCALED else there
+    goes = there & ~truth(found_inf) if SCALED else there
     lr = number(hyper + 0, there)
     lambd = number(hyper + 1, there)
     alpha = number(hyper + 2, there)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import chunk_of, div, load, number, put, row_of, sign, store, stream, tensor_of, whole_blocks
+from ._device import chunk_of, div, load, number, put, row_of, sign, store, stream, tensor_of, truth, whole_blocks
 from ._runtime import Launcher, Names
 
 # A record holds the addresses of the parameter and these states; a row of scalars holds these.
@@ -61,7 +61,7 @@ def _step(
     start = chunk_of(word) * chunk
     left = tl.minimum(tl.load(record + 2) - start, chunk).to(tl.int32)
     if SCALED:
-        left = tl.where(tl.load(found_inf) == 0, left, 0)
+        left = tl.where(truth(found_inf), 0, left)
         factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
     theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)

@@ -21,7 +21,21 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import address, chunk_of, div, load, number, put, row_of, sqrt, store, stream, tensor_of, whole_blocks
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    load,
+    number,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
 from ._runtime import Launcher, Names
 
 # A record holds the addresses of the parameter and these states; a row of scalars holds these.
@@ -72,7 +86,7 @@ def _step(
     start = chunk_of(word) * chunk
     left = tl.minimum(tl.load(record + 4) - start, chunk).to(tl.int32)
     if SCALED:
-        left = tl.where(tl.load(found_inf) == 0, left, 0)
+        left = tl.where(truth(found_inf), 0, left)
         factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
     theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)
@@ -154,7 +168,7 @@ def _prologue(
     clock = clocks + tensor * 2
     hyper = hypers + tl.load(clock, there, 0) * 5
     row = scalars + tensor * 6
-    goes = there & (tl.load(found_inf) == 0) if SCALED else there
+    goes = there & ~truth(found_inf) if SCALED else there
     lr = number(hyper + 0, there)
     alpha = number(hyper + 1, there)
     eps = number(hyper + 2, there)

@@ -20,9 +20,9 @@ from optgen.weave import Item
 
 FOLDER = "triton_gpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
-ALWAYS = frozenset("chunk_of div load number row_of store stream tensor_of whole_blocks".split())
+ALWAYS = frozenset("chunk_of div load number row_of store stream tensor_of truth whole_blocks".split())
 DEVICE = ALWAYS | frozenset(
-    "address fp64 maximum minimum one_minus_power power put sign sqrt tanh truth whole_power".split()
+    "address fp64 maximum minimum one_minus_power power put sign sqrt tanh whole_power".split()
 )
 TAKEN = DEVICE | frozenset(
     """at chunk clock clocks count factor found_inf goes grad_scale gradients hyper hypers left record records row
@@ -44,7 +44,7 @@ def emit(program: Program) -> str:
     given, is_counted = _given(program), _is_counted(program)
     hypers = [name for name, var in given.items() if var.role is Role.HYPER]
     clock = [*(["t"] if is_counted else []), *kept]
-    host = ["goes = there & (tl.load(found_inf) == 0) if SCALED else there"] if clock else []
+    host = ["goes = there & ~truth(found_inf) if SCALED else there"] if clock else []
     host += _winding(given, hypers, len(kept), is_counted)
     host += woven(program, lambda s: _host(s, read, [*kept]), conditions=conditions)
     host += ["put(t_at, t, goes)"] if is_counted else []

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from . import _tables
-from ._tables import MOVED, WARPS, Columns, HostCounts, Kept, Plan, can_count
+from ._tables import MOVED, WARPS, Columns, HostCounts, Kept, Plan
 
 __all__ = ["Launcher", "Names"]
 
@@ -102,10 +102,9 @@ class Launcher:
         hosted: Mapping[str, Sequence[Tensor]] | None = None,
     ) -> bool:
         """Whether all is as it was at the last step, but for the addresses of gradients, and `again` can count."""
+        plan = self._plan
         kept = self._kept(params, states, rows, counts, hosted, None)
-        return self._plan is not None and self._plan.holds(kept, grads) and (
-            hosted is not None or all(can_count(count) for count in counts or ())
-        )
+        return plan is not None and plan.can_count and plan.holds(kept, grads)
 
     def again(
         self,

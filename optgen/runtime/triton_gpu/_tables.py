@@ -7,6 +7,7 @@ import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ class Kept:
 
     def flat(self) -> list[Tensor]:
         """Every tensor, column by column."""
-        return [tensor for column in self.columns() if column is not None for tensor in column]
+        return [*chain.from_iterable(column for column in self.columns() if column is not None)]
 
     def stored(self, i: int) -> list[Tensor | None]:
         """The states of one parameter."""
@@ -84,6 +85,7 @@ class Plan:
 
     def __init__(self, kept: Kept, grads: Sequence[Tensor]) -> None:
         self.kept, self.is_timed = replace(kept, rows=[*kept.rows]), kept.hosted is not None
+        self.can_count = self.is_timed or all(map(can_count, kept.counts or ()))
         self.flat = kept.flat()
         self.lengths = [None if column is None else len(column) for column in kept.columns()]
         self.addresses = [*map(Tensor.data_ptr, self.flat)]
