@@ -1,5 +1,7 @@
-"""Triton: two kernels a rule. One launch of the step takes every tensor of a parameter group; one of the prologue
-before it computes the scalars of each, where the step counts lie on the device."""
+"""Triton: two kernels a rule, of which one launch each steps every tensor of a parameter group.
+
+The prologue computes the scalars of each tensor, where step counts lie on the device; the step does all else.
+"""
 
 from __future__ import annotations
 
