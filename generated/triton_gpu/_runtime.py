@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import importlib
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -103,8 +105,9 @@ class Launcher:
     ) -> bool:
         """Whether all is as it was at the last step, but for the addresses of gradients, and `again` can count."""
         plan = self._plan
-        kept = self._kept(params, states, rows, counts, hosted, None)
-        return plan is not None and plan.can_count and plan.holds(kept, grads)
+        if plan is None or not plan.can_count or any(map(operator.is_, grads, repeat(None))):
+            return False
+        return plan.holds(self._kept(params, states, rows, counts, hosted, None), grads)
 
     def again(
         self,

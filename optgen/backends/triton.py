@@ -13,7 +13,7 @@ from optgen.dsl.rule import Schedule
 from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stream, streams, tuple_text
 from optgen.ir import Map, Place, Role, Step, Var, reads
 from optgen.languages import TRITON, TRITON_SCALAR
-from optgen.listing import header, imports, names_in, quoted, signature, woven
+from optgen.listing import header, host_names, imports, names_in, quoted, signature, woven
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
@@ -42,7 +42,8 @@ def emit(program: Program) -> str:
     derived = {f"{name}_{end}" for name in [*stored, *kept, "t"] for end in ("at", "type")}
     made = {name for name, c in zip(conditions, program.conditions, strict=True) if not c.is_Symbol}
     check_one_pass(program, "Triton", TAKEN | derived | made)
-    opening, body = _opening(stored, read), woven(program, lambda s: _body(program, s), conditions=conditions)
+    opening = [*_pointers(stored), *woven(program, lambda s: _read(s, read), conditions=conditions)]
+    body = woven(program, lambda s: _body(program, s), conditions=conditions)
     given, is_counted = _given(program), _is_counted(program)
     hypers = [name for name, var in given.items() if var.role is Role.HYPER]
     clock = [*(["t"] if is_counted else []), *kept]
@@ -87,15 +88,21 @@ def _opens(name: str, tensors: Sequence[str], constants: Sequence[str]) -> list[
     return signature(name, [*(f"{x}: tl.tensor" for x in tensors), *(f"{x}: tl.constexpr" for x in constants)], "None")
 
 
-def _opening(stored: Mapping[str, Var], read: Sequence[Var]) -> list[str]:
-    """Where the streams start, and the scalars."""
-    places = {name: k for k, name in enumerate(name for name, var in stored.items() if var.role is not Role.GRAD)}
-    lines = [
-        f"{name}_at = stream({f'record + {places[name]}' if name in places else 'gradients + tensor'}, "
-        f"{name}_type, start)"
-        for name in stored
-    ]
-    return lines + [f"{v.name} = {'truth' if v.boolean else 'tl.load'}(row + {i})" for i, v in enumerate(read)]
+def _pointers(stored: Mapping[str, Var]) -> Iterator[str]:
+    """Where the streams start."""
+    k = 0
+    for name, var in stored.items():
+        is_grad = var.role is Role.GRAD
+        yield f"{name}_at = stream({'gradients + tensor' if is_grad else f'record + {k}'}, {name}_type, start)"
+        k += not is_grad
+
+
+def _read(step: Step, read: Sequence[Var]) -> Iterator[Item]:
+    """The scalars, but those that are none in this variant."""
+    others = {v.name for v in step.vars} - host_names(step)
+    for k, v in enumerate(read):
+        if v.name not in others:
+            yield (f"{v.name} = {'truth' if v.boolean else 'tl.load'}(row + {k})",)
 
 
 def _body(program: Program, step: Step) -> Iterator[Item]:
@@ -164,7 +171,7 @@ def _host(step: Step, read: Sequence[Var], kept: Sequence[str]) -> Iterator[Item
     for s in step.host:
         text = to_text(s.expr, TRITON_SCALAR)
         yield (f"{s.target} = {text if s.expr.free_symbols else f'fp64({text})'}",)
-    wanted = {name for statement in step.body for name in reads(statement)}
+    wanted = {name for statement in step.body for name in reads(statement)} & host_names(step)
     yield from ((f"put(row + {k}, {v.name}, there)",) for k, v in enumerate(read) if v.name in wanted)
     for w in step.writes:
         if step.var(w.into).place is Place.HOST:
