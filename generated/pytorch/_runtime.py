@@ -192,16 +192,20 @@ class RuleOptimizer(Optimizer):
                 _faults.check_capturable(param)
             grad = grad if grad.layout is torch.strided else _faults.dense(type(self), rule, hypers, grad)
             one = Stepped(rule, group, hypers, states, param, real(param), real(grad), scale)
-            one.first = any(self.state.get(param, {}).get(key) is None for key in states)
+            one.first = self._is_first(one)
             if any(callable(state.init) for state in states.values()):  # a state may start as the gradient
                 one.unscale()
             yield one
 
     def _begin(self, one: Stepped) -> None:
-        """Fetches or creates the state of a parameter."""
+        """Fetches or creates the state of a parameter. One that is given twice has its first step once."""
+        one.first = self._is_first(one)
         state = self._state_of(one.owner, one.grad, one.rule, one.states, one.group)
         one.stored = {key: real(state[key]) for key in one.states}
         one.count = state["step"] if "step" in one.rule.keys else None
+
+    def _is_first(self, one: Stepped) -> bool:
+        return any(self.state.get(one.owner, {}).get(key) is None for key in one.states)
 
     def _state_of(
         self, param: Tensor, grad: Tensor, rule: UpdateRule, states: Mapping[str, State], group: Group
