@@ -218,14 +218,6 @@ def signature(name: str, arguments: Sequence[str], returns: str) -> list[str]:
     return [line] if len(line) <= WIDTH else [f"def {name}(", *(f"    {a}," for a in arguments), f") -> {returns}:"]
 
 
-def imports(module: str, names: Iterable[str]) -> list[str]:
-    """The line that imports names from a module, or several if it is too long."""
-    line = f"from {module} import {', '.join(sorted(names))}"
-    if len(line) <= WIDTH:
-        return [line]
-    return [f"from {module} import (", *(f"    {name}," for name in sorted(names)), ")"]
-
-
 def wrap(line: str) -> list[str]:
     """A line of code that is too long, broken inside parentheses that it gets for it."""
     margin = line[: len(line) - len(line.lstrip())]

@@ -22,8 +22,7 @@ class Stepped:
     """A parameter that has a gradient, with what its step needs.
 
     owner: the parameter itself. param, grad, stored: real views, so that a step never sees a complex number.
-    scale: what the gradient is still to be divided by. is_timed: whether a fused step counts it and computes its
-    scalars itself.
+    scale: what the gradient is still to be divided by.
     """
 
     rule: UpdateRule
@@ -35,7 +34,6 @@ class Stepped:
     grad: Tensor
     scale: Tensor | None = None
     first: bool = False
-    is_timed: bool = False
     count: Tensor | None = None
     t: Any = None
     stored: dict[str, Tensor] = field(default_factory=dict)
@@ -64,15 +62,12 @@ def unread(group: Mapping[str, Any]) -> bool:
 
 
 def tell_time(stepped: Iterable[Stepped]) -> None:
-    """Counts the step of each, which gives it its t. Counts on a device are read in one transfer, or stay tensors."""
+    """Gives each its t. Counts on a device are read in one transfer for each device, or stay tensors."""
     waiting: dict[torch.device, list[Stepped]] = {}
     for one in stepped:
-        if one.count is not None:
-            one.count += 1
+        if one.count is not None and one.t is None:
             if unread(one.group):
                 one.t = one.count.double()
-            elif one.count.device.type == "cpu":
-                one.t = int(one.count.item())
             else:
                 waiting.setdefault(one.count.device, []).append(one)
     for ones in waiting.values():
