@@ -67,6 +67,7 @@ def test_what_once_came_out_wrong_is_right(name: str, workshop: Workshop) -> Non
     for turn in range(TURNS):
         agree(rule, turn, fused, workshop, seen := Counter())
         assert seen["elements"]
+        assert not seen["left to the eager step"]
 
 
 def complaint(drawn: Drawn, turn: int, workshop: Workshop, seen: Counter[str]) -> str:
@@ -134,6 +135,7 @@ def seen(workshop: Workshop) -> Counter[str]:
 def test_random_rules_agree_with_the_oracle_on_every_backend(seen: Counter[str]) -> None:
     print(dict(seen))
     assert seen["rules"] == COUNT
+    assert seen["left to the eager step"] <= max(2, 0.05 * seen["comparisons on c"]), seen
     assert all(seen[f"comparisons on {name}"] >= COUNT / backend.every / 2 for name, backend in BACKENDS.items()), seen
 
 
