@@ -71,8 +71,5 @@ def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[
             tally = run(rule, runner, variant.hypers, shapes, storage, 1, counts)
             seen.update({"elements": tally.elements, "decided": tally.decided, f"comparisons on {name}": 1})
             assert not tally.faults, f"{name} {storage}, {variant.name}: {tally.faults[0]}"
-            if tally.note and backend.reduces:  # C may leave to the eager step what it reduces; callers bound how often
-                seen["left to the eager step"] += 1
-                continue
             assert not tally.note, f"{name} {storage}, {variant.name}: {tally.note}"
     seen["fused"] += fused

@@ -54,6 +54,18 @@ def apart() -> Rule:
                 down(g[t] / (1 + s[t - 1] + amax(abs(theta[t - 1]), elems))))
 
 
+def widened() -> Rule:
+    """A state of each tensor in one variant, and of each element in the other."""
+    return rule("Widened", Eq(s[t], 0.5 * s[t - 1] + Piecewise((g[t], Ne(clip, 0)), (norm(g[t], elems), True))),
+                down(g[t] / (1 + abs(s[t - 1]))))
+
+
+def turned() -> Rule:
+    """A state of each column in one variant, and of each row in the other."""
+    squares = Piecewise((mean(g[t] ** 2, cols), Ne(clip, 0)), (amax(g[t] ** 2, rows), True))
+    return rule("Turned", Eq(s[t], 0.5 * s[t - 1] + squares), down(g[t] / (1 + s[t])))
+
+
 RULES: dict[str, Callable[[], Rule]] = {
     **{name: lambda name=name: named(name)  # type: ignore[misc]
        for name in ("normalised", "trusting", "factored", "clipped", "growing", "past_of_a_statistic",
@@ -61,6 +73,8 @@ RULES: dict[str, Callable[[], Rule]] = {
     "mixed": mixed,
     "stepwise": stepwise,
     "apart": apart,
+    "widened": widened,
+    "turned": turned,
 }
 LARGE = {"flat": (cases.Shapes("larger than tiles", ((9001,), (3, 4099), (), (64, 65))),),
          "by rows": (cases.Shapes("larger than tiles", ((131, 67), (3, 4099), (2, 70, 5), (4200, 2))),
@@ -92,7 +106,7 @@ def two_threads() -> Iterator[None]:
 
 
 def is_by_rows(name: str) -> bool:
-    return name in ("factored", "past_of_a_statistic", "scaled_over_the_model", "mixed")
+    return name in ("factored", "past_of_a_statistic", "scaled_over_the_model", "mixed", "turned")
 
 
 @pytest.mark.parametrize("name", RULES)

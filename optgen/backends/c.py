@@ -25,9 +25,20 @@ from optgen.fused import (
     streams,
     tuple_text,
 )
-from optgen.ir import TENSOR, Map, Reduce, Role, Step, Var, reads
+from optgen.ir import TENSOR, Map, Place, Reduce, Role, Step, Var, reads
 from optgen.languages import C
-from optgen.listing import WIDTH, header, host_names, is_elementwise, needs_matrix, quoted, signature, variant_of, wrap
+from optgen.listing import (
+    WIDTH,
+    header,
+    host_names,
+    is_elementwise,
+    needs_matrix,
+    quoted,
+    signature,
+    variant_of,
+    woven,
+    wrap,
+)
 from optgen.passes import Program
 from optgen.passes.narrow import narrow
 from optgen.passes.phase import phase
@@ -101,7 +112,7 @@ def _emit(program: Program) -> dict[str, str]:
             types=tuple_text([f"{name}_type" for name in stored]),
             flags_opens=signature("flags", flag_arguments(program), "dict[str, bool]"),
             flags=flags_lines(program),
-            form=[] if one_pass else wrap(f"form = {_form(program, stored)}"),
+            **({"kinds": [], "form": []} if one_pass else _form(program, [*stored])),
         ),
     }
 
@@ -139,12 +150,23 @@ def _about(name: str, k: int, variants: Iterable[Variant]) -> str:
     return f"{', '.join(made)}: {'of a part of a tensor' if name == 'phase' else 'of a whole tensor'}."
 
 
-def _form(program: Program, stored: Mapping[str, Var]) -> str:
+def _form(program: Program, stored: Sequence[str]) -> dict[str, Any]:
     """How Python sees that a tensor can be stepped by passes: by what its states have one number per."""
-    kinds = [KINDS[v.axes] for v in stored.values() if v.role is Role.STATE]
-    steps = [s for step in program.steps for s in step.body]
-    together = any(isinstance(s, Reduce) and TENSOR in s.over for s in steps)
-    return f"Form({tuple_text(kinds)}, by_rows={needs_matrix(program)}, together={together})"
+    kinds = {_kinds(program, step, stored) for step in program.steps}
+    texts = [f'flags["{name}"]' for name in flag_names(program)]
+    lines = woven(program, lambda s: [(f"kinds = {_kinds(program, s, stored)}",)], conditions=texts)
+    together = any(isinstance(s, Reduce) and TENSOR in s.over for step in program.steps for s in step.body)
+    told = f"by_rows={needs_matrix(program)}, together={together}"
+    if len(kinds) == 1:
+        return {"kinds": [], "form": wrap(f"form = Form({min(kinds)}, {told})")}
+    return {"kinds": lines, "form": [f"form = Form(kinds_of, {told})"]}
+
+
+def _kinds(program: Program, step: Step, stored: Sequence[str]) -> str:
+    """What each state has one number per in one variant, as a tuple in Python. One that it lacks has none."""
+    axes = {stream(program, v.name): v.axes for v in step.of_role(Role.STATE) if v.place is Place.DEVICE}
+    other = {name: v.axes for name, v in streams(program).items() if v.role is Role.STATE}
+    return tuple_text([KINDS[axes.get(name, other[name])] for name in stored if name in other])
 
 
 def emit_schedule(schedule: Schedule) -> None:

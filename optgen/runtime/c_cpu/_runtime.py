@@ -74,8 +74,9 @@ class Launcher:
         counts: the step counts of the parameters, if the rule stores them. options: see `again`.
         Raises NoKernel, with nothing changed, where the C file cannot be compiled.
         """
-        if not self.holds(params, grads, states, rows, counts):
-            self._plan = Plan(Kept(params, states, counts, rows), grads, self._form)
+        form = self._form.of(flags)
+        if not (self._plan and self._plan.form == form and self.holds(params, grads, states, rows, counts)):
+            self._plan = Plan(Kept(params, states, counts, rows), grads, form)
         return self.again(grads, scalars, flags, **options)
 
     def holds(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -22,18 +22,23 @@ STEPPED, SKIPPED, MISCOUNTED, STARVED = range(4)  # as in _group.h
 _CLASSES = {Tensor, torch.nn.Parameter}
 Columns = Sequence[Sequence[Tensor] | None]  # for each name of STATES one state per parameter, or None
 Mix = tuple[torch.dtype | None, ...]  # of the parameter, the gradient and the states
+Kinds = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a step looks at tensors. kinds: what each of STATES has one number per, "element" if nothing is said.
-
-    by_rows: whether it looks at rows and columns. together: whether at all tensors that step together.
+    """How a step looks at tensors. kinds: what each of STATES has one number per, "element" if nothing is said; or a
+    function that tells it of a variant. by_rows: whether it looks at rows and columns. together: whether at all tensors
+    that step together.
     """
 
-    kinds: tuple[str, ...] = ()
+    kinds: Kinds | Callable[[Mapping[str, bool]], Kinds] = ()
     by_rows: bool = False
     together: bool = False
+
+    def of(self, flags: Mapping[str, bool]) -> Form:
+        """How the step of one variant looks at tensors."""
+        return replace(self, kinds=self.kinds(flags)) if callable(self.kinds) else self
 
     def sizes(self, param: Tensor) -> list[int]:
         """How many matrices a parameter is, of how many rows and columns; one row where nobody looks."""
@@ -44,6 +49,7 @@ class Form:
 
     def columns(self, param: Tensor, states: Sequence[Tensor | None]) -> list[tuple[Tensor, tuple[int, ...]]]:
         """The states that are there, with the shapes that they must have."""
+        assert not callable(self.kinds), "which kinds of states there are is asked of one variant"
         kinds = self.kinds or ("element",) * len(states)
         return [(s, _shape(kind, param.shape)) for s, kind in zip(states, kinds, strict=True) if s is not None]
 
@@ -56,7 +62,6 @@ def _shape(kind: str, size: Sequence[int]) -> tuple[int, ...]:
     whole = tuple(size)
     of_rows, of_cols, of_matrices = (*whole[:-1], 1), (*whole[:-2], 1, *whole[-1:]), (*whole[:-2], 1, 1)
     return {"element": whole, "row": of_rows, "col": of_cols, "matrix": of_matrices, "tensor": ()}[kind]
-
 
 
 def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None], form: Form = PLAIN) -> str:
@@ -120,6 +125,7 @@ class Plan:
 
     def __init__(self, kept: Kept, grads: Sequence[Tensor], form: Form) -> None:
         positions = range(len(kept.params))
+        self.form = form
         able = [
             i for i in positions if not supports(kept.params[i], grads[i], kept.stored(i), form) and _counts(kept, i)
         ]
