@@ -109,6 +109,14 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
         const real g_sq_mean_2 = g_sq_mean_2_values[i];
         C_values[i] = C_prev + w * (g_sq_mean_2 - C_prev);
     }
+    for (int64_t i = 0; i < tensor->matrices * tensor->rows; i++) {
+        const real R = R_values[i];
+        store(R_type, R_at + i, R);
+    }
+    for (int64_t i = 0; i < tensor->matrices * tensor->cols; i++) {
+        const real C = C_values[i];
+        store(C_type, C_at + i, C);
+    }
 }
 
 /* U_sq_mean: of a part of a tensor. */
@@ -195,23 +203,6 @@ static void phase_3(const struct part *part)
     }
 }
 
-/* R, C: of a whole tensor. */
-static void values_4(const struct tensor *tensor, const double *row, real *values)
-{
-    R_type *R_at = (R_type *)tensor->at[1];
-    C_type *C_at = (C_type *)tensor->at[2];
-    real *R_values = row_values(tensor, values, 1);
-    real *C_values = col_values(tensor, values, 1);
-    for (int64_t i = 0; i < tensor->matrices * tensor->rows; i++) {
-        const real R = R_values[i];
-        store(R_type, R_at + i, R);
-    }
-    for (int64_t i = 0; i < tensor->matrices * tensor->cols; i++) {
-        const real C = C_values[i];
-        store(C_type, C_at + i, C);
-    }
-}
-
 /* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
 int step(const struct group *group)
 {
@@ -224,6 +215,5 @@ int step(const struct group *group)
     each_part(&work, phase_2);
     each_tensor(&work, values_3);
     each_part(&work, phase_3);
-    each_tensor(&work, values_4);
     return end(&work);
 }

@@ -145,6 +145,14 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
         const real c = c_values[i];
         sqrt_c_values[i] = sqrt(c);
     }
+    for (int64_t i = 0; i < tensor->matrices * tensor->rows; i++) {
+        const real r = r_values[i];
+        store(r_type, r_at + i, r);
+    }
+    for (int64_t i = 0; i < tensor->matrices * tensor->cols; i++) {
+        const real c = c_values[i];
+        store(c_type, c_at + i, c);
+    }
 }
 
 /* u_sq_mean: of a part of a tensor. */
@@ -268,23 +276,6 @@ static void phase_3(const struct part *part)
     }
 }
 
-/* r, c: of a whole tensor. */
-static void values_4(const struct tensor *tensor, const double *row, real *values)
-{
-    r_type *r_at = (r_type *)tensor->at[1];
-    c_type *c_at = (c_type *)tensor->at[2];
-    real *r_values = row_values(tensor, values, 1);
-    real *c_values = col_values(tensor, values, 1);
-    for (int64_t i = 0; i < tensor->matrices * tensor->rows; i++) {
-        const real r = r_values[i];
-        store(r_type, r_at + i, r);
-    }
-    for (int64_t i = 0; i < tensor->matrices * tensor->cols; i++) {
-        const real c = c_values[i];
-        store(c_type, c_at + i, c);
-    }
-}
-
 /* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
 int step(const struct group *group)
 {
@@ -297,6 +288,5 @@ int step(const struct group *group)
     each_part(&work, phase_2);
     each_tensor(&work, values_3);
     each_part(&work, phase_3);
-    each_tensor(&work, values_4);
     return end(&work);
 }

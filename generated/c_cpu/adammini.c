@@ -69,6 +69,10 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
         const real g_sq_mean = g_sq_mean_values[i];
         v_values[i] = beta2 * v_prev + one_minus_beta2 * g_sq_mean;
     }
+    for (int64_t i = 0; i < tensor->matrices * tensor->rows; i++) {
+        const real v = v_values[i];
+        store(v_type, v_at + i, v);
+    }
 }
 
 /* theta, m: of a part of a tensor. */
@@ -110,17 +114,6 @@ static void phase_2(const struct part *part)
     }
 }
 
-/* v: of a whole tensor. */
-static void values_3(const struct tensor *tensor, const double *row, real *values)
-{
-    v_type *v_at = (v_type *)tensor->at[2];
-    real *v_values = row_values(tensor, values, 1);
-    for (int64_t i = 0; i < tensor->matrices * tensor->rows; i++) {
-        const real v = v_values[i];
-        store(v_type, v_at + i, v);
-    }
-}
-
 /* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
 int step(const struct group *group)
 {
@@ -131,6 +124,5 @@ int step(const struct group *group)
     each_part(&work, phase_1);
     each_tensor(&work, values_2);
     each_part(&work, phase_2);
-    each_tensor(&work, values_3);
     return end(&work);
 }

@@ -58,6 +58,7 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
     // v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, elems)
     const real v = beta2 * v_prev + one_minus_beta2 * g_sq_mean;
     values[1] = v;
+    store(v_type, v_at, v);
 }
 
 /* theta, m: of a part of a tensor. */
@@ -94,14 +95,6 @@ static void phase_2(const struct part *part)
     }
 }
 
-/* v: of a whole tensor. */
-static void values_3(const struct tensor *tensor, const double *row, real *values)
-{
-    v_type *v_at = (v_type *)tensor->at[2];
-    const real v = values[1];
-    store(v_type, v_at, v);
-}
-
 /* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
 int step(const struct group *group)
 {
@@ -112,6 +105,5 @@ int step(const struct group *group)
     each_part(&work, phase_1);
     each_tensor(&work, values_2);
     each_part(&work, phase_2);
-    each_tensor(&work, values_3);
     return end(&work);
 }

@@ -154,6 +154,8 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
         const real d = d_max;
     #endif
     values[4] = d;
+    store(r_type, r_at, r);
+    store(d_max_type, d_max_at, d_max);
 }
 
 /* theta, m, v: of a part of a tensor. */
@@ -207,17 +209,11 @@ static void phase_2(const struct part *part)
     }
 }
 
-/* r, d_max, d: of a whole tensor. */
+/* d: of a whole tensor. */
 static void values_3(const struct tensor *tensor, const double *row, real *values)
 {
-    r_type *r_at = (r_type *)tensor->at[3];
-    d_max_type *d_max_at = (d_max_type *)tensor->at[6];
     d_type *d_at = (d_type *)tensor->at[7];
-    const real r = values[1];
-    const real d_max = values[3];
     const real d = values[4];
-    store(r_type, r_at, r);
-    store(d_max_type, d_max_at, d_max);
     store(d_type, d_at, d);
 }
 

@@ -24,6 +24,7 @@ from optgen.ir import (
     Statement,
     Step,
     Var,
+    Write,
     reads,
 )
 from optgen.languages import C
@@ -82,7 +83,7 @@ class Variant:
     """One variant.
 
     stored, read: as the kernel numbers them. elements, stores: what each phase computes and stores for each element.
-    between: what is computed before each phase, and after the last.
+    between, kept: what is computed and stored before each phase, and after the last, that is no number per element.
     """
 
     program: Program
@@ -94,6 +95,7 @@ class Variant:
     elements: list[list[Statement]] = field(default_factory=list)
     stores: list[list[tuple[str, str]]] = field(default_factory=list)
     between: list[list[Statement]] = field(default_factory=list)
+    kept: list[list[tuple[str, str]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         done: set[str] = set()
@@ -109,6 +111,18 @@ class Variant:
                 self.between.append(waiting)
                 waiting = []
         self.between.append(waiting)
+        self.kept = [[] for _ in self.between]
+        for write in self.step.writes:
+            if self.kind(write.into) not in ("host", "element"):
+                self.kept[self._stored_before(write)].append((write.into, write.value))
+
+    def _stored_before(self, write: Write) -> int:
+        """Before which phase a value is stored: as soon as it is known and nothing more reads its past."""
+        known = {s.target: k + self.is_over_model(s) for k, of in enumerate(self.between) for s in of}
+        known |= {s.target: k + 1 for k, of in enumerate(self.elements) for s in of}
+        read = [k for k, of in enumerate(self.between) for s in of if write.into in reads(s)]
+        read += [k + 1 for k, of in enumerate(self.elements) for s in of if write.into in reads(s)]
+        return max(known[write.value], *read, 0)
 
     # what is what
 
@@ -130,11 +144,6 @@ class Variant:
         """Whether a name is read from memory: the parameter, the gradient, a past state."""
         return self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE) and self.kind(name) != "host"
 
-    def kept(self) -> list[tuple[str, str]]:
-        """What is stored, into what, of what is no number per element: it waits for the end."""
-        device = [w for w in self.step.writes if self.kind(w.into) not in ("host", "element")]
-        return [(w.into, w.value) for w in device]
-
     def sums(self, k: int, model: bool) -> list[Reduce]:
         """What phase k reduces over elements: of all tensors, or within one."""
         found = [s for s in self.elements[k] if isinstance(s, Reduce)] if 0 <= k < len(self.elements) else []
@@ -148,9 +157,9 @@ class Variant:
         return [*sums, *(value for _, value in self.stores[k])]
 
     def computes(self, k: int) -> list[str]:
-        """What is computed before phase k, or stored after the last."""
-        made = [s.target for s in (*self.sums(k - 1, False), *(self.between[k] if k < len(self.between) else []))]
-        return list(dict.fromkeys([*made, *(value for _, value in self.kept() if k == len(self.elements))]))
+        """What is computed or stored before phase k, or after the last."""
+        made = [s.target for s in (*self.sums(k - 1, False), *self.between[k])] if k < len(self.between) else []
+        return list(dict.fromkeys([*made, *(value for _, value in self.kept[k])])) if k < len(self.kept) else []
 
     # lines
 

@@ -12,11 +12,11 @@ from optgen.weave import Item
 def values_lines(variant: Variant, k: int) -> list[Item]:
     """The function that computes the values of one tensor before phase k; empty if there are none.
 
-    First what phase k - 1 has summed, then what is computed of that; after the last phase what is stored.
+    First what phase k - 1 has summed, then what is computed of that, then what is stored.
     """
-    sums = variant.sums(k - 1, model=False)
-    statements = variant.between[k] if k < len(variant.between) else []
-    kept = variant.kept() if k == len(variant.elements) else []
+    if k >= len(variant.between):
+        return []
+    sums, statements, kept = variant.sums(k - 1, model=False), variant.between[k], variant.kept[k]
     made = {s.target for s in (*sums, *statements)}
     wanted = {n for s in statements for n in reads(s)} | {value for _, value in kept}
     ordered = [v.name for v in variant.step.vars if v.name in wanted | made | {into for into, _ in kept}]
