@@ -15,7 +15,7 @@
  */
 #define STORED 2
 #define SCALARS 6
-#define PER_TENSOR 3
+#define PER_TENSOR 2
 #define PER_MATRIX 0
 #define PER_ROW 0
 #define PER_COL 0
@@ -71,12 +71,11 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
     const real rho = (real)row[1];
     const real theta_prev_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) /
         tensor->numel);
-    values[0] = theta_prev_sq_mean;
     const real U_sq_mean = (real)(summed(tile_parts(tensor, values, 1), tiles(tensor)) / tensor->numel);
-    values[1] = U_sq_mean;
+    values[0] = U_sq_mean;
     // alpha[t] = Max(eps2, rms(theta[t - 1], elems))*rho[t]
     const real alpha = maximum(eps2, sqrt(theta_prev_sq_mean)) * rho;
-    values[2] = alpha;
+    values[1] = alpha;
 }
 
 /* theta, V: of a part of a tensor. */
@@ -94,8 +93,8 @@ static void phase_2(const struct part *part)
     const real U_scale = (real)row[3];
     const real one_minus_lr_weight_decay = (real)row[4];
     const real inv_d = (real)row[5];
-    const real alpha = values[2];
-    const real U_sq_mean = values[1];
+    const real alpha = values[1];
+    const real U_sq_mean = values[0];
     #pragma omp simd
     for (int64_t i = 0; i < length; i++) {
         const real theta_prev = load(theta_type, theta_at + i);

@@ -19,7 +19,7 @@
  */
 #define STORED 3
 #define SCALARS 11
-#define PER_TENSOR 3
+#define PER_TENSOR 2
 #define PER_MATRIX 0
 #define PER_ROW 0
 #define PER_COL 0
@@ -94,14 +94,13 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
         const real rho = (real)row[4];
         const real theta_prev_sq_mean = (real)(summed(tile_parts(tensor, values, 1), tiles(tensor)) /
             tensor->numel);
-        values[1] = theta_prev_sq_mean;
     #endif
     const real u_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) / tensor->numel);
     values[0] = u_sq_mean;
     #if SCALE_PARAMETER
         // eta[t] = Piecewise((Max(eps2, rms(theta[t - 1], elems))*rho[t], scale_parameter), (rho[t], True))
         const real eta = maximum(eps2, sqrt(theta_prev_sq_mean)) * rho;
-        values[2] = eta;
+        values[1] = eta;
     #endif
 }
 
@@ -133,7 +132,7 @@ static void phase_2(const struct part *part)
         const real one_minus_beta1 = (real)row[8];
     #endif
     #if SCALE_PARAMETER
-        const real eta = values[2];
+        const real eta = values[1];
     #else
         const real eta = (real)row[9];
         const real one_minus_weight_decay_eta = (real)row[10];

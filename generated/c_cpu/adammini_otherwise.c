@@ -13,7 +13,7 @@
  */
 #define STORED 3
 #define SCALARS 8
-#define PER_TENSOR 2
+#define PER_TENSOR 1
 #define PER_MATRIX 0
 #define PER_ROW 0
 #define PER_COL 0
@@ -54,10 +54,9 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
     v_type *v_at = (v_type *)tensor->at[2];
     const real v_prev = load(v_type, v_at);
     const real g_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) / tensor->numel);
-    values[0] = g_sq_mean;
     // v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, elems)
     const real v = beta2 * v_prev + one_minus_beta2 * g_sq_mean;
-    values[1] = v;
+    values[0] = v;
     store(v_type, v_at, v);
 }
 
@@ -78,7 +77,7 @@ static void phase_2(const struct part *part)
     const real one_minus_lr_weight_decay = (real)row[5];
     const real lr_over_one_minus_beta1_t = (real)row[6];
     const real inv_sqrt_one_minus_beta2_t = (real)row[7];
-    const real v = values[1];
+    const real v = values[0];
     #pragma omp simd
     for (int64_t i = 0; i < length; i++) {
         const real theta_prev = load(theta_type, theta_at + i);

@@ -19,7 +19,7 @@
  */
 #define STORED 3
 #define SCALARS 10
-#define PER_TENSOR 7
+#define PER_TENSOR 4
 #define PER_MATRIX 0
 #define PER_ROW 0
 #define PER_COL 0
@@ -153,16 +153,13 @@ static void values_3(const struct tensor *tensor, const double *row, real *value
     #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
         const real theta_prev_sq_sum = values[2];
         const real u_sq_sum = (real)summed(tile_parts(tensor, values, 2), tiles(tensor));
-        values[3] = u_sq_sum;
         // w_norm[t] = norm(theta[t - 1], elems)
         const real w_norm = sqrt(theta_prev_sq_sum);
-        values[4] = w_norm;
         // u_norm[t] = norm(u[t], elems)
         const real u_norm = sqrt(u_sq_sum);
-        values[5] = u_norm;
         // r[t] = Piecewise((w_norm[t]/u_norm[t], (u_norm[t] > 0) & (w_norm[t] > 0)), (1, True))
         const real r = (u_norm > 0 && w_norm > 0 ? w_norm / u_norm : (real)1);
-        values[6] = r;
+        values[3] = r;
     #endif
 }
 
@@ -190,7 +187,7 @@ static void phase_3(const struct part *part)
         const real inv_one_minus_beta1_t = (real)row[8];
         const real inv_sqrt_one_minus_beta2_t = (real)row[9];
         const real G = values[0];
-        const real r = values[6];
+        const real r = values[3];
         #pragma omp simd
         for (int64_t i = 0; i < length; i++) {
             const real theta_prev = load(theta_type, theta_at + i);

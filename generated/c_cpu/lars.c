@@ -18,7 +18,7 @@
  */
 #define STORED 2
 #define SCALARS 6
-#define PER_TENSOR 6
+#define PER_TENSOR 1
 #define PER_MATRIX 0
 #define PER_ROW 0
 #define PER_COL 0
@@ -101,27 +101,22 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
             const real trust_scale = (real)row[5];
         #endif
         const real theta_prev_sq_sum = (real)summed(tile_parts(tensor, values, 0), tiles(tensor));
-        values[0] = theta_prev_sq_sum;
         const real g_sq_sum = (real)summed(tile_parts(tensor, values, 1), tiles(tensor));
-        values[1] = g_sq_sum;
         // w_norm[t] = norm(theta[t - 1], elems)
         const real w_norm = sqrt(theta_prev_sq_sum);
-        values[2] = w_norm;
         // g_norm[t] = norm(g[t], elems)
         const real g_norm = sqrt(g_sq_sum);
-        values[3] = g_norm;
         // r[t] = Piecewise((trust_coeff*w_norm[t]/((g_norm[t] + weight_decay*w_norm[t]) + eps), (g_norm[t]
         //     > 0) & (w_norm[t] > 0)), (1, True))
         const real r = (g_norm > 0 && w_norm > 0 ? trust_coeff * w_norm / (g_norm + weight_decay * w_norm +
             eps) : (real)1);
-        values[4] = r;
         // trust[t] = Piecewise((Min(r[t]/Max(lr, 1.0e-30), 1), trust_clip), (r[t], True))
         #if TRUST_CLIP
             const real trust = minimum(r * trust_scale, (real)1);
         #else
             const real trust = r;
         #endif
-        values[5] = trust;
+        values[0] = trust;
     #endif
 }
 
@@ -140,7 +135,7 @@ static void phase_2(const struct part *part)
         const real lr = (real)row[0];
         const real momentum = (real)row[1];
         const real weight_decay = (real)row[2];
-        const real trust = values[5];
+        const real trust = values[0];
         #pragma omp simd
         for (int64_t i = 0; i < length; i++) {
             const real theta_prev = load(theta_type, theta_at + i);

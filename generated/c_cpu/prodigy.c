@@ -24,7 +24,7 @@
  */
 #define STORED 8
 #define SCALARS 13
-#define PER_TENSOR 8
+#define PER_TENSOR 4
 #define PER_MATRIX 0
 #define PER_ROW 0
 #define PER_COL 0
@@ -131,21 +131,17 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
     const real d_max_prev = load(d_max_type, d_max_at);
     d_type *d_at = (d_type *)tensor->at[7];
     const real d_prev = load(d_type, d_at);
-    const real r_sum = values[5];
-    const real den = values[6];
+    const real r_sum = values[2];
+    const real den = values[3];
     // r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
     const real r = b3 * r_prev + r_sum;
-    values[1] = r;
     // d_hat[t] = Piecewise((d_coef*r[t]/den[t], den[t] > 0), (d[t - 1], True))
     const real d_hat = (den > 0 ? d_coef * r / den : d_prev);
-    values[2] = d_hat;
     // d_max[t] = Max(d_max[t - 1], d_hat[t])
     const real d_max = maximum(d_max_prev, d_hat);
-    values[3] = d_max;
     #if HAS_GROWTH_RATE
         // d_new[t] = Piecewise((Max(d[t - 1], d_hat[t]), Eq(d[t - 1], d0)), (d[t - 1], True))
         const real d_new = (d_prev == d0 ? maximum(d_prev, d_hat) : d_prev);
-        values[7] = d_new;
     #endif
     // d[t] = Piecewise((Min(d_max[t], d_new[t]*growth_rate), Ne(growth_rate, 0)), (d_max[t], True))
     #if HAS_GROWTH_RATE
@@ -153,7 +149,7 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
     #else
         const real d = d_max;
     #endif
-    values[4] = d;
+    values[1] = d;
     store(r_type, r_at, r);
     store(d_max_type, d_max_at, d_max);
 }
@@ -178,7 +174,7 @@ static void phase_2(const struct part *part)
     const real one_minus_beta2 = (real)row[11];
     const real d_prev = load(d_type, (d_type *)tensor->at[7]);
     const real a = values[0];
-    const real d = values[4];
+    const real d = values[1];
     #pragma omp simd
     for (int64_t i = 0; i < length; i++) {
         const real theta_prev = load(theta_type, theta_at + i);
@@ -213,7 +209,7 @@ static void phase_2(const struct part *part)
 static void values_3(const struct tensor *tensor, const double *row, real *values)
 {
     d_type *d_at = (d_type *)tensor->at[7];
-    const real d = values[4];
+    const real d = values[1];
     store(d_type, d_at, d);
 }
 
@@ -226,8 +222,8 @@ int step(const struct group *group)
         return found;
     each_tensor(&work, values_1);
     each_part(&work, phase_1);
-    sum_tiles_of_all(&work, 0, 5);
-    sum_tiles_of_all(&work, 1, 6);
+    sum_tiles_of_all(&work, 0, 2);
+    sum_tiles_of_all(&work, 1, 3);
     each_tensor(&work, values_2);
     each_part(&work, phase_2);
     each_tensor(&work, values_3);

@@ -16,7 +16,7 @@
  */
 #define STORED 3
 #define SCALARS 8
-#define PER_TENSOR 3
+#define PER_TENSOR 1
 #define PER_MATRIX 0
 #define PER_ROW 0
 #define PER_COL 0
@@ -62,13 +62,11 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
 {
     const real lr = (real)row[0];
     const real rms_t_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) / tensor->numel);
-    values[0] = rms_t_mean;
     // rms_t[t] = sqrt(mean(g[t]**2/Max(v[t], eps**2), elems))
     const real rms_t = sqrt(rms_t_mean);
-    values[1] = rms_t;
     // eta[t] = lr/Max(1, rms_t[t])
     const real eta = lr / maximum((real)1, rms_t);
-    values[2] = eta;
+    values[0] = eta;
 }
 
 /* theta, m, v: of a part of a tensor. */
@@ -89,7 +87,7 @@ static void phase_2(const struct part *part)
     const real h2 = (real)row[4];
     const real one_minus_h1 = (real)row[5];
     const real one_minus_h2 = (real)row[6];
-    const real eta = values[2];
+    const real eta = values[0];
     #pragma omp simd
     for (int64_t i = 0; i < length; i++) {
         const real theta_prev = load(theta_type, theta_at + i);

@@ -161,6 +161,12 @@ class Variant:
         made = [s.target for s in (*self.sums(k - 1, False), *self.between[k])] if k < len(self.between) else []
         return list(dict.fromkeys([*made, *(value for _, value in self.kept[k])])) if k < len(self.kept) else []
 
+    def is_read_after(self, name: str, k: int) -> bool:
+        """Whether a value that is known before phase k is read there, or by what comes later."""
+        body = (s for of in (*self.elements[k:], *self.between[k + 1 :]) for s in of)
+        stored = (value for of in (*self.stores[k:], *self.kept[k + 1 :]) for _, value in of)
+        return any(name in reads(s) for s in body) or name in stored
+
     # lines
 
     def text(self, expr: Any) -> str:

@@ -20,10 +20,10 @@ def values_lines(variant: Variant, k: int) -> list[Item]:
     made = {s.target for s in (*sums, *statements)}
     wanted = {n for s in statements for n in reads(s)} | {value for _, value in kept}
     ordered = [v.name for v in variant.step.vars if v.name in wanted | made | {into for into, _ in kept}]
-    lines = [item for s in sums for item in _finished(variant, s)]
+    lines = [item for s in sums for item in _finished(variant, s, k)]
     for statement, told in variant.told(statements):
         lines += [(line,) for line in told]
-        lines += [*(_mapped(variant, statement) if isinstance(statement, Map) else _reduced(variant, statement))]
+        lines += [*(_mapped(variant, statement, k) if isinstance(statement, Map) else _reduced(variant, statement, k))]
     lines += [item for into, value in kept for item in _stored(variant, into, value)]
     return [*_opened(variant, ordered, made, wanted), *lines] if lines else []
 
@@ -45,15 +45,22 @@ def _opened(variant: Variant, names: Sequence[str], made: set[str], wanted: set[
             yield (f"real *{name}_values = {variant.values(name)};",)
 
 
-def _finished(variant: Variant, s: Reduce) -> Iterator[Item]:
+def _made(variant: Variant, name: str, value: str, k: int) -> Iterator[Item]:
+    """A value per tensor, kept for later functions if one reads it."""
+    yield (f"const real {name} = {value};",)
+    if variant.is_read_after(name, k):
+        yield (f"values[{variant.number(name)}] = {name};",)
+
+
+def _finished(variant: Variant, s: Reduce, k: int) -> Iterator[Item]:
     """What tiles have summed, as the values that it makes."""
     name, kind = s.target, variant.kind(s.target)
     place = variant.places.part(kind, name)
     if kind == "tensor":
         found = f"{'largest' if s.op is Op.MAX else 'summed'}(tile_parts(tensor, values, {place}), tiles(tensor))"
         mean = f"(real)({found} / tensor->numel)"
-        yield (f"const real {name} = {mean if s.op is Op.MEAN else found if s.op is Op.MAX else f'(real){found}'};",)
-        yield (f"values[{variant.number(name)}] = {name};",)
+        value = mean if s.op is Op.MEAN else found if s.op is Op.MAX else f"(real){found}"
+        yield from _made(variant, name, value, k)
         return
     other = {"row": "tensor->cols", "col": "tensor->rows"}[kind]
     parts = f"tensor, {name}_values, {kind}_parts(tensor, values, {place})"
@@ -73,11 +80,10 @@ def _indices(kind: str) -> dict[str, str]:
     return {kind: "i", **({"matrix": f"i / {LENGTH[kind]}"} if kind in LENGTH else {})}
 
 
-def _mapped(variant: Variant, s: Map) -> Iterator[Item]:
+def _mapped(variant: Variant, s: Map, k: int) -> Iterator[Item]:
     name, kind, text = s.target, variant.kind(s.target), variant.text(s.expr)
     if kind == "tensor":
-        yield (f"const real {name} = {text};",)
-        yield (f"values[{variant.number(name)}] = {name};",)
+        yield from _made(variant, name, text, k)
         return
     yield (f"for (int64_t i = 0; i < {COUNT[kind]}; i++) {{",)
     yield from _several(variant, [*reads(s)], _indices(kind))
@@ -85,15 +91,14 @@ def _mapped(variant: Variant, s: Map) -> Iterator[Item]:
     yield ("}",)
 
 
-def _reduced(variant: Variant, s: Statement) -> Iterator[Item]:
+def _reduced(variant: Variant, s: Statement, k: int) -> Iterator[Item]:
     """A reduction of values: of those of one matrix, or of all of the tensor."""
     assert isinstance(s, Reduce)
     name, kind, of = s.target, variant.kind(s.target), variant.argument(s)
     total = f"{name}_parts"
     start = (f"{'real' if s.op is Op.MAX else 'double'} {total} = {STARTS[s.op]};",)
-    if of == "tensor":
-        yield (f"const real {name} = {variant.text(s.arg)};",)
-        yield (f"values[{variant.number(name)}] = {name};",)
+    if of == "tensor":  # what this tensor gives to a value of the model
+        yield (f"values[{variant.number(name)}] = {variant.text(s.arg)};",)
         return
     if kind == "tensor":
         count = COUNT[of]
@@ -102,8 +107,7 @@ def _reduced(variant: Variant, s: Statement) -> Iterator[Item]:
         yield from _several(variant, [*reads(s)], _indices(of))
         yield (f"{STEP}{variant.accumulated(s, total)}",)
         yield ("}",)
-        yield (f"const real {name} = (real)({total}{f' / ({count})' if s.op is Op.MEAN else ''});",)
-        yield (f"values[{variant.number(name)}] = {name};",)
+        yield from _made(variant, name, f"(real)({total}{f' / ({count})' if s.op is Op.MEAN else ''})", k)
         return
     yield ("for (int64_t matrix = 0; matrix < tensor->matrices; matrix++) {",)
     yield (f"{STEP}{start[0]}",)
