@@ -48,7 +48,8 @@ static void phase_1(const struct part *part)
     theta_type *theta_at = (theta_type *)tensor->at[0] + part->start;
     real *theta_prev_sq_mean_parts = tile_parts(tensor, values, 0) + part->tile;
     real theta_prev_sq_mean = part->opens ? 0 : *theta_prev_sq_mean_parts;
-    real *g_sq_mean_parts = row_parts(tensor, values, 0) + part->at_row * tiles_across(tensor) + part->across;
+    real *g_sq_mean_parts = row_parts(tensor, values, 0) + part->at_row * tiles_across(tensor) +
+        part->across;
     real *g_sq_mean_2_parts = col_parts(tensor, values, 0) + part->down;
     for (int64_t along = 0; along < length && part->opens; along++)
         g_sq_mean_2_parts[along] = 0;

@@ -147,10 +147,10 @@ static void phase_2(const struct part *part)
     #endif
 }
 
-/* u_sq_sum, w_norm, u_norm, r: of a whole tensor. */
-static void values_3(const struct tensor *tensor, const double *row, real *values)
-{
-    #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
+#if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
+    /* u_sq_sum, w_norm, u_norm, r: of a whole tensor. */
+    static void values_3(const struct tensor *tensor, const double *row, real *values)
+    {
         const real theta_prev_sq_sum = values[2];
         const real u_sq_sum = (real)summed(tile_parts(tensor, values, 2), tiles(tensor));
         // w_norm[t] = norm(theta[t - 1], elems)
@@ -160,13 +160,13 @@ static void values_3(const struct tensor *tensor, const double *row, real *value
         // r[t] = Piecewise((w_norm[t]/u_norm[t], (u_norm[t] > 0) & (w_norm[t] > 0)), (1, True))
         const real r = (u_norm > 0 && w_norm > 0 ? w_norm / u_norm : (real)1);
         values[3] = r;
-    #endif
-}
+    }
+#endif
 
-/* theta, m, v: of a part of a tensor. */
-static void phase_3(const struct part *part)
-{
-    #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
+#if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
+    /* theta, m, v: of a part of a tensor. */
+    static void phase_3(const struct part *part)
+    {
         const struct tensor *tensor = part->tensor;
         const double *row = part->row;
         real *values = part->values;
@@ -210,8 +210,8 @@ static void phase_3(const struct part *part)
             store(m_type, m_at + i, m);
             store(v_type, v_at + i, v);
         }
-    #endif
-}
+    }
+#endif
 
 /* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
 int step(const struct group *group)

@@ -90,10 +90,10 @@ static void phase_1(const struct part *part)
     #endif
 }
 
-/* theta_prev_sq_sum, g_sq_sum, w_norm, g_norm, r, trust: of a whole tensor. */
-static void values_2(const struct tensor *tensor, const double *row, real *values)
-{
-    #if HAS_WEIGHT_DECAY
+#if HAS_WEIGHT_DECAY
+    /* theta_prev_sq_sum, g_sq_sum, w_norm, g_norm, r, trust: of a whole tensor. */
+    static void values_2(const struct tensor *tensor, const double *row, real *values)
+    {
         const real weight_decay = (real)row[2];
         const real trust_coeff = (real)row[3];
         const real eps = (real)row[4];
@@ -108,8 +108,8 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
         const real g_norm = sqrt(g_sq_sum);
         // r[t] = Piecewise((trust_coeff*w_norm[t]/((g_norm[t] + weight_decay*w_norm[t]) + eps), (g_norm[t]
         //     > 0) & (w_norm[t] > 0)), (1, True))
-        const real r = (g_norm > 0 && w_norm > 0 ? trust_coeff * w_norm / (g_norm + weight_decay * w_norm +
-            eps) : (real)1);
+        const real r = (g_norm > 0 && w_norm > 0 ? trust_coeff * w_norm / (g_norm + weight_decay *
+            w_norm + eps) : (real)1);
         // trust[t] = Piecewise((Min(r[t]/Max(lr, 1.0e-30), 1), trust_clip), (r[t], True))
         #if TRUST_CLIP
             const real trust = minimum(r * trust_scale, (real)1);
@@ -117,13 +117,13 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
             const real trust = r;
         #endif
         values[0] = trust;
-    #endif
-}
+    }
+#endif
 
-/* theta, b: of a part of a tensor. */
-static void phase_2(const struct part *part)
-{
-    #if HAS_WEIGHT_DECAY
+#if HAS_WEIGHT_DECAY
+    /* theta, b: of a part of a tensor. */
+    static void phase_2(const struct part *part)
+    {
         const struct tensor *tensor = part->tensor;
         const double *row = part->row;
         real *values = part->values;
@@ -157,8 +157,8 @@ static void phase_2(const struct part *part)
             store(theta_type, theta_at + i, theta);
             store(b_type, b_at + i, b);
         }
-    #endif
-}
+    }
+#endif
 
 /* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
 int step(const struct group *group)

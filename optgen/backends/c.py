@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from optgen.backends._c_passes import calls, phase_lines
-from optgen.backends._c_phases import KINDS, Places, Variant
+from optgen.backends._c_phases import KINDS, STEP, Places, Variant
 from optgen.backends._c_values import values_lines
 from optgen.dsl.rule import Rule, Schedule
 from optgen.fused import (
@@ -120,8 +120,8 @@ def _emit(program: Program) -> dict[str, str]:
 def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var], both: Mapping[str, Any]) -> str:
     return render(
         "c.jinja",
-        prologue=_woven(program, lambda s: _prologue(program, s, stored, read)),
-        body=_woven(program, lambda s: _body(program, s)),
+        prologue=_woven(program, {variant_of(s): _prologue(program, s, stored, read) for s in program.steps}),
+        body=_woven(program, {variant_of(s): _body(program, s) for s in program.steps}),
         **both,
     )
 
@@ -136,12 +136,19 @@ def _phases(program: Program, stored: Sequence[str], read: Sequence[Var], both: 
     functions = []
     for k in range(max(len(variant.elements) for variant in variants.values()) + 1):
         for name, takes, lines in (("values", VALUES, values_lines), ("phase", PART, phase_lines)):
-            woven = _woven(program, lambda s, k=k, lines=lines: lines(variants[variant_of(s)], k))  # type: ignore[misc]
-            if woven:
-                about = _about(name, k, variants.values())
-                functions.append({"name": f"{name}_{k + 1}", "about": about, "takes": takes, "lines": woven})
-    steps = _woven(program, lambda s: calls(variants[variant_of(s)]))
+            opened = f"/* {_about(name, k, variants.values())} */", f"static void {name}_{k + 1}({takes})", "{"
+            woven = _woven(program, {key: _function(opened, lines(variant, k)) for key, variant in variants.items()})
+            functions += [woven] if woven else []
+    steps = _woven(program, {key: calls(variant) for key, variant in variants.items()})
     return render("c_phases.jinja", functions=functions, calls=steps, places=places.macros(), **both)
+
+
+def _function(opened: Item, lines: Sequence[Item]) -> Iterator[Item]:
+    """A function of one variant, if it has a line. opened: what comes before these."""
+    if lines:
+        yield opened
+        yield from (tuple(f"{STEP}{line}" for line in item) for item in lines)
+        yield ("}",)
 
 
 def _about(name: str, k: int, variants: Iterable[Variant]) -> str:
@@ -191,11 +198,11 @@ def _macros(stored: Sequence[str], flags: Sequence[str]) -> list[str]:
     return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _woven(program: Program, items: Callable[[Step], Iterator[Item]]) -> list[str]:
+def _woven(program: Program, items: Mapping[tuple[bool, ...], Iterable[Item]]) -> list[str]:
     """The items of all variants as one text under #if, wrapped."""
-    by_variant = {variant_of(step): list(items(step)) for step in program.steps}
     conditions = [flag.upper() for flag in flag_names(program)]
-    return [part for line in _aligned(weave(by_variant, conditions, CONDITIONS)) for part in _wrapped(line)]
+    joined = weave({variant: [*each] for variant, each in items.items()}, conditions, CONDITIONS)
+    return [part for line in _aligned(joined) for part in _wrapped(line)]
 
 
 def _aligned(lines: Sequence[str]) -> Iterator[str]:
