@@ -34,18 +34,18 @@ static void span(
     const real inv_sqrt_one_minus_beta2_t = (real)row[7];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real s_prev = load(s_type, s_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real s_prev = load(s_type, s_at + i);
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g;
+        const real m = beta1 * m_prev + one_minus_beta1 * g;
         // s[t] = (beta2*s[t - 1] + (1 - beta2)*(g[t] - m[t])**2) + eps
-        real s_base = g - m;
-        real s = beta2 * s_prev + one_minus_beta2 * (s_base * s_base) + eps;
+        const real s_base = g - m;
+        const real s = beta2 * s_prev + one_minus_beta2 * (s_base * s_base) + eps;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(m[t]/(sqrt(s[t])/sqrt(1 -
         //     beta2**t) + eps))
-        real theta = theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t * (m / (sqrt(s) *
+        const real theta = theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t * (m / (sqrt(s) *
             inv_sqrt_one_minus_beta2_t + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);

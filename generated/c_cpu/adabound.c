@@ -39,20 +39,20 @@ static void span(
     const real one_minus_lr_weight_decay = (real)row[8];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g;
+        const real m = beta1 * m_prev + one_minus_beta1 * g;
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
-        real v = beta2 * v_prev + one_minus_beta2 * (g * g);
+        const real v = beta2 * v_prev + one_minus_beta2 * (g * g);
         // eta[t] = Min(Max(lr*sqrt(1 - beta2**t)/(1 - beta1**t)/(sqrt(v[t] + 1.0e-15) + eps), last[t]*(1 -
         //     1/(gamma*t + 1))), last[t]*(1 + 1/(gamma*t)))
-        real eta = minimum(maximum(eta_scale / (sqrt(v + (real)1e-15) + eps), eta_scale2),
+        const real eta = minimum(maximum(eta_scale / (sqrt(v + (real)1e-15) + eps), eta_scale2),
             last_one_plus_inv_gamma_t);
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - eta[t]*m[t]
-        real theta = theta_prev * one_minus_lr_weight_decay - eta * m;
+        const real theta = theta_prev * one_minus_lr_weight_decay - eta * m;
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

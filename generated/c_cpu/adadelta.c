@@ -34,24 +34,24 @@ static void span(
     const real one_minus_rho = (real)row[4];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real v_prev = load(v_type, v_at + i);
-        real u_prev = load(u_type, u_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real v_prev = load(v_type, v_at + i);
+        const real u_prev = load(u_type, u_at + i);
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
         #if HAS_WEIGHT_DECAY
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #else
-            real g_wd = g;
+            const real g_wd = g;
         #endif
         // v[t] = rho*v[t - 1] + (1 - rho)*g_wd[t]**2
-        real v = rho * v_prev + one_minus_rho * (g_wd * g_wd);
+        const real v = rho * v_prev + one_minus_rho * (g_wd * g_wd);
         // d[t] = sqrt(u[t - 1] + eps)/sqrt(v[t] + eps)*g_wd[t]
-        real d = sqrt(u_prev + eps) / sqrt(v + eps) * g_wd;
+        const real d = sqrt(u_prev + eps) / sqrt(v + eps) * g_wd;
         // u[t] = rho*u[t - 1] + (1 - rho)*d[t]**2
-        real u = rho * u_prev + one_minus_rho * (d * d);
+        const real u = rho * u_prev + one_minus_rho * (d * d);
         // theta[t] = theta[t - 1] - lr*d[t]
-        real theta = theta_prev - lr * d;
+        const real theta = theta_prev - lr * d;
         store(theta_type, theta_at + i, theta);
         store(v_type, v_at + i, v);
         store(u_type, u_at + i, u);

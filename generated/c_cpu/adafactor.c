@@ -48,8 +48,7 @@ static void phase_1(const struct part *part)
     theta_type *theta_at = (theta_type *)tensor->at[0] + part->start;
     real *theta_prev_sq_mean_parts = tile_parts(tensor, values, 0) + part->tile;
     real theta_prev_sq_mean = part->opens ? 0 : *theta_prev_sq_mean_parts;
-    real *g_sq_mean_parts = row_parts(tensor, values, 0) + part->at_row * tiles_across(tensor) +
-        part->across;
+    real *g_sq_mean_parts = row_parts(tensor, values, 0) + part->at_row * tiles_across(tensor) + part->across;
     real *g_sq_mean_2_parts = col_parts(tensor, values, 0) + part->down;
     for (int64_t along = 0; along < length && part->opens; along++)
         g_sq_mean_2_parts[along] = 0;
@@ -84,8 +83,7 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
     real *g_sq_mean_2_values = col_values(tensor, values, 0);
     real *C_values = col_values(tensor, values, 1);
     real *R_mean_values = matrix_values(tensor, values, 0);
-    const real theta_prev_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) /
-        tensor->numel);
+    const real theta_prev_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) / tensor->numel);
     values[0] = theta_prev_sq_mean;
     rows_summed(tensor, g_sq_mean_values, row_parts(tensor, values, 0), tensor->cols);
     cols_summed(tensor, g_sq_mean_2_values, col_parts(tensor, values, 0), tensor->rows);
@@ -197,8 +195,8 @@ static void phase_3(const struct part *part)
             // U[t] = g[t]/sqrt(Max(R[t]*C[t]/Max(mean(R[t], rows), eps1), eps1**2))
             const real U = g / sqrt(maximum(R * C / maximum(R_mean, eps1), U_scale));
             // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - alpha[t]/Max(1, rms(U[t], elems)/d)*U[t]
-            const real theta = theta_prev * one_minus_lr_weight_decay - alpha / maximum((real)1,
-                sqrt(U_sq_mean) * inv_d) * U;
+            const real theta = theta_prev * one_minus_lr_weight_decay - alpha / maximum((real)1, sqrt(U_sq_mean)
+                * inv_d) * U;
             store(theta_type, theta_at + i, theta);
         }
     }

@@ -69,8 +69,7 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
 {
     const real eps2 = (real)row[0];
     const real rho = (real)row[1];
-    const real theta_prev_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) /
-        tensor->numel);
+    const real theta_prev_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) / tensor->numel);
     const real U_sq_mean = (real)(summed(tile_parts(tensor, values, 1), tiles(tensor)) / tensor->numel);
     values[0] = U_sq_mean;
     // alpha[t] = Max(eps2, rms(theta[t - 1], elems))*rho[t]
@@ -105,8 +104,8 @@ static void phase_2(const struct part *part)
         // U[t] = g[t]/sqrt(Max(V[t], eps1**2))
         const real U = g / sqrt(maximum(V, U_scale));
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - alpha[t]/Max(1, rms(U[t], elems)/d)*U[t]
-        const real theta = theta_prev * one_minus_lr_weight_decay - alpha / maximum((real)1,
-            sqrt(U_sq_mean) * inv_d) * U;
+        const real theta = theta_prev * one_minus_lr_weight_decay - alpha / maximum((real)1, sqrt(U_sq_mean) *
+            inv_d) * U;
         store(theta_type, theta_at + i, theta);
         store(V_type, V_at + i, V);
     }

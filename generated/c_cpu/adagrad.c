@@ -30,19 +30,19 @@ static void span(
     const real eta = (real)row[2];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real G_prev = load(G_type, G_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real G_prev = load(G_type, G_at + i);
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
         #if HAS_WEIGHT_DECAY
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #else
-            real g_wd = g;
+            const real g_wd = g;
         #endif
         // G[t] = G[t - 1] + g_wd[t]**2
-        real G = G_prev + g_wd * g_wd;
+        const real G = G_prev + g_wd * g_wd;
         // theta[t] = theta[t - 1] - eta[t]*(g_wd[t]/(sqrt(G[t]) + eps))
-        real theta = theta_prev - eta * (g_wd / (sqrt(G) + eps));
+        const real theta = theta_prev - eta * (g_wd / (sqrt(G) + eps));
         store(theta_type, theta_at + i, theta);
         store(G_type, G_at + i, G);
     }

@@ -51,45 +51,45 @@ static void span(
     const real inv_one_minus_beta2_t = (real)row[9];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
         #if AMSGRAD
-            real v_max_prev = load(v_max_type, v_max_at + i);
+            const real v_max_prev = load(v_max_type, v_max_at + i);
         #endif
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], ~decoupled_weight_decay & Ne(weight_decay,
         //     0)), (g[t], True))
         #if DECOUPLED_WEIGHT_DECAY || !HAS_WEIGHT_DECAY
-            real g_wd = g;
+            const real g_wd = g;
         #else
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #endif
-        // theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t - 1],
-        //     True))
+        // theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t -
+        //     1], True))
         #if DECOUPLED_WEIGHT_DECAY
-            real theta_wd = theta_prev * one_minus_lr_weight_decay;
+            const real theta_wd = theta_prev * one_minus_lr_weight_decay;
         #else
-            real theta_wd = theta_prev;
+            const real theta_wd = theta_prev;
         #endif
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g_wd;
+        const real m = beta1 * m_prev + one_minus_beta1 * g_wd;
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
-        real v = beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd);
+        const real v = beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd);
         #if AMSGRAD
             // v_max[t] = Max(v_max[t - 1], v[t])
-            real v_max = maximum(v_max_prev, v);
+            const real v_max = maximum(v_max_prev, v);
         #endif
         // m_hat[t] = m[t]/(1 - beta1**t)
-        real m_hat = m * inv_one_minus_beta1_t;
+        const real m_hat = m * inv_one_minus_beta1_t;
         // v_hat[t] = Piecewise((v_max[t], amsgrad), (v[t], True))/(1 - beta2**t)
         #if AMSGRAD
-            real v_hat = v_max * inv_one_minus_beta2_t;
+            const real v_hat = v_max * inv_one_minus_beta2_t;
         #else
-            real v_hat = v * inv_one_minus_beta2_t;
+            const real v_hat = v * inv_one_minus_beta2_t;
         #endif
         // theta[t] = theta_wd[t] - lr*m_hat[t]/(sqrt(v_hat[t]) + eps)
-        real theta = theta_wd - lr * m_hat / (sqrt(v_hat) + eps);
+        const real theta = theta_wd - lr * m_hat / (sqrt(v_hat) + eps);
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

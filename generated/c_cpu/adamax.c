@@ -34,22 +34,22 @@ static void span(
     const real lr_over_one_minus_beta1_t = (real)row[5];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real u_prev = load(u_type, u_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real u_prev = load(u_type, u_at + i);
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
         #if HAS_WEIGHT_DECAY
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #else
-            real g_wd = g;
+            const real g_wd = g;
         #endif
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g_wd;
+        const real m = beta1 * m_prev + one_minus_beta1 * g_wd;
         // u[t] = Max(beta2*u[t - 1], Abs(g_wd[t]) + eps)
-        real u = maximum(beta2 * u_prev, fabs(g_wd) + eps);
+        const real u = maximum(beta2 * u_prev, fabs(g_wd) + eps);
         // theta[t] = theta[t - 1] - lr/(1 - beta1**t)*(m[t]/u[t])
-        real theta = theta_prev - lr_over_one_minus_beta1_t * (m / u);
+        const real theta = theta_prev - lr_over_one_minus_beta1_t * (m / u);
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(u_type, u_at + i, u);

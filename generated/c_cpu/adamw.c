@@ -41,31 +41,31 @@ static void span(
     const real inv_one_minus_beta2_t = (real)row[8];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
         #if AMSGRAD
-            real v_max_prev = load(v_max_type, v_max_at + i);
+            const real v_max_prev = load(v_max_type, v_max_at + i);
         #endif
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g;
+        const real m = beta1 * m_prev + one_minus_beta1 * g;
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
-        real v = beta2 * v_prev + one_minus_beta2 * (g * g);
+        const real v = beta2 * v_prev + one_minus_beta2 * (g * g);
         #if AMSGRAD
             // v_max[t] = Max(v_max[t - 1], v[t])
-            real v_max = maximum(v_max_prev, v);
+            const real v_max = maximum(v_max_prev, v);
         #endif
         // m_hat[t] = m[t]/(1 - beta1**t)
-        real m_hat = m * inv_one_minus_beta1_t;
+        const real m_hat = m * inv_one_minus_beta1_t;
         // v_hat[t] = Piecewise((v_max[t], amsgrad), (v[t], True))/(1 - beta2**t)
         #if AMSGRAD
-            real v_hat = v_max * inv_one_minus_beta2_t;
+            const real v_hat = v_max * inv_one_minus_beta2_t;
         #else
-            real v_hat = v * inv_one_minus_beta2_t;
+            const real v_hat = v * inv_one_minus_beta2_t;
         #endif
         // theta[t] = theta[t - 1] - lr*(m_hat[t]/(sqrt(v_hat[t]) + eps) + weight_decay*theta[t - 1])
-        real theta = theta_prev - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * theta_prev);
+        const real theta = theta_prev - lr * (m_hat / (sqrt(v_hat) + eps) + weight_decay * theta_prev);
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -48,31 +48,31 @@ static void span(
     #endif
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real d_prev = load(d_type, d_at + i);
-        real n_prev = load(n_type, n_at + i);
-        real g_prev = load(g_prev_type, g_prev_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real d_prev = load(d_type, d_at + i);
+        const real n_prev = load(n_type, n_at + i);
+        const real g_prev = load(g_prev_type, g_prev_at + i);
         // change[t] = g[t] - g[t - 1]
-        real change = g - g_prev;
+        const real change = g - g_prev;
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g;
+        const real m = beta1 * m_prev + one_minus_beta1 * g;
         // d[t] = beta2*d[t - 1] + (1 - beta2)*change[t]
-        real d = beta2 * d_prev + one_minus_beta2 * change;
+        const real d = beta2 * d_prev + one_minus_beta2 * change;
         // n[t] = beta3*n[t - 1] + (1 - beta3)*(g[t] + beta2*change[t])**2
-        real n_base = g + beta2 * change;
-        real n = beta3 * n_prev + one_minus_beta3 * (n_base * n_base);
+        const real n_base = g + beta2 * change;
+        const real n = beta3 * n_prev + one_minus_beta3 * (n_base * n_base);
         // D[t] = sqrt(n[t])/sqrt(1 - beta3**t) + eps
-        real D = sqrt(n) * inv_sqrt_one_minus_beta3_t + eps;
+        const real D = sqrt(n) * inv_sqrt_one_minus_beta3_t + eps;
         // u[t] = lr/(1 - beta1**t)*(m[t]/D[t]) + lr*beta2/(1 - beta2**t)*(d[t]/D[t])
-        real u = lr_over_one_minus_beta1_t * (m / D) + lr_beta2_over_one_minus_beta2_t * (d / D);
-        // theta[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay) - u[t], no_prox), ((theta[t - 1] - u[t])/(1
-        //     + lr*weight_decay), True))
+        const real u = lr_over_one_minus_beta1_t * (m / D) + lr_beta2_over_one_minus_beta2_t * (d / D);
+        // theta[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay) - u[t], no_prox), ((theta[t - 1] -
+        //     u[t])/(1 + lr*weight_decay), True))
         #if NO_PROX
-            real theta = theta_prev * one_minus_lr_weight_decay - u;
+            const real theta = theta_prev * one_minus_lr_weight_decay - u;
         #else
-            real theta = (theta_prev - u) * inv_one_plus_lr_weight_decay;
+            const real theta = (theta_prev - u) * inv_one_plus_lr_weight_decay;
         #endif
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);

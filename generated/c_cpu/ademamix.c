@@ -44,21 +44,21 @@ static void span(
     const real inv_sqrt_one_minus_beta2_t = (real)row[11];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
-        real m_slow_prev = load(m_slow_type, m_slow_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
+        const real m_slow_prev = load(m_slow_type, m_slow_at + i);
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g;
+        const real m = beta1 * m_prev + one_minus_beta1 * g;
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
-        real v = beta2 * v_prev + one_minus_beta2 * (g * g);
+        const real v = beta2 * v_prev + one_minus_beta2 * (g * g);
         // m_slow[t] = B[t]*m_slow[t - 1] + (1 - B[t])*g[t]
-        real m_slow = B * m_slow_prev + one_minus_B * g;
+        const real m_slow = B * m_slow_prev + one_minus_B * g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*((m[t]/(1 - beta1**t) +
         //     A[t]*m_slow[t])/(sqrt(v[t])/sqrt(1 - beta2**t) + eps))
-        real theta = theta_prev * one_minus_lr_weight_decay - lr * ((m * inv_one_minus_beta1_t + A * m_slow) /
-            (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps));
+        const real theta = theta_prev * one_minus_lr_weight_decay - lr * ((m * inv_one_minus_beta1_t + A *
+            m_slow) / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -46,32 +46,32 @@ static void span(
     const real one_minus_beta2 = (real)row[10];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
         // theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled & Ne(weight_decay, 0)),
         //     (theta[t - 1], True))
         #if HAS_WEIGHT_DECAY && DECOUPLED
-            real theta_wd = theta_prev * one_minus_lr_weight_decay;
+            const real theta_wd = theta_prev * one_minus_lr_weight_decay;
         #else
-            real theta_wd = theta_prev;
+            const real theta_wd = theta_prev;
         #endif
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], ~decoupled & Ne(weight_decay, 0)), (g[t],
         //     True))
         #if DECOUPLED || !HAS_WEIGHT_DECAY
-            real g_wd = g;
+            const real g_wd = g;
         #else
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #endif
         // n[t] = Min(Max(g_wd[t]/Max(sqrt(v[t - 1]), eps), -c[t]), c[t])
-        real n = minimum(maximum(g_wd / maximum(sqrt(v_prev), eps), n_scale), c);
+        const real n = minimum(maximum(g_wd / maximum(sqrt(v_prev), eps), n_scale), c);
         // m[t] = Piecewise((m[t - 1], Eq(t, 1)), (beta1*m[t - 1] + (1 - beta1)*n[t], True))
-        real m = (t_eq_one ? m_prev : beta1 * m_prev + one_minus_beta1 * n);
+        const real m = (t_eq_one ? m_prev : beta1 * m_prev + one_minus_beta1 * n);
         // v[t] = Piecewise((g_wd[t]**2, Eq(t, 1)), (beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2, True))
-        real v = (t_eq_one ? g_wd * g_wd : beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd));
+        const real v = (t_eq_one ? g_wd * g_wd : beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd));
         // theta[t] = Piecewise((theta[t - 1], Eq(t, 1)), (theta_wd[t] - lr*m[t], True))
-        real theta = (t_eq_one ? theta_prev : theta_wd - lr * m);
+        const real theta = (t_eq_one ? theta_prev : theta_wd - lr * m);
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -33,19 +33,19 @@ static void span(
     const real lr_over_three = (real)row[4];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real v1_prev = load(v1_type, v1_at + i);
-        real v2_prev = load(v2_type, v2_at + i);
-        real v3_prev = load(v3_type, v3_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real v1_prev = load(v1_type, v1_at + i);
+        const real v2_prev = load(v2_type, v2_at + i);
+        const real v3_prev = load(v3_type, v3_at + i);
         // v1[t] = beta1*v1[t - 1] + g[t]
-        real v1 = beta1 * v1_prev + g;
+        const real v1 = beta1 * v1_prev + g;
         // v2[t] = beta2*v2[t - 1] + g[t]
-        real v2 = beta2 * v2_prev + g;
+        const real v2 = beta2 * v2_prev + g;
         // v3[t] = beta3*v3[t - 1] + g[t]
-        real v3 = beta3 * v3_prev + g;
+        const real v3 = beta3 * v3_prev + g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/3*((v1[t] + v2[t]) + v3[t])
-        real theta = theta_prev * one_minus_lr_weight_decay - lr_over_three * (v1 + v2 + v3);
+        const real theta = theta_prev * one_minus_lr_weight_decay - lr_over_three * (v1 + v2 + v3);
         store(theta_type, theta_at + i, theta);
         store(v1_type, v1_at + i, v1);
         store(v2_type, v2_at + i, v2);

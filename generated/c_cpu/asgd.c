@@ -33,19 +33,20 @@ static void span(
     const int mu_prev_eq_one = row[4] != 0;
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real ax_prev = load(ax_type, ax_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real ax_prev = load(ax_type, ax_at + i);
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
         #if HAS_WEIGHT_DECAY
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #else
-            real g_wd = g;
+            const real g_wd = g;
         #endif
         // theta[t] = theta[t - 1]*(1 - lambd*eta[t - 1]) - eta[t - 1]*g_wd[t]
-        real theta = theta_prev * one_minus_lambd_eta_prev - eta_prev * g_wd;
-        // ax[t] = Piecewise((theta[t], Eq(mu[t - 1], 1)), (ax[t - 1] + mu[t - 1]*(theta[t] - ax[t - 1]), True))
-        real ax = (mu_prev_eq_one ? theta : ax_prev + mu_prev * (theta - ax_prev));
+        const real theta = theta_prev * one_minus_lambd_eta_prev - eta_prev * g_wd;
+        // ax[t] = Piecewise((theta[t], Eq(mu[t - 1], 1)), (ax[t - 1] + mu[t - 1]*(theta[t] - ax[t - 1]),
+        //     True))
+        const real ax = (mu_prev_eq_one ? theta : ax_prev + mu_prev * (theta - ax_prev));
         store(theta_type, theta_at + i, theta);
         store(ax_type, ax_at + i, ax);
     }

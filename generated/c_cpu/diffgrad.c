@@ -37,23 +37,23 @@ static void span(
     const real theta_scale = (real)row[6];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
-        real g_old_prev = load(g_old_type, g_old_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
+        const real g_old_prev = load(g_old_type, g_old_at + i);
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g;
+        const real m = beta1 * m_prev + one_minus_beta1 * g;
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
-        real v = beta2 * v_prev + one_minus_beta2 * (g * g);
+        const real v = beta2 * v_prev + one_minus_beta2 * (g * g);
         // xi[t] = 1/(1 + exp(-Abs(g_old[t - 1] - g[t])))
-        real xi = 1 / (1 + exp(-fabs(g_old_prev - g)));
+        const real xi = 1 / (1 + exp(-fabs(g_old_prev - g)));
         // g_old[t] = g[t]
-        real g_old = g;
+        const real g_old = g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sqrt(1 - beta2**t)/(1 -
         //     beta1**t)*(xi[t]*m[t]/(sqrt(v[t] + 1.0e-15) + eps))
-        real theta = theta_prev * one_minus_lr_weight_decay - theta_scale * (xi * m / (sqrt(v + (real)1e-15) +
-            eps));
+        const real theta = theta_prev * one_minus_lr_weight_decay - theta_scale * (xi * m / (sqrt(v +
+            (real)1e-15) + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -37,18 +37,18 @@ static void span(
     const real one_minus_lr_weight_decay = (real)row[7];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
-        real v = beta2 * v_prev + one_minus_beta2 * (g * g);
+        const real v = beta2 * v_prev + one_minus_beta2 * (g * g);
         // m[t] = beta1*m[t - 1] + lr*(1 - beta1)*(g[t]/(sqrt(v[t]/(1 - beta2**t)) + eps))
-        real m = beta1 * m_prev + lr_one_minus_beta1 * (g / (sqrt(v * inv_one_minus_beta2_t) + eps));
+        const real m = beta1 * m_prev + lr_one_minus_beta1 * (g / (sqrt(v * inv_one_minus_beta2_t) + eps));
         // theta_new[t] = theta[t - 1] - k[t]*m[t]
-        real theta_new = theta_prev - k * m;
+        const real theta_new = theta_prev - k * m;
         // theta[t] = theta_new[t]*(1 - lr*weight_decay)
-        real theta = theta_new * one_minus_lr_weight_decay;
+        const real theta = theta_new * one_minus_lr_weight_decay;
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -30,15 +30,15 @@ static void span(
     const real one_minus_lr_weight_decay = (real)row[5];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
         // u[t] = sign(beta1*m[t - 1] + (1 - beta1)*g[t])
-        real u = sign(beta1 * m_prev + one_minus_beta1 * g);
+        const real u = sign(beta1 * m_prev + one_minus_beta1 * g);
         // m[t] = beta2*m[t - 1] + (1 - beta2)*g[t]
-        real m = beta2 * m_prev + one_minus_beta2 * g;
+        const real m = beta2 * m_prev + one_minus_beta2 * g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*u[t]
-        real theta = theta_prev * one_minus_lr_weight_decay - lr * u;
+        const real theta = theta_prev * one_minus_lr_weight_decay - lr * u;
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
     }

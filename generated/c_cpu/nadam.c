@@ -50,33 +50,33 @@ static void span(
     const real theta_scale = (real)row[9];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
         // theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay &
         //     Ne(weight_decay, 0)), (theta[t - 1], True))
         #if HAS_WEIGHT_DECAY && DECOUPLED_WEIGHT_DECAY
-            real theta_wd = theta_prev * one_minus_lr_weight_decay;
+            const real theta_wd = theta_prev * one_minus_lr_weight_decay;
         #else
-            real theta_wd = theta_prev;
+            const real theta_wd = theta_prev;
         #endif
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], ~decoupled_weight_decay & Ne(weight_decay,
         //     0)), (g[t], True))
         #if DECOUPLED_WEIGHT_DECAY || !HAS_WEIGHT_DECAY
-            real g_wd = g;
+            const real g_wd = g;
         #else
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #endif
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g_wd;
+        const real m = beta1 * m_prev + one_minus_beta1 * g_wd;
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
-        real v = beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd);
+        const real v = beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd);
         // D[t] = sqrt(v[t]/(1 - beta2**t)) + eps
-        real D = sqrt(v * inv_one_minus_beta2_t) + eps;
+        const real D = sqrt(v * inv_one_minus_beta2_t) + eps;
         // theta[t] = (theta_wd[t] - lr*(1 - mu[t])/(1 - P[t])*(g_wd[t]/D[t])) - lr*mu_next[t]/(1 -
         //     P[t]*mu_next[t])*(m[t]/D[t])
-        real theta = theta_wd - lr_one_minus_mu_over_one_minus_P * (g_wd / D) - theta_scale * (m / D);
+        const real theta = theta_wd - lr_one_minus_mu_over_one_minus_P * (g_wd / D) - theta_scale * (m / D);
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

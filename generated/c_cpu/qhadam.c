@@ -38,20 +38,20 @@ static void span(
     const real one_minus_lr_weight_decay = (real)row[8];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
         // m[t] = m[t - 1] + (g[t] - m[t - 1])/w1[t]
-        real m = m_prev + (g - m_prev) * inv_w1;
+        const real m = m_prev + (g - m_prev) * inv_w1;
         // v[t] = v[t - 1] + (g[t]**2 - v[t - 1])/w2[t]
-        real v = v_prev + (g * g - v_prev) * inv_w2;
+        const real v = v_prev + (g * g - v_prev) * inv_w2;
         // u[t] = nu1*m[t] + (1 - nu1)*g[t]
-        real u = nu1 * m + one_minus_nu1 * g;
+        const real u = nu1 * m + one_minus_nu1 * g;
         // s[t] = nu2*v[t] + (1 - nu2)*g[t]**2
-        real s = nu2 * v + one_minus_nu2 * (g * g);
+        const real s = nu2 * v + one_minus_nu2 * (g * g);
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*(u[t]/(sqrt(s[t]) + eps))
-        real theta = theta_prev * one_minus_lr_weight_decay - lr * (u / (sqrt(s) + eps));
+        const real theta = theta_prev * one_minus_lr_weight_decay - lr * (u / (sqrt(s) + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

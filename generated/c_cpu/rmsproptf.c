@@ -45,47 +45,47 @@ static void span(
     const real one_minus_alpha = (real)row[4];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real v_prev = load(v_type, v_at + i);
         #if HAS_MOMENTUM
-            real b_prev = load(b_type, b_at + i);
+            const real b_prev = load(b_type, b_at + i);
         #endif
         #if CENTERED
-            real a_prev = load(a_type, a_at + i);
+            const real a_prev = load(a_type, a_at + i);
         #endif
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
         #if HAS_WEIGHT_DECAY
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #else
-            real g_wd = g;
+            const real g_wd = g;
         #endif
         // v[t] = v[t - 1] + (1 - alpha)*(g_wd[t]**2 - v[t - 1])
-        real v = v_prev + one_minus_alpha * (g_wd * g_wd - v_prev);
+        const real v = v_prev + one_minus_alpha * (g_wd * g_wd - v_prev);
         #if CENTERED
             // a[t] = a[t - 1] + (1 - alpha)*(g_wd[t] - a[t - 1])
-            real a = a_prev + one_minus_alpha * (g_wd - a_prev);
+            const real a = a_prev + one_minus_alpha * (g_wd - a_prev);
         #endif
         // s[t] = Piecewise((v[t] - a[t]**2, centered), (v[t], True))
         #if CENTERED
-            real s = v - a * a;
+            const real s = v - a * a;
         #else
-            real s = v;
+            const real s = v;
         #endif
         // u[t] = lr*(g_wd[t]/sqrt(s[t] + eps))
-        real u = lr * (g_wd / sqrt(s + eps));
+        const real u = lr * (g_wd / sqrt(s + eps));
         #if HAS_MOMENTUM
             // b[t] = momentum*b[t - 1] + u[t]
-            real b = momentum * b_prev + u;
+            const real b = momentum * b_prev + u;
         #endif
         // d[t] = Piecewise((b[t], Ne(momentum, 0)), (u[t], True))
         #if HAS_MOMENTUM
-            real d = b;
+            const real d = b;
         #else
-            real d = u;
+            const real d = u;
         #endif
         // theta[t] = theta[t - 1] - d[t]
-        real theta = theta_prev - d;
+        const real theta = theta_prev - d;
         store(theta_type, theta_at + i, theta);
         store(v_type, v_at + i, v);
         #if HAS_MOMENTUM

@@ -31,20 +31,20 @@ static void span(
     const real largest_step = (real)row[3];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real g_used_prev = load(g_used_type, g_used_at + i);
-        real D_prev = load(D_type, D_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real g_used_prev = load(g_used_type, g_used_at + i);
+        const real D_prev = load(D_type, D_at + i);
         // q[t] = g[t]*g_used[t - 1]
-        real q = g * g_used_prev;
+        const real q = g * g_used_prev;
         // f[t] = Piecewise((eta_plus, q[t] > 0), (eta_minus, q[t] < 0), (1, True))
-        real f = (q > 0 ? eta_plus : (q < 0 ? eta_minus : (real)1));
+        const real f = (q > 0 ? eta_plus : (q < 0 ? eta_minus : (real)1));
         // D[t] = Min(Max(D[t - 1]*f[t], smallest), largest_step)
-        real D = minimum(maximum(D_prev * f, smallest), largest_step);
+        const real D = minimum(maximum(D_prev * f, smallest), largest_step);
         // g_used[t] = Piecewise((0, q[t] < 0), (g[t], True))
-        real g_used = (q < 0 ? (real)0 : g);
+        const real g_used = (q < 0 ? (real)0 : g);
         // theta[t] = theta[t - 1] - sign(g_used[t])*D[t]
-        real theta = theta_prev - sign(g_used) * D;
+        const real theta = theta_prev - sign(g_used) * D;
         store(theta_type, theta_at + i, theta);
         store(g_used_type, g_used_at + i, g_used);
         store(D_type, D_at + i, D);

@@ -44,18 +44,18 @@ static void span(
     const real theta_scale = (real)row[7];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real z_prev = load(z_type, z_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real z_prev = load(z_type, z_at + i);
+        const real v_prev = load(v_type, v_at + i);
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
-        real v = beta2 * v_prev + one_minus_beta2 * (g * g);
+        const real v = beta2 * v_prev + one_minus_beta2 * (g * g);
         // n[t] = g[t]/(sqrt(v[t]/(1 - beta2**t)) + eps) + weight_decay*theta[t - 1]
-        real n = g / (sqrt(v * inv_one_minus_beta2_t) + eps) + weight_decay * theta_prev;
+        const real n = g / (sqrt(v * inv_one_minus_beta2_t) + eps) + weight_decay * theta_prev;
         // theta[t] = (theta[t - 1] + c[t]*(z[t - 1] - theta[t - 1])) + a[t]*(beta1*(1 - c[t]) - 1)*n[t]
-        real theta = theta_prev + c * (z_prev - theta_prev) + theta_scale * n;
+        const real theta = theta_prev + c * (z_prev - theta_prev) + theta_scale * n;
         // z[t] = z[t - 1] - a[t]*n[t]
-        real z = z_prev - a * n;
+        const real z = z_prev - a * n;
         store(theta_type, theta_at + i, theta);
         store(z_type, z_at + i, z);
         store(v_type, v_at + i, v);

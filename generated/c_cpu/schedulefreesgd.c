@@ -38,15 +38,16 @@ static void span(
     const real theta_scale = (real)row[3];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real z_prev = load(z_type, z_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real z_prev = load(z_type, z_at + i);
         // g_wd[t] = g[t] + weight_decay*theta[t - 1]
-        real g_wd = g + weight_decay * theta_prev;
-        // theta[t] = (theta[t - 1] + c[t]*(z[t - 1] - theta[t - 1])) + a[t]*(momentum*(1 - c[t]) - 1)*g_wd[t]
-        real theta = theta_prev + c * (z_prev - theta_prev) + theta_scale * g_wd;
+        const real g_wd = g + weight_decay * theta_prev;
+        // theta[t] = (theta[t - 1] + c[t]*(z[t - 1] - theta[t - 1])) + a[t]*(momentum*(1 - c[t]) -
+        //     1)*g_wd[t]
+        const real theta = theta_prev + c * (z_prev - theta_prev) + theta_scale * g_wd;
         // z[t] = z[t - 1] - a[t]*g_wd[t]
-        real z = z_prev - a * g_wd;
+        const real z = z_prev - a * g_wd;
         store(theta_type, theta_at + i, theta);
         store(z_type, z_at + i, z);
     }

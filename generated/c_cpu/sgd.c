@@ -40,34 +40,34 @@ static void span(
     #endif
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
         #if HAS_MOMENTUM
-            real b_prev = load(b_type, b_at + i);
+            const real b_prev = load(b_type, b_at + i);
         #endif
         // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], Ne(weight_decay, 0)), (g[t], True))
         #if HAS_WEIGHT_DECAY
-            real g_wd = g + weight_decay * theta_prev;
+            const real g_wd = g + weight_decay * theta_prev;
         #else
-            real g_wd = g;
+            const real g_wd = g;
         #endif
         #if HAS_MOMENTUM
             // b[t] = Piecewise((g_wd[t], first), (momentum*b[t - 1] + (1 - dampening)*g_wd[t], True))
-            real b = (first ? g_wd : momentum * b_prev + one_minus_dampening * g_wd);
+            const real b = (first ? g_wd : momentum * b_prev + one_minus_dampening * g_wd);
         #endif
         // d[t] = Piecewise((Piecewise((g_wd[t] + momentum*b[t], nesterov), (b[t], True)), Ne(momentum, 0)),
         //     (g_wd[t], True))
         #if HAS_MOMENTUM
             #if NESTEROV
-                real d = g_wd + momentum * b;
+                const real d = g_wd + momentum * b;
             #else
-                real d = b;
+                const real d = b;
             #endif
         #else
-            real d = g_wd;
+            const real d = g_wd;
         #endif
         // theta[t] = theta[t - 1] - lr*d[t]
-        real theta = theta_prev - lr * d;
+        const real theta = theta_prev - lr * d;
         store(theta_type, theta_at + i, theta);
         #if HAS_MOMENTUM
             store(b_type, b_at + i, b);

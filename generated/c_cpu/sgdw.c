@@ -27,19 +27,19 @@ static void span(
     const real one_minus_lr_weight_decay = (real)row[2];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real b_prev = load(b_type, b_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real b_prev = load(b_type, b_at + i);
         // b[t] = momentum*b[t - 1] + g[t]
-        real b = momentum * b_prev + g;
+        const real b = momentum * b_prev + g;
         // d[t] = Piecewise((g[t] + momentum*b[t], nesterov), (b[t], True))
         #if NESTEROV
-            real d = g + momentum * b;
+            const real d = g + momentum * b;
         #else
-            real d = b;
+            const real d = b;
         #endif
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*d[t]
-        real theta = theta_prev * one_minus_lr_weight_decay - lr * d;
+        const real theta = theta_prev * one_minus_lr_weight_decay - lr * d;
         store(theta_type, theta_at + i, theta);
         store(b_type, b_at + i, b);
     }

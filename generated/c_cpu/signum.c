@@ -27,13 +27,13 @@ static void span(
     const real one_minus_lr_weight_decay = (real)row[3];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
         // m[t] = momentum*m[t - 1] + (1 - momentum)*g[t]
-        real m = momentum * m_prev + one_minus_momentum * g;
+        const real m = momentum * m_prev + one_minus_momentum * g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sign(m[t])
-        real theta = theta_prev * one_minus_lr_weight_decay - lr * sign(m);
+        const real theta = theta_prev * one_minus_lr_weight_decay - lr * sign(m);
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
     }

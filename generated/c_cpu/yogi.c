@@ -33,17 +33,17 @@ static void span(
     const real inv_sqrt_one_minus_beta2_t = (real)row[6];
     #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        real theta_prev = load(theta_type, theta_at + i);
-        real g = factor * load(grad_type, grad + i);
-        real m_prev = load(m_type, m_at + i);
-        real v_prev = load(v_type, v_at + i);
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
         // m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-        real m = beta1 * m_prev + one_minus_beta1 * g;
+        const real m = beta1 * m_prev + one_minus_beta1 * g;
         // v[t] = v[t - 1] - (1 - beta2)*sign(v[t - 1] - g[t]**2)*g[t]**2
-        real v = v_prev - one_minus_beta2 * sign(v_prev - g * g) * (g * g);
+        const real v = v_prev - one_minus_beta2 * sign(v_prev - g * g) * (g * g);
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(m[t]/(sqrt(v[t])/sqrt(1 -
         //     beta2**t) + eps))
-        real theta = theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t * (m / (sqrt(v) *
+        const real theta = theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t * (m / (sqrt(v) *
             inv_sqrt_one_minus_beta2_t + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);

@@ -1,4 +1,4 @@
-"""C passes: the lines of one variant's functions: phases over tiles, values between them, and the calls of both."""
+"""C passes: the lines of one variant's functions over elements: a span, phases over tiles, and the calls of these."""
 
 from __future__ import annotations
 
@@ -45,19 +45,34 @@ def _small_totals(variant: Variant, k: int) -> list[Reduce]:
 # phases over tiles
 
 
+def span_lines(variant: Variant) -> Iterator[Item]:
+    """The function that steps some elements of a tensor, where each is computed of itself and one phase is all."""
+    names = _names(variant, 0)
+    yield from _streams(variant, names, 0, "start")
+    yield from variant.scalars({*names})
+    yield ("#pragma omp simd",)
+    yield ("for (int64_t i = 0; i < count; i++) {",)
+    yield from ((f"{STEP}{line}",) for line in _elements(variant, names, 0))
+    yield ("}",)
+
+
 def phase_lines(variant: Variant, k: int) -> list[Item]:
     """The function that steps one part of a tensor in phase k; empty if there is none."""
     if k >= len(variant.elements) or not (variant.elements[k] or variant.stores[k]):
         return []
-    statements, stores = variant.elements[k], variant.stores[k]
-    sums = [s for s in statements if isinstance(s, Reduce)]
-    wanted = {n for s in statements for n in reads(s)} - {s.target for s in statements if isinstance(s, Map)}
-    wanted |= {value for _, value in stores} - {s.target for s in statements}
-    names = [v.name for v in variant.step.vars if v.name in wanted]
-    lines = [*_streams(variant, names, stores), *_singles(variant, names), *_sums_open(variant, sums)]
-    lines += [*_rows_open(variant, names, sums), *_elements(variant, names, statements, stores)]
-    lines += _close(variant, sums)
+    names = _names(variant, k)
+    sums = [s for s in variant.elements[k] if isinstance(s, Reduce)]
+    lines = [*_streams(variant, names, k, "part->start"), *_singles(variant, names), *_sums_open(variant, sums)]
+    lines += [*_rows_open(variant, names, sums), *_loop(variant, names, k), *_close(variant, sums)]
     return [*_used(lines, TENSOR_LINE, ROW_LINE, VALUES_LINE, FACTOR_LINE, GRAD_LINE, COLS_LINE), *lines]
+
+
+def _names(variant: Variant, k: int) -> list[str]:
+    """What phase k reads that it does not compute."""
+    statements = variant.elements[k]
+    wanted = {n for s in statements for n in reads(s)} - {s.target for s in statements if isinstance(s, Map)}
+    wanted |= {value for _, value in variant.stores[k]} - {s.target for s in statements}
+    return [v.name for v in variant.step.vars if v.name in wanted]
 
 
 def _used(lines: Iterable[Item], *declarations: str) -> Iterator[Item]:
@@ -69,14 +84,14 @@ def _used(lines: Iterable[Item], *declarations: str) -> Iterator[Item]:
             yield (declaration,)
 
 
-def _streams(variant: Variant, names: Sequence[str], stores: Sequence[tuple[str, str]]) -> Iterator[Item]:
-    """Where a part begins in what is stored."""
-    into = [into for into, _ in stores]
+def _streams(variant: Variant, names: Sequence[str], k: int, start: str) -> Iterator[Item]:
+    """Where in what is stored the elements are that a function steps. start: the number of the first."""
     read = [n for n in names if variant.is_stored(n) and variant.step.var(n).role is not Role.GRAD]
-    for name in [v.name for v in variant.step.vars if v.name in {*into, *read}]:
+    used = {*read, *(into for into, _ in variant.stores[k])}
+    for name in [v.name for v in variant.step.vars if v.name in used]:
         kind = variant.kind(name)
         if kind in ("element", "row", "col"):
-            yield (f"{variant.pointer(name)} + {PLACE.get(kind, 'part->start')};",)
+            yield (f"{variant.pointer(name)} + {PLACE.get(kind, start)};",)
 
 
 def _singles(variant: Variant, names: Sequence[str]) -> Iterator[Item]:
@@ -135,31 +150,33 @@ def _pragma(variant: Variant, sums: Sequence[Reduce]) -> str:
     return " ".join(["#pragma omp simd", *clauses])
 
 
-def _elements(
-    variant: Variant, names: Sequence[str], statements: Sequence[Statement], stores: Sequence[tuple[str, str]]
-) -> Iterator[Item]:
+def _loop(variant: Variant, names: Sequence[str], k: int) -> Iterator[Item]:
     """The loop over the elements of a part, or of a row of it."""
     outer = STEP if variant.by_rows else ""
-    margin = outer + STEP
     if variant.by_rows:
         yield (f"{outer}for (int64_t along = 0; along < length; along++) {{",)
-        yield (f"{margin}const int64_t i = line + along;",)
+        yield (f"{outer}{STEP}const int64_t i = line + along;",)
     else:
         yield ("for (int64_t i = 0; i < length; i++) {",)
+    yield from ((f"{outer}{STEP}{line}",) for line in _elements(variant, names, k))
+    yield (f"{outer}}}",)
+
+
+def _elements(variant: Variant, names: Sequence[str], k: int) -> Iterator[str]:
+    """What phase k does with one element: loads, one statement a line with the equation it comes from, stores."""
     for name in names:
         if variant.step.var(name).role is Role.GRAD:
-            yield (f"{margin}const real {name} = factor * load(grad_type, grad + i);",)
+            yield f"const real {name} = factor * load(grad_type, grad + i);"
         elif variant.kind(name) == "element":
-            yield (f"{margin}{variant.loaded(name, 'i')}",)
+            yield variant.loaded(name, "i")
         elif variant.kind(name) == "col":
-            yield (f"{margin}{variant.loaded(name, 'along')}",)
-    for statement, told in variant.told(statements):
-        yield from ((f"{margin}{line}",) for line in told)
-        yield (f"{margin}{_element(variant, statement)}",)
-    for into, value in stores:
+            yield variant.loaded(name, "along")
+    for statement, told in variant.told(variant.elements[k]):
+        yield from told
+        yield _element(variant, statement)
+    for into, value in variant.stores[k]:
         stem = variant.stem(into)
-        yield (f"{margin}store({stem}_type, {stem}_at + i, {value});",)
-    yield (f"{outer}}}",)
+        yield f"store({stem}_type, {stem}_at + i, {value});"
 
 
 def _element(variant: Variant, statement: Statement) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from optgen.backends._c_passes import calls, phase_lines
+from optgen.backends._c_passes import calls, phase_lines, span_lines
 from optgen.backends._c_phases import KINDS, STEP, Places, Variant
 from optgen.backends._c_values import values_lines
 from optgen.dsl.rule import Rule, Schedule
@@ -25,15 +25,12 @@ from optgen.fused import (
     streams,
     tuple_text,
 )
-from optgen.ir import TENSOR, Map, Place, Reduce, Role, Step, Var, reads
-from optgen.languages import C
+from optgen.ir import TENSOR, Map, Place, Reduce, Role, Step
 from optgen.listing import (
     WIDTH,
     header,
-    host_names,
     is_elementwise,
     needs_matrix,
-    quoted,
     signature,
     variant_of,
     woven,
@@ -41,8 +38,6 @@ from optgen.listing import (
 )
 from optgen.passes import Program
 from optgen.passes.narrow import narrow
-from optgen.passes.phase import phase
-from optgen.printers import to_text
 from optgen.render import render, render_python
 from optgen.weave import Item, Syntax, weave
 
@@ -71,6 +66,7 @@ IN_PHASES = frozenset(
     row_parts col_parts summed rows_summed cols_summed rows_largest cols_largest""".split()
 )
 PART = "const struct part *part"
+Variants = Mapping[tuple[bool, ...], Variant]
 VALUES = "const struct tensor *tensor, const double *row, real *values"
 
 
@@ -86,24 +82,20 @@ def emit(program: Program) -> dict[str, str]:
 
 def _emit(program: Program) -> dict[str, str]:
     stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
-    flags, read = flag_names(program), scalars(program)
-    derived = {f"{name}_{end}" for name in stored for end in ("at", "type")}
-    constants = {flag.upper() for flag in flags}
-    clashing = {flag for flag in flags if flag.upper() in CONSTANTS}
-    macros = {name for name in names(program) if MACROS.fullmatch(name)}
-    taken = TAKEN | CONSTANTS | derived | constants | clashing | macros
-    one_pass = is_elementwise(program)
-    if not one_pass:
-        taken |= IN_PHASES | {f"{name}_{end}" for name in names(program) for end in ("values", "parts")}
+    read, taken = scalars(program), _taken(program, [*stored])
     check_passes(program, "C", taken, (Map, Reduce))
+    places, by_rows = Places(), needs_matrix(program)
+    narrowed = {variant_of(step): narrow(step, taken | names(program)) for step in program.steps}
+    variants = {key: Variant(program, step, [*stored], read, places, by_rows) for key, step in narrowed.items()}
+    one_pass = is_elementwise(program)
     both = {
         "header": _comment(program.rule),
         "stored": len(stored),
         "scalars": len(read),
-        "macros": _macros([*stored], flags),
+        "macros": _macros([*stored], flag_names(program)),
     }
     return {
-        "c": _one_pass(program, stored, read, both) if one_pass else _phases(program, [*stored], read, both),
+        "c": _one_pass(program, variants, both) if one_pass else _phases(program, variants, places, both),
         "py": render_python(
             "c_py.jinja",
             header=header(program.rule, "c"),
@@ -117,22 +109,25 @@ def _emit(program: Program) -> dict[str, str]:
     }
 
 
-def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var], both: Mapping[str, Any]) -> str:
-    return render(
-        "c.jinja",
-        prologue=_woven(program, {variant_of(s): _prologue(program, s, stored, read) for s in program.steps}),
-        body=_woven(program, {variant_of(s): _body(program, s) for s in program.steps}),
-        **both,
-    )
+def _taken(program: Program, stored: Sequence[str]) -> frozenset[str]:
+    """The names that the C file uses itself, which a rule may not give."""
+    flags, given = flag_names(program), names(program)
+    taken = {*TAKEN, *CONSTANTS, *(f"{name}_{end}" for name in stored for end in ("at", "type"))}
+    taken |= {flag.upper() for flag in flags} | {flag for flag in flags if flag.upper() in CONSTANTS}
+    taken |= {name for name in given if MACROS.fullmatch(name)}
+    if not is_elementwise(program):
+        taken |= IN_PHASES | {f"{name}_{end}" for name in given for end in ("values", "parts")}
+    return frozenset(taken)
 
 
-def _phases(program: Program, stored: Sequence[str], read: Sequence[Var], both: Mapping[str, Any]) -> str:
+def _one_pass(program: Program, variants: Variants, both: Mapping[str, Any]) -> str:
+    """The C file of an elementwise rule."""
+    span = _woven(program, {key: _indented(span_lines(variant)) for key, variant in variants.items()})
+    return render("c.jinja", span=span, **both)
+
+
+def _phases(program: Program, variants: Variants, places: Places, both: Mapping[str, Any]) -> str:
     """The C file of a rule with reductions."""
-    places, by_rows = Places(), needs_matrix(program)
-    taken = TAKEN | IN_PHASES | names(program)
-    variants = {
-        variant_of(s): Variant(program, narrow(s, taken), stored, read, places, by_rows) for s in program.steps
-    }
     functions = []
     for k in range(max(len(variant.elements) for variant in variants.values()) + 1):
         for name, takes, lines in (("values", VALUES, values_lines), ("phase", PART, phase_lines)):
@@ -147,8 +142,12 @@ def _function(opened: Item, lines: Sequence[Item]) -> Iterator[Item]:
     """A function of one variant, if it has a line. opened: what comes before these."""
     if lines:
         yield opened
-        yield from (tuple(f"{STEP}{line}" for line in item) for item in lines)
+        yield from _indented(lines)
         yield ("}",)
+
+
+def _indented(lines: Iterable[Item]) -> Iterator[Item]:
+    return (tuple(f"{STEP}{line}" for line in item) for item in lines)
 
 
 def _about(name: str, k: int, variants: Iterable[Variant]) -> str:
@@ -224,45 +223,9 @@ def _margin(line: str) -> str:
 
 def _wrapped(line: str) -> list[str]:
     margin = _margin(line)
-    if len(line) <= WIDTH - 8 or line.lstrip().startswith("//"):
+    if len(line) <= WIDTH or line.lstrip().startswith("//"):
         return [line]
-    pieces = textwrap.wrap(line.strip(), WIDTH - 12 - len(margin), break_long_words=False, break_on_hyphens=False)
+    pieces = textwrap.wrap(line.strip(), WIDTH - 4 - len(margin), break_long_words=False, break_on_hyphens=False)
     glue = " \\" if line.lstrip().startswith("#") else ""
     lines = [f"{margin}{'    ' * (k > 0)}{piece}{glue}" for k, piece in enumerate(pieces)]
     return [*lines[:-1], lines[-1].removesuffix(glue)] if glue else lines
-
-
-def _prologue(program: Program, step: Step, stored: Mapping[str, Var], read: Sequence[Var]) -> Iterator[Item]:
-    """Where the streams of one variant start, and its scalars in the compute dtype."""
-    (part,) = phase(step, everywhere=True)
-    used = {stream(program, name) for name in [*part.loads, *(write.into for write in part.stores)]}
-    for k, name in enumerate(stored):
-        if name in used:
-            yield (f"{name}_type *{name}_at = ({name}_type *)tensor->at[{k}] + start;",)
-    wanted = {name for statement in part.body for name in reads(statement)} & host_names(step)
-    for k, var in enumerate(read):
-        if var.name in wanted:
-            value = f"row[{k}] != 0" if var.boolean else f"(real)row[{k}]"
-            yield (f"const {_type(step, var.name)} {var.name} = {value};",)
-
-
-def _body(program: Program, step: Step) -> Iterator[Item]:
-    """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
-    (part,) = phase(step, everywhere=True)
-    for name in part.loads:
-        is_grad, stem = step.var(name).role is Role.GRAD, stream(program, name)
-        at = "factor * load(grad_type, grad + i)" if is_grad else f"load({stem}_type, {stem}_at + i)"
-        yield (f"real {name} = {at};",)
-    for statement in quoted(program, part.body, comment="//"):
-        match statement:
-            case Map(target=target, expr=expr):
-                yield (f"{_type(step, target)} {target} = {to_text(expr, C)};",)
-            case tuple():
-                yield statement
-    for write in part.stores:
-        stem = stream(program, write.into)
-        yield (f"store({stem}_type, {stem}_at + i, {write.value});",)
-
-
-def _type(step: Step, name: str) -> str:
-    return "int" if step.var(name).boolean else "real"
