@@ -147,16 +147,25 @@ def woven(
     return [part for line in joined for part in wrap(line)]
 
 
-def quoted(program: Program, body: Iterable[Statement], comment: str = "#") -> Iterator[Item | Statement]:
-    """The statements, those of an equation after a comment that quotes it."""
+def quoted(
+    program: Program, body: Sequence[Statement], comment: str = "#", whole: Iterable[Statement] = ()
+) -> Iterator[Item | Statement]:
+    """The statements, those of an equation after a comment that quotes it. whole: the body that they are a part of."""
     texts = dict(zip((target(eq.lhs) for eq in program.rule.equations), equations.text(program.rule), strict=True))
-    waiting: list[Statement] = []
-    for statement in body:
-        waiting.append(statement)
+    came_from: dict[str, str] = {}
+    waiting: list[str] = []
+    for statement in whole or body:
+        waiting.append(statement.target)
         if statement.target in texts:
+            came_from |= dict.fromkeys(waiting, texts[statement.target])
+            waiting = []
+    last = ""
+    for statement in body:
+        text = came_from.get(statement.target, last)
+        if text != last:
             yield tuple(
                 textwrap.wrap(
-                    texts[statement.target],
+                    text,
                     WIDTH - 12,
                     initial_indent=f"{comment} ",
                     subsequent_indent=f"{comment}     ",
@@ -164,9 +173,8 @@ def quoted(program: Program, body: Iterable[Statement], comment: str = "#") -> I
                     break_on_hyphens=False,
                 )
             )
-            yield from waiting
-            waiting = []
-    yield from waiting
+        yield statement
+        last = text
 
 
 def target(lhs: Any) -> str:

@@ -253,8 +253,7 @@ static void phase_3(const struct part *part)
                 // m[t] = beta1*m[t - 1] + (1 - beta1)*s[t]
                 const real m = beta1 * m_prev + one_minus_beta1 * s;
             #endif
-            // theta[t] = theta[t - 1]*(1 - weight_decay*eta[t]) - Piecewise((m[t], use_first_moment), (s[t],
-            //     True))
+            // theta[t] = theta[t - 1]*(1 - weight_decay*eta[t]) - Piecewise((m[t], use_first_moment), (s[t], True))
             #if USE_FIRST_MOMENT
                 #if SCALE_PARAMETER
                     const real theta = theta_prev * (1 - weight_decay * eta) - m;

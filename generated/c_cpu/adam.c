@@ -65,8 +65,8 @@ static void span(
         #else
             const real g_wd = g + weight_decay * theta_prev;
         #endif
-        // theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t -
-        //     1], True))
+        // theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t - 1],
+        //     True))
         #if DECOUPLED_WEIGHT_DECAY
             const real theta_wd = theta_prev * one_minus_lr_weight_decay;
         #else

@@ -67,8 +67,8 @@ static void span(
         const real D = sqrt(n) * inv_sqrt_one_minus_beta3_t + eps;
         // u[t] = lr/(1 - beta1**t)*(m[t]/D[t]) + lr*beta2/(1 - beta2**t)*(d[t]/D[t])
         const real u = lr_over_one_minus_beta1_t * (m / D) + lr_beta2_over_one_minus_beta2_t * (d / D);
-        // theta[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay) - u[t], no_prox), ((theta[t - 1] -
-        //     u[t])/(1 + lr*weight_decay), True))
+        // theta[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay) - u[t], no_prox), ((theta[t - 1] - u[t])/(1
+        //     + lr*weight_decay), True))
         #if NO_PROX
             const real theta = theta_prev * one_minus_lr_weight_decay - u;
         #else

@@ -44,8 +44,7 @@ static void span(
         #endif
         // theta[t] = theta[t - 1]*(1 - lambd*eta[t - 1]) - eta[t - 1]*g_wd[t]
         const real theta = theta_prev * one_minus_lambd_eta_prev - eta_prev * g_wd;
-        // ax[t] = Piecewise((theta[t], Eq(mu[t - 1], 1)), (ax[t - 1] + mu[t - 1]*(theta[t] - ax[t - 1]),
-        //     True))
+        // ax[t] = Piecewise((theta[t], Eq(mu[t - 1], 1)), (ax[t - 1] + mu[t - 1]*(theta[t] - ax[t - 1]), True))
         const real ax = (mu_prev_eq_one ? theta : ax_prev + mu_prev * (theta - ax_prev));
         store(theta_type, theta_at + i, theta);
         store(ax_type, ax_at + i, ax);

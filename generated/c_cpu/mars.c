@@ -48,8 +48,7 @@ static void phase_1(const struct part *part)
     for (int64_t i = 0; i < length; i++) {
         const real g = factor * load(grad_type, grad + i);
         const real g_old_prev = load(g_old_type, g_old_at + i);
-        // c[t] = Piecewise((g[t], Eq(t, 1)), (g[t] + gamma*(beta1/(1 - beta1))*(g[t] - g_old[t - 1]),
-        //     True))
+        // c[t] = Piecewise((g[t], Eq(t, 1)), (g[t] + gamma*(beta1/(1 - beta1))*(g[t] - g_old[t - 1]), True))
         const real c = (t_eq_one ? g : g + gamma_beta1_over_one_minus_beta1 * (g - g_old_prev));
         // c_clip[t] = c[t]/Max(norm(c[t], elems), 1)
         c_sq_sum += c * c;
@@ -96,8 +95,7 @@ static void phase_2(const struct part *part)
         const real m_prev = load(m_type, m_at + i);
         const real v_prev = load(v_type, v_at + i);
         const real g_old_prev = load(g_old_type, g_old_at + i);
-        // c[t] = Piecewise((g[t], Eq(t, 1)), (g[t] + gamma*(beta1/(1 - beta1))*(g[t] - g_old[t - 1]),
-        //     True))
+        // c[t] = Piecewise((g[t], Eq(t, 1)), (g[t] + gamma*(beta1/(1 - beta1))*(g[t] - g_old[t - 1]), True))
         const real c = (t_eq_one ? g : g + gamma_beta1_over_one_minus_beta1 * (g - g_old_prev));
         // c_clip[t] = c[t]/Max(norm(c[t], elems), 1)
         const real c_clip = c / maximum(sqrt(c_sq_sum), (real)1);

@@ -50,8 +50,7 @@ static void values_1(const struct tensor *tensor, const double *row, real *value
     #endif
     d_type *d_at = (d_type *)tensor->at[7];
     const real d_prev = load(d_type, d_at);
-    // a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1,
-    //     True)))
+    // a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
     #if USE_BIAS_CORRECTION
         const real a = d_prev * a_scale;
     #else

@@ -43,8 +43,7 @@ static void span(
         const real z_prev = load(z_type, z_at + i);
         // g_wd[t] = g[t] + weight_decay*theta[t - 1]
         const real g_wd = g + weight_decay * theta_prev;
-        // theta[t] = (theta[t - 1] + c[t]*(z[t - 1] - theta[t - 1])) + a[t]*(momentum*(1 - c[t]) -
-        //     1)*g_wd[t]
+        // theta[t] = (theta[t - 1] + c[t]*(z[t - 1] - theta[t - 1])) + a[t]*(momentum*(1 - c[t]) - 1)*g_wd[t]
         const real theta = theta_prev + c * (z_prev - theta_prev) + theta_scale * g_wd;
         // z[t] = z[t - 1] - a[t]*g_wd[t]
         const real z = z_prev - a * g_wd;

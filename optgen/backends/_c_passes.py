@@ -171,9 +171,8 @@ def _elements(variant: Variant, names: Sequence[str], k: int) -> Iterator[str]:
             yield variant.loaded(name, "i")
         elif variant.kind(name) == "col":
             yield variant.loaded(name, "along")
-    for statement, told in variant.told(variant.elements[k]):
-        yield from told
-        yield _element(variant, statement)
+    for statement in variant.quoted(variant.elements[k]):
+        yield from statement if isinstance(statement, tuple) else (_element(variant, statement),)
     for into, value in variant.stores[k]:
         stem = variant.stem(into)
         yield f"store({stem}_type, {stem}_at + i, {value});"

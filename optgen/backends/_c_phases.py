@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optgen import equations
 from optgen.fused import stream
 from optgen.ir import (
     BATCH,
@@ -28,7 +26,7 @@ from optgen.ir import (
     reads,
 )
 from optgen.languages import C
-from optgen.listing import WIDTH, device_axes, host_names, target
+from optgen.listing import device_axes, host_names, quoted
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
@@ -217,29 +215,12 @@ class Variant:
         value = f"load({stem}_type, {stem}_at + {index})" if self.is_stored(name) else f"{name}_values[{index}]"
         return f"const real {name} = {value};"
 
-    def told(self, statements: Sequence[Statement]) -> Iterator[tuple[Statement, Item]]:
-        """Each statement with a comment that quotes its equation, empty where the one before was of the same."""
-        last = ""
-        for statement in statements:
-            text = self.equation(statement)
-            yield statement, () if text == last else comment(text)
-            last = text
-
-    def equation(self, statement: Statement) -> str:
-        """The equation that a statement comes from."""
-        pairs = [*zip(self.program.rule.equations, equations.text(self.program.rule), strict=True)]
-        by_name = [text for equation, text in pairs if target(equation.lhs) == statement.target]
-        return next(iter(by_name or [text for equation, text in pairs if equation.loc == statement.loc]), "")
+    def quoted(self, statements: Sequence[Statement]) -> Iterator[Item | Statement]:
+        """The statements, those of an equation after a comment that quotes it."""
+        return quoted(self.program, statements, "//", self.step.body)
 
     def accumulated(self, statement: Reduce, into: str) -> str:
         """The line that adds an element to a sum, or keeps the larger."""
         if statement.op is Op.MAX:
             return f"{into} = maximum({into}, {self.text(statement.arg)});"
         return f"{into} += {self.text(statement.arg)};"
-
-
-def comment(text: str) -> Item:
-    """A text as lines of a comment."""
-    first, then = "// ", "//     "
-    return tuple(textwrap.wrap(text, WIDTH - 16, initial_indent=first, subsequent_indent=then,
-                               break_long_words=False, break_on_hyphens=False))  # fmt: skip

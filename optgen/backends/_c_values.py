@@ -21,9 +21,8 @@ def values_lines(variant: Variant, k: int) -> list[Item]:
     wanted = {n for s in statements for n in reads(s)} | {value for _, value in kept}
     ordered = [v.name for v in variant.step.vars if v.name in wanted | made | {into for into, _ in kept}]
     lines = [item for s in sums for item in _finished(variant, s, k)]
-    for statement, told in variant.told(statements):
-        lines += [(line,) for line in told]
-        lines += [*(_mapped(variant, statement, k) if isinstance(statement, Map) else _reduced(variant, statement, k))]
+    for statement in variant.quoted(statements):
+        lines += [statement] if isinstance(statement, tuple) else _computed(variant, statement, k)
     lines += [item for into, value in kept for item in _stored(variant, into, value)]
     return [*_opened(variant, ordered, made, wanted), *lines] if lines else []
 
@@ -78,6 +77,10 @@ def _several(variant: Variant, names: Sequence[str], indices: dict[str, str], ma
 
 def _indices(kind: str) -> dict[str, str]:
     return {kind: "i", **({"matrix": f"i / {LENGTH[kind]}"} if kind in LENGTH else {})}
+
+
+def _computed(variant: Variant, statement: Statement, k: int) -> Iterator[Item]:
+    return _mapped(variant, statement, k) if isinstance(statement, Map) else _reduced(variant, statement, k)
 
 
 def _mapped(variant: Variant, s: Map, k: int) -> Iterator[Item]:
