@@ -13,7 +13,6 @@ from optgen.passes import Program
 
 RELATIONS = {"!=": "is_not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
 ORDER = (Role.PARAM, Role.GRAD, Role.STATE)
-SUFFIXES = ("", "_otherwise", *(f"_otherwise_{k}" for k in range(2, 9)))  # of what each part of a rule becomes
 INSTEAD = "leave this rule to the numpy and torch backends"
 
 

@@ -256,6 +256,11 @@ def module_name(rule: Rule | Schedule) -> str:
     return Path(rule.source).stem if rule.source else rule.name.lower()
 
 
+def suffix(position: int) -> str:
+    """What the names end in that belong to the rule at a position of a program's chain."""
+    return "" if position == 0 else "_otherwise" if position == 1 else f"_otherwise_{position}"
+
+
 def is_elementwise(program: Program) -> bool:
     """Whether every element is computed from itself and from host scalars."""
     return all(isinstance(s, Map) and BATCH in step.var(s.target).axes for step in program.steps for s in step.body)

@@ -7,33 +7,36 @@ from typing import Any
 
 from optgen.backends._numpy_start import start_items, type_of
 from optgen.dsl.rule import Rule
-from optgen.listing import names_in, needs_matrix, signature, starts_late, woven
+from optgen.listing import names_in, needs_matrix, signature, starts_late, suffix, woven
 from optgen.passes import Program
-
-SUFFIXES = ("", "_otherwise", *(f"_otherwise_{k}" for k in range(2, 9)))  # of what each rule has of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One rule of a program's chain. start: the lines that start its states. late: what they wait for.
+    """One rule of a chain, at this position. start: the lines that start its states. late: what they wait for.
 
     asked: the hyperparameters that they read. work: the list of the parameters that follow it. alone: all do.
     """
 
     program: Program
-    suffix: str
+    at: int
     start: list[str]
     late: list[str]
     asked: list[str]
     alone: bool
 
     @classmethod
-    def of(cls, program: Program, suffix: str, alone: bool) -> Part:
+    def of(cls, program: Program, at: int, alone: bool) -> Part:
         """The part of a program, without those after it."""
         start = woven(program, start_items)
         asked = [n for d in program.rule.declarations for n in d.names if n in names_in(start)]
         late = [str(program.rule.grad.label)] if starts_late(program) else []
-        return cls(program, suffix, start, late, asked, alone)
+        return cls(program, at, start, late, asked, alone)
+
+    @property
+    def suffix(self) -> str:
+        """What its names end in."""
+        return suffix(self.at)
 
     @property
     def work(self) -> str:
@@ -58,7 +61,7 @@ class Part:
 
     def sorting(self) -> list[str]:
         """Lines that leave to the next rule the parameters that are not for this one."""
-        rest = f"work{SUFFIXES[SUFFIXES.index(self.suffix) + 1]}"
+        rest = f"work{suffix(self.at + 1)}"
         every = self.work if self.suffix else "work"
         here, elsewhere = fits(self.program, "params[i]"), fits(self.program, "params[i]", False)
         return [

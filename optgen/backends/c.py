@@ -14,7 +14,6 @@ from optgen.backends._c_phases import KINDS, STEP, Places, Variant
 from optgen.backends._c_values import values_lines
 from optgen.dsl.rule import Rule, Schedule
 from optgen.fused import (
-    SUFFIXES,
     check_passes,
     flag_arguments,
     flag_names,
@@ -32,6 +31,7 @@ from optgen.listing import (
     is_elementwise,
     needs_matrix,
     signature,
+    suffix,
     variant_of,
     woven,
     wrap,
@@ -74,9 +74,9 @@ def emit(program: Program) -> dict[str, str]:
     """A C file and its Python module for the rule, and for that of other shapes. Raises RuleError for products."""
     texts: dict[str, str] = {}
     told = {name: getattr(program.rule, name) for name in ("name", "source", "doc")}
-    for part, suffix in zip(program.chain, SUFFIXES, strict=False):
+    for at, part in enumerate(program.chain):
         made = _emit(replace(part, rule=replace(part.rule, **told), otherwise=None))
-        texts |= {f"{suffix}.{end}" if suffix else end: text for end, text in made.items()}
+        texts |= {f"{suffix(at)}.{end}".lstrip("."): text for end, text in made.items()}
     return texts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any
 
-from optgen.backends._numpy_parts import SUFFIXES, Part, fits, unfit
+from optgen.backends._numpy_parts import Part, fits, unfit
 from optgen.codecs import plain
 from optgen.constructor import bounds, requirements, tuple_of
 from optgen.dsl.rule import Schedule
@@ -60,7 +60,7 @@ def emit(program: Program) -> str:
     """The text of the rule's module."""
     rule = program.rule
     chain = program.chain
-    parts = [Part.of(each, suffix, len(chain) == 1) for each, suffix in zip(chain, SUFFIXES, strict=False)]
+    parts = [Part.of(each, at, len(chain) == 1) for at, each in enumerate(chain)]
     loops = [loop for part in parts for loop in _loops(part)]
     start = [line for part in parts for line in part.start]
     arguments = [f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations]

@@ -10,7 +10,7 @@ from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared
 from optgen.constructor import argument, arguments, defaults, hyper, required, requirements, update_rule
 from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import EXTENTS
-from optgen.fused import SUFFIXES, devices
+from optgen.fused import devices
 from optgen.ir import COLS, ROWS, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
 from optgen.languages import SCALAR, TORCH
 from optgen.listing import (
@@ -23,6 +23,7 @@ from optgen.listing import (
     quoted,
     returned,
     signature,
+    suffix,
     totals,
     variant_of,
     woven,
@@ -65,10 +66,10 @@ def emit(program: Program) -> str:
     rule = program.rule
     functions, spec = [], []
     fused = devices(program)
-    for at, (each, suffix) in enumerate(zip(program.chain, SUFFIXES, strict=False)):
-        made, lines = _part(each, suffix, fused)
+    for at, each in enumerate(program.chain):
+        made, lines = _part(each, suffix(at), fused)
         functions += made
-        functions += [f for name, mode in each.modes.items() for f in _mode(mode, suffix, f"{suffix}_{name}")]
+        functions += [f for name, mode in each.modes.items() for f in _mode(mode, suffix(at), f"{suffix(at)}_{name}")]
         margin = "    " * at
         spec += [margin[4:] + "otherwise=UpdateRule("] * bool(at) + [margin + line for line in lines]
     spec += ["    " * at + ")," for at in reversed(range(len(program.chain) - 1))]
@@ -168,10 +169,10 @@ def _fused(program: Program, functions: Collection[str]) -> list[dict[str, Any]]
     name = module_name(program.rule)
     kinds = [kind for kind in (("on_gpu", "triton_gpu", ON_GPU), ("on_cpu", "c_cpu", ON_CPU)) if kind[0] in functions]
     return [
-        _function(f"{function}{suffix}", [], "ModuleType", about, [f"from ..{folder} import {each}", f"return {each}"])
+        _function(f"{function}{end}", [], "ModuleType", about, [f"from ..{folder} import {each}", f"return {each}"])
         for function, folder, about in kinds
-        for suffix in SUFFIXES[: len(program.chain)]
-        for each in [f"{name}{suffix}"]
+        for end in map(suffix, range(len(program.chain)))
+        for each in [f"{name}{end}"]
     ]
 
 
