@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from optgen.backends._c_phases import PLACE, STARTS, STEP, Variant
-from optgen.backends._c_values import values_lines
 from optgen.ir import Map, Op, Reduce, Role, Statement, reads
 from optgen.weave import Item
 
@@ -21,10 +20,10 @@ COLS_LINE = "const int64_t length = part->cols;"
 def calls(variant: Variant) -> Iterator[Item]:
     """What a step calls, one after the other."""
     for k in range(len(variant.elements) + 1):
-        if any(values_lines(variant, k)):
+        if variant.has_values(k):
             yield (f"each_tensor(&work, values_{k + 1});",)
         yield from (_over_model(variant, s) for s in _small_totals(variant, k))
-        if any(phase_lines(variant, k)):
+        if variant.has_phase(k):
             yield (f"each_part(&work, phase_{k + 1});",)
         for s in variant.sums(k, model=True):
             places = f"{variant.places.part('tensor', s.target)}, {variant.number(s.target)}"
@@ -42,7 +41,7 @@ def _small_totals(variant: Variant, k: int) -> list[Reduce]:
     return [s for s in found if isinstance(s, Reduce) and variant.is_over_model(s)]
 
 
-# phases over tiles
+# functions over elements
 
 
 def span_lines(variant: Variant) -> Iterator[Item]:
@@ -58,7 +57,7 @@ def span_lines(variant: Variant) -> Iterator[Item]:
 
 def phase_lines(variant: Variant, k: int) -> list[Item]:
     """The function that steps one part of a tensor in phase k; empty if there is none."""
-    if k >= len(variant.elements) or not (variant.elements[k] or variant.stores[k]):
+    if not variant.has_phase(k):
         return []
     names = _names(variant, k)
     sums = [s for s in variant.elements[k] if isinstance(s, Reduce)]

@@ -147,17 +147,27 @@ class Variant:
         found = [s for s in self.elements[k] if isinstance(s, Reduce)] if 0 <= k < len(self.elements) else []
         return [s for s in found if (TENSOR in s.over) == model]
 
+    def has_values(self, k: int) -> bool:
+        """Whether anything is computed or stored before phase k, or after the last."""
+        return k < len(self.between) and bool(self.sums(k - 1, model=False) or self.between[k] or self.kept[k])
+
+    def has_phase(self, k: int) -> bool:
+        """Whether phase k goes over elements: one that waits for a value of the model alone does not."""
+        return k < len(self.elements) and bool(self.elements[k] or self.stores[k])
+
     def makes(self, k: int) -> list[str]:
         """What phase k sums and stores."""
-        if k >= len(self.elements):
+        if not self.has_phase(k):
             return []
         sums = [s.target for s in self.elements[k] if isinstance(s, Reduce)]
         return [*sums, *(value for _, value in self.stores[k])]
 
     def computes(self, k: int) -> list[str]:
         """What is computed or stored before phase k, or after the last."""
-        made = [s.target for s in (*self.sums(k - 1, False), *self.between[k])] if k < len(self.between) else []
-        return list(dict.fromkeys([*made, *(value for _, value in self.kept[k])])) if k < len(self.kept) else []
+        if not self.has_values(k):
+            return []
+        made = [s.target for s in (*self.sums(k - 1, False), *self.between[k])]
+        return list(dict.fromkeys([*made, *(value for _, value in self.kept[k])]))
 
     def is_read_after(self, name: str, k: int) -> bool:
         """Whether a value that is known before phase k is read there, or by what comes later."""

@@ -14,7 +14,7 @@ def values_lines(variant: Variant, k: int) -> list[Item]:
 
     First what phase k - 1 has summed, then what is computed of that, then what is stored.
     """
-    if k >= len(variant.between):
+    if not variant.has_values(k):
         return []
     sums, statements, kept = variant.sums(k - 1, model=False), variant.between[k], variant.kept[k]
     made = {s.target for s in (*sums, *statements)}
@@ -24,7 +24,7 @@ def values_lines(variant: Variant, k: int) -> list[Item]:
     for statement in variant.quoted(statements):
         lines += [statement] if isinstance(statement, tuple) else _computed(variant, statement, k)
     lines += [item for into, value in kept for item in _stored(variant, into, value)]
-    return [*_opened(variant, ordered, made, wanted), *lines] if lines else []
+    return [*_opened(variant, ordered, made, wanted), *lines]
 
 
 def _opened(variant: Variant, names: Sequence[str], made: set[str], wanted: set[str]) -> Iterator[Item]:
