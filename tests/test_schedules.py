@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+import pickle
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ from torch.optim.lr_scheduler import (
 )
 
 from optgen import schedules
+from optgen._generated.pytorch._schedules import RuleScheduler
 from optgen.schedules import Constant, Cosine, Linear, WarmupConstant, WarmupCosine, WarmupLinear
 
 TOTAL, WARMUP = 40, 10
@@ -346,6 +348,25 @@ def test_the_order_of_calls_is_warned_about_as_torch_does() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run(lambda o: Cosine(o, TOTAL), 3)
+
+
+def test_the_base_class_is_no_schedule() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        RuleScheduler(optimizer())  # type: ignore[abstract]  # refused, as it should be
+
+
+@every
+def test_a_copy_and_a_pickled_scheduler_go_on_alike(cls: type[LRScheduler], kwargs: dict[str, Any]) -> None:
+    scheduler = cls(optimizer(), **kwargs)
+    for _ in range(WARMUP // 2):
+        scheduler.optimizer.step()
+        scheduler.step()
+    others = [copy.deepcopy(scheduler), pickle.loads(pickle.dumps(scheduler))]
+    for one in (scheduler, *others):
+        for _ in range(WARMUP):
+            one.optimizer.step()
+            one.step()
+    assert [rates(one.optimizer) for one in others] == [rates(scheduler.optimizer)] * 2
 
 
 def test_all_names_are_exported() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from ._rule import answer
 __all__ = ["Hyper", "RuleScheduler"]
 
 
-class RuleScheduler(LRScheduler):
+class RuleScheduler(LRScheduler, ABC):
     """Sets the learning rate of step t to the initial one times `factor(t)`; t = 0 is the first step.
 
     It multiplies by factor(t)/factor(t - 1) what it finds, so two schedulers on one optimizer multiply.
@@ -33,9 +34,9 @@ class RuleScheduler(LRScheduler):
             raise ValueError(message)
         super().__init__(optimizer, last_epoch)
 
+    @abstractmethod
     def factor(self, t: int) -> float:
         """What the initial learning rate is multiplied by at step t."""
-        raise NotImplementedError
 
     def get_lr(self) -> list[float | Tensor]:
         """The learning rates of this step, from those that the groups have now. Meant for `step`, as in torch."""
