@@ -8,8 +8,9 @@ from typing import Any
 from optgen.dsl.symbols import EXTENTS, Kind
 from optgen.errors import Problem, RuleError
 from optgen.ir import Map, Place, Reduce, Role, Var, reads
-from optgen.listing import WIDTH, condition_texts, is_elementwise
+from optgen.listing import condition_texts, is_elementwise
 from optgen.passes import Program
+from optgen.wrapping import WIDTH
 
 RELATIONS = {"!=": "is_not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
 ORDER = (Role.PARAM, Role.GRAD, Role.STATE)

@@ -36,11 +36,9 @@ from optgen.languages import HOST
 from optgen.passes import Program
 from optgen.printers import to_text
 from optgen.weave import PYTHON, Item, Syntax, weave
+from optgen.wrapping import TEXT, WIDTH, wrap
 
-WIDTH = 116
-INDENTED = WIDTH - 8  # what is left of a line inside two loops
 FORMAT = 1
-TEXT = re.compile(r""" "(\\.|[^"\\])*" | '(\\.|[^'\\])*' """, re.VERBOSE)
 
 
 def header(rule: Rule | Schedule, backend: str) -> list[str]:
@@ -224,31 +222,6 @@ def signature(name: str, arguments: Sequence[str], returns: str) -> list[str]:
     """The line that opens a function, or several if it is too long."""
     line = f"def {name}({', '.join(arguments)}) -> {returns}:"
     return [line] if len(line) <= WIDTH else [f"def {name}(", *(f"    {a}," for a in arguments), f") -> {returns}:"]
-
-
-def wrap(line: str) -> list[str]:
-    """A line of code that is too long, broken inside parentheses that it gets for it."""
-    margin = line[: len(line) - len(line.lstrip())]
-    head, sign, tail = line.partition(" = ") if " = " in line else line.partition("return ")
-    if len(line) <= INDENTED or margin + "#" == line[: len(margin) + 1] or not sign:
-        return [line]
-    call = re.match(r"[\w.]+\(", tail)
-    opening = call.group() if call and _closes(tail, call.end() - 1) == len(tail) - 1 else ""
-    inside = tail[len(opening) : -1] if opening else tail
-    inside = re.sub(r"lambda[^:]*: (\w+\([^()]*\))?", lambda found: found.group().replace(" ", "\0"), inside)
-    pieces = textwrap.wrap(inside, INDENTED - len(margin) - 4, break_long_words=False, break_on_hyphens=False)
-    lines = [f"{margin}    {piece}".replace("\0", " ") for piece in pieces]
-    return [f"{head}{sign}{opening or '('}", *lines, f"{margin})"]
-
-
-def _closes(text: str, opened: int) -> int:
-    """Where the parenthesis that opens at a place is closed."""
-    depth = 0
-    for at in range(opened, len(text)):
-        depth += (text[at] == "(") - (text[at] == ")")
-        if depth == 0:
-            return at
-    return -1
 
 
 def module_name(rule: Rule | Schedule) -> str:

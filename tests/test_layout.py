@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "optgen"
 
 # Each part may import itself and those before it.
-ORDER = ("errors", "dsl", "ir", "passes", "equations", "languages", "printers", "ir_text", "weave", "render",
-         "listing", "fused", "constructor", "codecs", "backends", "_built", "cache", "build", "testing", "show",
-         "starter", "verifying", "demo", "cli", "__main__")
+ORDER = ("errors", "dsl", "ir", "passes", "equations", "languages", "printers", "ir_text", "weave", "wrapping",
+         "render", "listing", "fused", "constructor", "codecs", "backends", "_built", "cache", "build", "testing",
+         "show", "starter", "verifying", "demo", "cli", "__main__")
 # These stand outside the order, so that the judge shares no code with the compiler. What each may import of optgen.
 APART = {
     "__init__": {"dsl", "build"},

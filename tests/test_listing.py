@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_rules import NAMES, beta1, beta2, down, eps, g, lr, m, named, rule, s, theta, u
 
-from optgen import listing
+from optgen import listing, wrapping
 from optgen.dsl import Eq, Min, Piecewise, Rule, elems, flag, hyper, literal, load, model, norm, t, total
 from optgen.dsl.rule import Schedule
 from optgen.ir import Map
@@ -29,7 +29,7 @@ def test_the_header_says_what_it_is_where_it_comes_from_and_what_it_computes() -
     assert "    optgen build lion --backend numpy" in lines
     assert any("Chen" in line for line in lines)
     assert "    m[t] = beta2*m[t - 1] + (1 - beta2)*g[t]" in lines
-    assert all(len(line) <= listing.WIDTH for line in lines)
+    assert all(len(line) <= wrapping.WIDTH for line in lines)
 
 
 def test_the_header_of_a_rule_without_a_file_names_none() -> None:
@@ -82,18 +82,40 @@ def test_a_long_line_is_broken_into_one_statement_that_means_the_same(
     words: list[str], opens: str, joiner: str, margin: str
 ) -> None:
     line = f"{margin}{opens}{joiner.join(words)}"
-    lines = listing.wrap(line)
+    lines = wrapping.wrap(line)
     nest = "def f():\n" + "".join("    " * (depth - 1) + "if 1:\n" for depth in range(2, len(margin) // 4 + 1))
     head = nest if margin else "def f():\n"
     lined = [part if margin else "    " + part for part in lines]
     assert ast.dump(ast.parse(head + "\n".join(lined))) == ast.dump(ast.parse(head + ("" if margin else "    ") + line))
-    assert all(len(part) <= listing.WIDTH for part in lines)
+    assert all(len(part) <= wrapping.WIDTH for part in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "broken"),
+    [
+        ("x = " + "alpha * " * 12 + "a - " + "beta * " * 12 + "b",
+         ["x = (", "    " + "alpha * " * 12 + "a", "    - " + "beta * " * 12 + "b", ")"]),
+        ("x = a - b * (" + "alpha * " * 12 + "a - " + "beta * " * 12 + "b)",
+         ["x = a - b * (", "    " + "alpha * " * 12 + "a", "    - " + "beta * " * 12 + "b", ")"]),
+        ("x = f(" + "alpha, " * 14 + 'words="' + "a, b (c " * 6 + '")',
+         ["x = f(", "    " + ("alpha, " * 14)[:-1], '    words="' + "a, b (c " * 6 + '"', ")"]),
+        ("return [" + "alpha * " * 12 + "x for x in xs if " + "beta * " * 4 + "x]",
+         ["return [", "    " + "alpha * " * 12 + "x", "    for x in xs if " + "beta * " * 4 + "x", "]"]),
+    ],
+)
+def test_a_long_line_is_broken_where_it_binds_least(line: str, broken: list[str]) -> None:
+    assert wrapping.wrap(line) == broken
+
+
+def test_a_text_is_never_broken() -> None:
+    text = "a text that is longer than a line " * 5
+    assert wrapping.wrap(f'x = f(1, "{text}")') == ["x = f(", "    1,", f'    "{text}"', ")"]
 
 
 def test_a_comment_and_a_line_that_fits_stay_as_they_are() -> None:
     long = "    # " + "word " * 40
-    assert listing.wrap(long) == [long]
-    assert listing.wrap("x = 1") == ["x = 1"]
+    assert wrapping.wrap(long) == [long]
+    assert wrapping.wrap("x = 1") == ["x = 1"]
 
 
 def test_a_signature_is_one_line_if_it_fits_and_else_one_line_an_argument() -> None:

@@ -46,9 +46,9 @@ def init(
     weight_decay: float = 0.0,
 ) -> list[State]:
     """The states before the first step, one dict for each parameter."""
-    return (
-        [_start(theta_prev) if theta_prev.ndim >= 2 else _start_otherwise(theta_prev) for theta_prev in params]
-    )
+    return [
+        _start(theta_prev) if theta_prev.ndim >= 2 else _start_otherwise(theta_prev) for theta_prev in params
+    ]
 
 
 def step(

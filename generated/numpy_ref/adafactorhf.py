@@ -59,10 +59,10 @@ def init(
     use_first_moment: bool = False,
 ) -> list[State]:
     """The states before the first step, one dict for each parameter."""
-    return (
-        [_start(theta_prev, use_first_moment) if theta_prev.ndim >= 2 else _start_otherwise(theta_prev,
-        use_first_moment) for theta_prev in params]
-    )
+    return [
+        _start(theta_prev, use_first_moment) if theta_prev.ndim >= 2
+        else _start_otherwise(theta_prev, use_first_moment) for theta_prev in params
+    ]
 
 
 def step(

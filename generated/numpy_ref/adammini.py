@@ -39,9 +39,9 @@ def init(
     weight_decay: float = 0,
 ) -> list[State]:
     """The states before the first step, one dict for each parameter."""
-    return (
-        [_start(theta_prev) if theta_prev.ndim >= 2 else _start_otherwise(theta_prev) for theta_prev in params]
-    )
+    return [
+        _start(theta_prev) if theta_prev.ndim >= 2 else _start_otherwise(theta_prev) for theta_prev in params
+    ]
 
 
 def step(
@@ -92,8 +92,8 @@ def step(
         # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) +
         #     eps)*m[t]
         theta = (
-            theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t / (np.sqrt(v) *
-            inv_sqrt_one_minus_beta2_t + eps) * m
+            theta_prev * one_minus_lr_weight_decay
+            - lr_over_one_minus_beta1_t / (np.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m
         )
         new_params[i] = np.asarray(theta, theta_prev.dtype)
         kept["m"] = np.asarray(m, theta_prev.dtype)
@@ -121,8 +121,8 @@ def step(
         # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) +
         #     eps)*m[t]
         theta = (
-            theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t / (np.sqrt(v) *
-            inv_sqrt_one_minus_beta2_t + eps) * m
+            theta_prev * one_minus_lr_weight_decay
+            - lr_over_one_minus_beta1_t / (np.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m
         )
         new_params[i] = np.asarray(theta, theta_prev.dtype)
         kept["m"] = np.asarray(m, theta_prev.dtype)

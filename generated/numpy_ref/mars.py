@@ -97,9 +97,8 @@ def step(
         g_old = g
         # theta[t] = theta[t - 1] - lr*(m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) +
         #     weight_decay*theta[t - 1])
-        theta = (
-            theta_prev - lr * (m * inv_one_minus_beta1_t / (np.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) +
-            weight_decay * theta_prev)
+        theta = theta_prev - lr * (
+            m * inv_one_minus_beta1_t / (np.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) + weight_decay * theta_prev
         )
         new_params[i] = np.asarray(theta, theta_prev.dtype)
         kept["exp_avg"] = np.asarray(m, theta_prev.dtype)

@@ -64,10 +64,10 @@ def init(
     amsgrad: bool = False,
 ) -> list[State]:
     """The states before the first step, one dict for each parameter."""
-    return (
-        [_start(theta_prev) if theta_prev.ndim == 2 else _start_otherwise(theta_prev, amsgrad) for theta_prev in
-        params]
-    )
+    return [
+        _start(theta_prev) if theta_prev.ndim == 2 else _start_otherwise(theta_prev, amsgrad)
+        for theta_prev in params
+    ]
 
 
 def step(

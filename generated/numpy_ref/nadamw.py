@@ -84,8 +84,8 @@ def step(
         # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(m_ahead[t]/(sqrt(v[t])/sqrt(1 -
         #     beta2**t) + eps))
         theta = (
-            theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t * (m_ahead / (np.sqrt(v) *
-            inv_sqrt_one_minus_beta2_t + eps))
+            theta_prev * one_minus_lr_weight_decay
+            - lr_over_one_minus_beta1_t * (m_ahead / (np.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps))
         )
         new["param"] = np.asarray(theta, theta_prev.dtype)
         new["exp_avg"] = np.asarray(m, theta_prev.dtype)

@@ -70,8 +70,8 @@ def update(
     # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) +
     #     eps)*m[t]
     theta = (
-        theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t / (torch.sqrt(v) *
-        inv_sqrt_one_minus_beta2_t + eps) * m
+        theta_prev * one_minus_lr_weight_decay
+        - lr_over_one_minus_beta1_t / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m
     )
     return {"param": theta, "m": m, "vmean": v}
 
@@ -119,8 +119,8 @@ def update_otherwise(
     # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) +
     #     eps)*m[t]
     theta = (
-        theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t / (torch.sqrt(v) *
-        inv_sqrt_one_minus_beta2_t + eps) * m
+        theta_prev * one_minus_lr_weight_decay
+        - lr_over_one_minus_beta1_t / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m
     )
     return {"param": theta, "m": m, "vmean": v}
 

@@ -97,8 +97,8 @@ def update(
     # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*((m[t]/(1 - beta1**t) +
     #     A[t]*m_slow[t])/(sqrt(v[t])/sqrt(1 - beta2**t) + eps))
     theta = (
-        theta_prev * one_minus_lr_weight_decay - lr * ((m * inv_one_minus_beta1_t + A * m_slow) / (torch.sqrt(v)
-        * inv_sqrt_one_minus_beta2_t + eps))
+        theta_prev * one_minus_lr_weight_decay
+        - lr * ((m * inv_one_minus_beta1_t + A * m_slow) / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps))
     )
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v, "exp_avg_slow": m_slow}
 

@@ -84,8 +84,8 @@ def update_2(
     v = beta2 * v_prev + one_minus_beta2 * (g_clip * g_clip)
     # u[t] = m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) + weight_decay*theta[t - 1]
     u = (
-        m * inv_one_minus_beta1_t / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) + weight_decay *
-        theta_prev
+        m * inv_one_minus_beta1_t / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps)
+        + weight_decay * theta_prev
     )
     if weight_decay != 0 or always_adapt:
         # w_norm[t] = norm(theta[t - 1], elems)

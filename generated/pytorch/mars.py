@@ -83,9 +83,9 @@ def update(
     g_old = g
     # theta[t] = theta[t - 1] - lr*(m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) +
     #     weight_decay*theta[t - 1])
-    theta = (
-        theta_prev - lr * (m * inv_one_minus_beta1_t / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) +
-        weight_decay * theta_prev)
+    theta = theta_prev - lr * (
+        m * inv_one_minus_beta1_t / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps)
+        + weight_decay * theta_prev
     )
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v, "last_grad": g_old}
 

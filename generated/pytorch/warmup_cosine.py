@@ -23,9 +23,8 @@ def factor(t: int, *, total_steps: float, warmup_steps: float, min_factor: float
     """What the initial learning rate is multiplied by at step t; 0 is the first."""
     if t < warmup_steps:
         return t / max(warmup_steps, 1)
-    return (
-        min_factor + (1 - min_factor) * ((1 + math.cos(math.pi * min((t - warmup_steps) / max(total_steps -
-        warmup_steps, 1), 1))) / 2)
+    return min_factor + (1 - min_factor) * (
+        (1 + math.cos(math.pi * min((t - warmup_steps) / max(total_steps - warmup_steps, 1), 1))) / 2
     )
 
 

@@ -100,9 +100,8 @@ def _step(
             m_slow = B * m_slow_prev + one_minus_B * g
             # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*((m[t]/(1 - beta1**t) +
             #     A[t]*m_slow[t])/(sqrt(v[t])/sqrt(1 - beta2**t) + eps))
-            theta = (
-                theta_prev * one_minus_lr_weight_decay - lr * div(m * inv_one_minus_beta1_t + A * m_slow, sqrt(v,
-                STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT)
+            theta = theta_prev * one_minus_lr_weight_decay - lr * div(
+                m * inv_one_minus_beta1_t + A * m_slow, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT
             )
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
             store(m_at, m, at, left, tail, BLOCK, VEC)

@@ -91,8 +91,8 @@ def _step(
             # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sqrt(1 - beta2**t)/(1 -
             #     beta1**t)*(xi[t]*m[t]/(sqrt(v[t] + 1.0e-15) + eps))
             theta = (
-                theta_prev * one_minus_lr_weight_decay - theta_scale * div(xi * m, sqrt(v + 1e-15, STRICT) + eps,
-                STRICT)
+                theta_prev * one_minus_lr_weight_decay
+                - theta_scale * div(xi * m, sqrt(v + 1e-15, STRICT) + eps, STRICT)
             )
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
             store(m_at, m, at, left, tail, BLOCK, VEC)

@@ -87,8 +87,8 @@ def _step(
             # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(m_ahead[t]/(sqrt(v[t])/sqrt(1 -
             #     beta2**t) + eps))
             theta = (
-                theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t * div(m_ahead, sqrt(v, STRICT) *
-                inv_sqrt_one_minus_beta2_t + eps, STRICT)
+                theta_prev * one_minus_lr_weight_decay
+                - lr_over_one_minus_beta1_t * div(m_ahead, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT)
             )
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
             store(m_at, m, at, left, tail, BLOCK, VEC)

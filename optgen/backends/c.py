@@ -25,21 +25,12 @@ from optgen.fused import (
     tuple_text,
 )
 from optgen.ir import TENSOR, Map, Place, Reduce, Role, Step
-from optgen.listing import (
-    WIDTH,
-    header,
-    is_elementwise,
-    needs_matrix,
-    signature,
-    suffix,
-    variant_of,
-    woven,
-    wrap,
-)
+from optgen.listing import header, is_elementwise, needs_matrix, signature, suffix, variant_of, woven
 from optgen.passes import Program
 from optgen.passes.narrow import narrow
 from optgen.render import render, render_python
 from optgen.weave import Item, Syntax, weave
+from optgen.wrapping import WIDTH, wrap
 
 FOLDER = "c_cpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER

@@ -29,13 +29,13 @@ from optgen.listing import (
     totals,
     variant_of,
     woven,
-    wrap,
 )
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
 from optgen.render import render_python
 from optgen.weave import Item
+from optgen.wrapping import wrap
 
 FOLDER = "numpy_ref"
 TAKEN = (
