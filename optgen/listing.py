@@ -146,33 +146,37 @@ def woven(
 
 
 def quoted(
-    program: Program, body: Sequence[Statement], comment: str = "#", whole: Iterable[Statement] = ()
+    program: Program, step: Step, body: Iterable[Statement], comment: str = "#"
 ) -> Iterator[Item | Statement]:
-    """The statements, those of an equation after a comment that quotes it. whole: the body that they are a part of."""
+    """Statements of a step, those of an equation after a comment that quotes it."""
     texts = dict(zip((target(eq.lhs) for eq in program.rule.equations), equations.text(program.rule), strict=True))
-    came_from: dict[str, str] = {}
+    owners: dict[str, str] = {}
     waiting: list[str] = []
-    for statement in whole or body:
+    for statement in step.body:
         waiting.append(statement.target)
         if statement.target in texts:
-            came_from |= dict.fromkeys(waiting, texts[statement.target])
+            owners |= dict.fromkeys(waiting, statement.target)
             waiting = []
     last = ""
     for statement in body:
-        text = came_from.get(statement.target, last)
-        if text != last:
-            yield tuple(
-                textwrap.wrap(
-                    text,
-                    WIDTH - 12,
-                    initial_indent=f"{comment} ",
-                    subsequent_indent=f"{comment}     ",
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                )
-            )
+        owner = owners.get(statement.target, last)
+        if owner != last:
+            yield _comment(texts[owner], comment)
         yield statement
-        last = text
+        last = owner
+
+
+def _comment(text: str, sign: str) -> Item:
+    return tuple(
+        textwrap.wrap(
+            text,
+            WIDTH - 12,
+            initial_indent=f"{sign} ",
+            subsequent_indent=f"{sign}     ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def target(lhs: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,8 @@ from small_rules import NAMES, beta1, beta2, down, eps, g, lr, m, named, rule, s
 from optgen import listing, wrapping
 from optgen.dsl import Eq, Min, Piecewise, Rule, elems, flag, hyper, literal, load, model, norm, t, total
 from optgen.dsl.rule import Schedule
-from optgen.ir import Map
-from optgen.passes import lower
+from optgen.ir import Statement, Step
+from optgen.passes import Program, lower
 from optgen.passes.phase import phase
 
 HYPERS = (hyper("rate", 1e-3), *hyper("pair", (0.5, 0.25)), flag("loud", True), hyper("given", None))
@@ -126,17 +126,29 @@ def test_a_signature_is_one_line_if_it_fits_and_else_one_line_an_argument() -> N
     assert lines == ["def f(", *(f"    {a}," for a in many), ") -> dict[str, float]:"]
 
 
+def quoted(step: Step, program: Program, body: Sequence[Statement]) -> list[str]:
+    return [item[0] if isinstance(item, tuple) else item.target for item in listing.quoted(program, step, body)]
+
+
 def test_each_equation_is_quoted_before_its_first_statement() -> None:
     with literal():
-        made = rule("Quoted", Eq(u[t], norm(g[t] + lr, elems) * g[t]), down(u[t]))
-        program = lower(made)
-    lines = [item.target if isinstance(item, Map) else item[0] if isinstance(item, tuple) else item.target
-             for item in listing.quoted(program, program.steps[0].body)]
-    assert lines == ["# u[t] = norm(g[t] + lr, elems)*g[t]", "u_base", "u_base_sq_sum", "u",
-                     "# theta[t] = theta[t - 1] - lr*u[t]", "theta"]
-    first = next(iter(listing.quoted(program, program.steps[0].body, "//")))
+        program = lower(rule("Quoted", Eq(u[t], norm(g[t] + lr, elems) * g[t]), down(u[t])))
+    (step,) = program.steps
+    assert quoted(step, program, step.body) == [
+        "# u[t] = norm(g[t] + lr, elems)*g[t]", "u_base", "u_base_sq_sum", "u",
+        "# theta[t] = theta[t - 1] - lr*u[t]", "theta"]
+    first = next(iter(listing.quoted(program, step, step.body, "//")))
     assert isinstance(first, tuple)
     assert first[0].startswith("// u[t]")
+
+
+def test_an_equation_that_spans_two_phases_is_quoted_in_both() -> None:
+    with literal():
+        program = lower(rule("Spanning", Eq(u[t], norm(g[t], model)), Eq(m[t], m[t - 1] + g[t]), down(m[t] / u[t])))
+    (step,) = program.steps
+    assert [quoted(step, program, part.body) for part in phase(step, everywhere=False)] == [
+        ["# u[t] = norm(g[t], model)", "g_sq_sum", "# m[t] = m[t - 1] + g[t]", "m"],
+        ["# u[t] = norm(g[t], model)", "u", "# theta[t] = theta[t - 1] - lr*(m[t]/u[t])", "theta"]]
 
 
 def test_a_phase_computes_the_scalars_that_it_needs_and_the_last_one_what_is_stored() -> None:

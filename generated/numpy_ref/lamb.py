@@ -80,6 +80,7 @@ def step(
         kept = _start(theta_prev)
         check_state(i, state[i], kept, ("exp_avg", "exp_avg_sq"))
         kept |= state[i]
+        # G[t] = norm(g[t], model)
         g_sq_sum_parts.append(np.sum(g * g))
         new_state[i] = kept
     g_sq_sum = sum(g_sq_sum_parts)

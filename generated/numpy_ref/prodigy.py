@@ -129,8 +129,9 @@ def step(
             g_wd = g + weight_decay * theta_prev
         # p0[t] = p0[t - 1]
         p0 = p0_prev
-        # m[t] = beta1*m[t - 1] + (1 - beta1)*d[t - 1]*g_wd[t]
+        # r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
         r_sum_parts.append(np.sum(d_prev * inv_d0 * a * (g_wd * (p0 - theta_prev))))
+        # m[t] = beta1*m[t - 1] + (1 - beta1)*d[t - 1]*g_wd[t]
         m = beta1 * m_prev + one_minus_beta1 * d_prev * g_wd
         # v[t] = beta2*v[t - 1] + (1 - beta2)*(d[t - 1]*g_wd[t])**2
         v_base = d_prev * g_wd

@@ -50,6 +50,7 @@ def host(t: int, *, beta1: Scalar, beta2: Scalar, max_grad_norm: Scalar) -> dict
 
 def update_1(theta_prev: Tensor, g: Tensor) -> dict[str, Tensor]:
     """What one parameter gives to the values common to all. All tensors have the compute dtype."""
+    # G[t] = norm(g[t], model)
     g_sq_sum = torch.sum(g * g)
     return {"g_sq_sum": g_sq_sum}
 

@@ -227,7 +227,7 @@ class Variant:
 
     def quoted(self, statements: Sequence[Statement]) -> Iterator[Item | Statement]:
         """The statements, those of an equation after a comment that quotes it."""
-        return quoted(self.program, statements, "//", self.step.body)
+        return quoted(self.program, self.step, statements, "//")
 
     def accumulated(self, statement: Reduce, into: str) -> str:
         """The line that adds an element to a sum, or keeps the larger."""

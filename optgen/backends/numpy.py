@@ -254,7 +254,7 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
     scalars = [v for v in step.of_role(Role.STATE) if v.place is Place.HOST]
     yield from ((f'{v.name} = float(kept["{v.key}"])',) for v in scalars)
     yield from host_lines(step, part, last)
-    for statement in quoted(program, part.body):
+    for statement in quoted(program, step, part.body):
         yield statement if isinstance(statement, tuple) else (_statement(statement, step),)
     for write in part.stores:
         var = step.var(write.into)

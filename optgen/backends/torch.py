@@ -240,7 +240,7 @@ def _update(
 
 def _body(program: Program, step: Step, parts: tuple[Phase, ...]) -> Iterator[Item]:
     for part in parts:
-        for statement in quoted(program, part.body):
+        for statement in quoted(program, step, part.body):
             yield statement if isinstance(statement, tuple) else (_statement(statement, step),)
 
 

@@ -84,7 +84,7 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
         yield (f"{name} = {plain.triton_load(stream(program, name))}",)
         if step.var(name).role is Role.GRAD:
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
-    for statement in quoted(program, part.body):
+    for statement in quoted(program, step, part.body):
         match statement:
             case Map(target=target, expr=expr):
                 yield (f"{target} = {to_text(expr, TRITON)}",)
