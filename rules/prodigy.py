@@ -21,7 +21,7 @@ rule = Rule(
     init={p0: theta, d: d0, d_max: d0},
     equations=[
         Eq(b3[t], Piecewise((beta3, Ne(beta3, 0)), (sqrt(beta2), True))),
-        Eq(a[t], d[t - 1] * (lr * Piecewise((sqrt(1 - beta2**t) / (1 - beta1**t), corrected), (1, True)))),
+        Eq(a[t], d[t - 1] * Piecewise((lr * (sqrt(1 - beta2**t) / (1 - beta1**t)), corrected), (lr, True))),
         Eq(g_wd[t], Piecewise((g[t], decouple), (g[t] + weight_decay * theta[t - 1], True))),
         Eq(p0[t], p0[t - 1]),
         Eq(r[t], b3[t] * r[t - 1] + total(d[t - 1] / d0 * a[t] * (g_wd[t] * (p0[t] - theta[t - 1])), model)),

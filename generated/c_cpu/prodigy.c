@@ -7,7 +7,7 @@
  * inf, beta3=0 its None. Each parameter keeps the estimate d of all, so all must step from the start on.
  *
  *     b3[t] = Piecewise((beta3, Ne(beta3, 0)), (sqrt(beta2), True))
- *     a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+ *     a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
  *     g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
  *     p0[t] = p0[t - 1]
  *     r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
@@ -44,17 +44,17 @@
 static void values_1(const struct tensor *tensor, const double *row, real *values)
 {
     #if USE_BIAS_CORRECTION
-        const real a_scale = (real)row[8];
+        const real a_scale = (real)row[9];
     #else
-        const real lr_one = (real)row[12];
+        const real lr = (real)row[0];
     #endif
     d_type *d_at = (d_type *)tensor->at[7];
     const real d_prev = load(d_type, d_at);
-    // a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+    // a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
     #if USE_BIAS_CORRECTION
         const real a = d_prev * a_scale;
     #else
-        const real a = d_prev * lr_one;
+        const real a = d_prev * lr;
     #endif
     values[0] = a;
 }
@@ -72,10 +72,10 @@ static void phase_1(const struct part *part)
     p0_type *p0_at = (p0_type *)tensor->at[4] + part->start;
     s_type *s_at = (s_type *)tensor->at[5] + part->start;
     #if !DECOUPLE
-        const real weight_decay = (real)row[3];
+        const real weight_decay = (real)row[4];
     #endif
-    const real b3 = (real)row[7];
-    const real inv_d0 = (real)row[9];
+    const real b3 = (real)row[8];
+    const real inv_d0 = (real)row[10];
     const real d_prev = load(d_type, (d_type *)tensor->at[7]);
     const real a = values[0];
     real *r_sum_parts = tile_parts(tensor, values, 0) + part->tile;
@@ -117,13 +117,13 @@ static void phase_1(const struct part *part)
 static void values_2(const struct tensor *tensor, const double *row, real *values)
 {
     #if HAS_GROWTH_RATE
-        const real d0 = (real)row[4];
+        const real d0 = (real)row[5];
     #endif
-    const real d_coef = (real)row[5];
+    const real d_coef = (real)row[6];
     #if HAS_GROWTH_RATE
-        const real growth_rate = (real)row[6];
+        const real growth_rate = (real)row[7];
     #endif
-    const real b3 = (real)row[7];
+    const real b3 = (real)row[8];
     r_type *r_at = (r_type *)tensor->at[3];
     const real r_prev = load(r_type, r_at);
     d_max_type *d_max_at = (d_max_type *)tensor->at[6];
@@ -165,12 +165,12 @@ static void phase_2(const struct part *part)
     theta_type *theta_at = (theta_type *)tensor->at[0] + part->start;
     m_type *m_at = (m_type *)tensor->at[1] + part->start;
     v_type *v_at = (v_type *)tensor->at[2] + part->start;
-    const real beta1 = (real)row[0];
-    const real beta2 = (real)row[1];
-    const real eps = (real)row[2];
-    const real weight_decay = (real)row[3];
-    const real one_minus_beta1 = (real)row[10];
-    const real one_minus_beta2 = (real)row[11];
+    const real beta1 = (real)row[1];
+    const real beta2 = (real)row[2];
+    const real eps = (real)row[3];
+    const real weight_decay = (real)row[4];
+    const real one_minus_beta1 = (real)row[11];
+    const real one_minus_beta2 = (real)row[12];
     const real d_prev = load(d_type, (d_type *)tensor->at[7]);
     const real a = values[0];
     const real d = values[1];

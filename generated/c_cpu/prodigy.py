@@ -7,7 +7,7 @@ https://arxiv.org/abs/2306.06101, Algorithm 4. Numbers as prodigyopt.Prodigy wit
 inf, beta3=0 its None. Each parameter keeps the estimate d of all, so all must step from the start on.
 
     b3[t] = Piecewise((beta3, Ne(beta3, 0)), (sqrt(beta2), True))
-    a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+    a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
     g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
     p0[t] = p0[t - 1]
     r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
@@ -32,6 +32,7 @@ from ._runtime import Form, Launcher
 # The states that the step keeps, by their keys in a checkpoint, and the scalars that it reads.
 STATES: tuple[str, ...] = ("exp_avg", "exp_avg_sq", "d_numerator", "p0", "s", "d_max", "d")
 SCALARS = (
+    "lr",
     "beta1",
     "beta2",
     "eps",
@@ -44,7 +45,6 @@ SCALARS = (
     "inv_d0",
     "one_minus_beta1",
     "one_minus_beta2",
-    "lr_one",
 )
 
 

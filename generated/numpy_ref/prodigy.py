@@ -7,7 +7,7 @@ https://arxiv.org/abs/2306.06101, Algorithm 4. Numbers as prodigyopt.Prodigy wit
 inf, beta3=0 its None. Each parameter keeps the estimate d of all, so all must step from the start on.
 
     b3[t] = Piecewise((beta3, Ne(beta3, 0)), (sqrt(beta2), True))
-    a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+    a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
     g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
     p0[t] = p0[t - 1]
     r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
@@ -112,16 +112,14 @@ def step(
             b3 = math.sqrt(beta2)
         if use_bias_correction:
             a_scale = lr * (math.sqrt(1 - beta2**t) / (1 - beta1**t))
-        else:
-            lr_one = lr * 1
         inv_d0 = 1 / d0
         one_minus_beta1 = 1 - beta1
         one_minus_beta2 = 1 - beta2
-        # a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+        # a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
         if use_bias_correction:
             a = d_prev * a_scale
         else:
-            a = d_prev * lr_one
+            a = d_prev * lr
         # g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
         if decouple:
             g_wd = g
@@ -166,13 +164,11 @@ def step(
             b3 = math.sqrt(beta2)
         if use_bias_correction:
             a_scale = lr * (math.sqrt(1 - beta2**t) / (1 - beta1**t))
-        else:
-            lr_one = lr * 1
-        # a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+        # a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
         if use_bias_correction:
             a = d_prev * a_scale
         else:
-            a = d_prev * lr_one
+            a = d_prev * lr
         # r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
         r = b3 * r_prev + r_sum
         # d_hat[t] = Piecewise((d_coef*r[t]/den[t], den[t] > 0), (d[t - 1], True))

@@ -7,7 +7,7 @@ https://arxiv.org/abs/2306.06101, Algorithm 4. Numbers as prodigyopt.Prodigy wit
 inf, beta3=0 its None. Each parameter keeps the estimate d of all, so all must step from the start on.
 
     b3[t] = Piecewise((beta3, Ne(beta3, 0)), (sqrt(beta2), True))
-    a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+    a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
     g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
     p0[t] = p0[t - 1]
     r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
@@ -65,8 +65,6 @@ def host(
         scalars["b3"] = sqrt(beta2)
     if use_bias_correction:
         scalars["a_scale"] = lr * (sqrt(1 - beta2**t) / (1 - beta1**t))
-    else:
-        scalars["lr_one"] = lr * 1
     scalars["inv_d0"] = 1 / d0
     scalars["one_minus_beta1"] = 1 - beta1
     scalars["one_minus_beta2"] = 1 - beta2
@@ -82,13 +80,13 @@ def update_1(
     p0_prev: Tensor,
     s_prev: Tensor,
     d_prev: Tensor,
+    lr: Scalar,
     weight_decay: Scalar,
     beta1: Scalar,
     beta2: Scalar,
     decouple: bool,
     use_bias_correction: bool,
     safeguard_warmup: bool,
-    lr_one: Scalar = 0.0,
     inv_d0: Scalar,
     one_minus_beta1: Scalar,
     one_minus_beta2: Scalar,
@@ -96,11 +94,11 @@ def update_1(
     a_scale: Scalar = 0.0,
 ) -> dict[str, Tensor]:
     """What one parameter gives to the values common to all. All tensors have the compute dtype."""
-    # a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+    # a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
     if use_bias_correction:
         a = d_prev * a_scale
     else:
-        a = d_prev * lr_one
+        a = d_prev * lr
     # g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
     if decouple:
         g_wd = g
@@ -136,6 +134,7 @@ def update_2(
     v: Tensor,
     r_sum: Tensor,
     den: Tensor,
+    lr: Scalar,
     d_coef: Scalar,
     eps: Scalar,
     d0: Scalar,
@@ -143,16 +142,15 @@ def update_2(
     weight_decay: Scalar,
     decouple: bool,
     use_bias_correction: bool,
-    lr_one: Scalar = 0.0,
     b3: Scalar,
     a_scale: Scalar = 0.0,
 ) -> dict[str, Tensor]:
     """One step of one parameter, without side effects. All tensors have the compute dtype."""
-    # a[t] = d[t - 1]*(lr*Piecewise((sqrt(1 - beta2**t)/(1 - beta1**t), use_bias_correction), (1, True)))
+    # a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
     if use_bias_correction:
         a = d_prev * a_scale
     else:
-        a = d_prev * lr_one
+        a = d_prev * lr
     # r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
     r = b3 * r_prev + r_sum
     # d_hat[t] = Piecewise((d_coef*r[t]/den[t], den[t] > 0), (d[t - 1], True))
