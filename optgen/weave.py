@@ -19,7 +19,10 @@ Item = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How a language writes a branch: `if_` and `else_` take the condition's text, `end` closes (empty in Python)."""
+    """How a language writes a branch: `if_` takes the condition's text, `end` closes (empty in Python).
+
+    else_if: what before an `if` makes it all that is done otherwise; empty where a branch has to be closed.
+    """
 
     if_: str
     else_: str
@@ -28,9 +31,10 @@ class Syntax:
     or_: str
     end: str = ""
     comment: str = "#"
+    else_if: str = ""
 
 
-PYTHON = Syntax("if {}:", "else:", "not {}", " and ", " or ")
+PYTHON = Syntax("if {}:", "else:", "not {}", " and ", " or ", else_if="el")
 C = Syntax("if ({}) {{", "}} else {{", "!{}", " && ", " || ", "}", "//")
 
 
@@ -81,17 +85,26 @@ def _emit(
             out += [line for item, _ in items[at:end] for line in item]
             at = end
             continue
-        out.append(syntax.if_.format(text))
-        out += _indent(_emit([(i, g & inside) for i, g in items[at:end]], inside, conditions, syntax))
+        then = _emit([(i, g & inside) for i, g in items[at:end]], inside, conditions, syntax)
+        out += [syntax.if_.format(text), *_indent(then)]
         outside = universe - inside
         other = _run(items, end, outside.issuperset)
         if other > end and not _only_comments(items[end:other], syntax):
-            out.append(syntax.else_.format())
-            out += _indent(_emit(items[end:other], outside, conditions, syntax))
+            out += _otherwise(then, _emit(items[end:other], outside, conditions, syntax), syntax)
             end = other
         out += [syntax.end] if syntax.end else []
         at = end
     return out
+
+
+def _otherwise(then: list[str], lines: list[str], syntax: Syntax) -> list[str]:
+    """The lines as the other branch: one `if` goes on at this level, unless it is the twin of one in the first."""
+    opens = syntax.if_.partition("{")[0]
+    goes_on = (" ", syntax.else_.format(), syntax.else_if + opens)
+    is_one = lines[0].startswith(opens) and all(line.startswith(goes_on) for line in lines[1:])
+    if syntax.else_if and is_one and not any(line.startswith(opens) for line in then):
+        return [syntax.else_if + lines[0], *lines[1:]]
+    return [syntax.else_.format(), *_indent(lines)]
 
 
 def _only_comments(items: Sequence[tuple[Item, frozenset[Variant]]], syntax: Syntax) -> bool:

@@ -126,6 +126,12 @@ def four(ff: str, ft: str, tf: str, tt: str) -> Mapping[Variant, Sequence[Item]]
     (four("ab", "axb", "axb", "ab"), ["c", "d"], "a|if c and not d or d and not c:|    x|b"),
     (four("ab", "ayb", "axb", "axyb"), ["c", "d"], "a|if c:|    x|if d:|    y|b"),
     (four("ab", "ab", "axb", "axyb"), ["c", "d"], "a|if c:|    x|    if d:|        y|b"),
+    (four("axb", "ayb", "azb", "azb"), ["c", "d"], "a|if c:|    z|elif d:|    y|else:|    x|b"),
+    (four("ab", "ayb", "azb", "azb"), ["c", "d"], "a|if c:|    z|elif d:|    y|b"),
+    (four("axb", "axyb", "azwub", "azwub"), ["c", "d"],
+     "a|if c:|    z|    w|    u|else:|    x|    if d:|        y|b"),
+    (four("axb", "ayb", "azb", "awb"), ["c", "d"],
+     "a|if c:|    if d:|        w|    else:|        z|else:|    if d:|        y|    else:|        x|b"),
 ])
 def test_the_woven_text_is_what_one_would_write(made: Lines, conditions: list[str], text: str) -> None:
     written = weave(made, conditions)

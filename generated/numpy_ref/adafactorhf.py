@@ -114,11 +114,10 @@ def step(
         c_prev = kept["exp_avg_sq_col"]
         if warmup_init:
             rho = min(1e-06 * t, 1 / math.sqrt(t))
+        elif relative_step:
+            rho = min(0.01, 1 / math.sqrt(t))
         else:
-            if relative_step:
-                rho = min(0.01, 1 / math.sqrt(t))
-            else:
-                rho = lr
+            rho = lr
         if not scale_parameter:
             eta = rho
         beta2 = 1 - t**decay_rate
@@ -178,11 +177,10 @@ def step(
         v_prev = kept["exp_avg_sq"]
         if warmup_init:
             rho = min(1e-06 * t, 1 / math.sqrt(t))
+        elif relative_step:
+            rho = min(0.01, 1 / math.sqrt(t))
         else:
-            if relative_step:
-                rho = min(0.01, 1 / math.sqrt(t))
-            else:
-                rho = lr
+            rho = lr
         if not scale_parameter:
             eta = rho
         beta2 = 1 - t**decay_rate

@@ -69,21 +69,19 @@ def host(
     if not scale_parameter:
         if warmup_init:
             rho = minimum(1e-06 * t, 1 / sqrt(t))
+        elif relative_step:
+            rho = minimum(0.01, 1 / sqrt(t))
         else:
-            if relative_step:
-                rho = minimum(0.01, 1 / sqrt(t))
-            else:
-                rho = lr
+            rho = lr
         eta = rho
         scalars["eta"] = eta
     else:
         if warmup_init:
             scalars["rho"] = minimum(1e-06 * t, 1 / sqrt(t))
+        elif relative_step:
+            scalars["rho"] = minimum(0.01, 1 / sqrt(t))
         else:
-            if relative_step:
-                scalars["rho"] = minimum(0.01, 1 / sqrt(t))
-            else:
-                scalars["rho"] = lr
+            scalars["rho"] = lr
     beta2 = 1 - t**decay_rate
     scalars["beta2"] = beta2
     scalars["one_minus_beta2"] = 1 - beta2
@@ -182,21 +180,19 @@ def host_otherwise(
     if not scale_parameter:
         if warmup_init:
             rho = minimum(1e-06 * t, 1 / sqrt(t))
+        elif relative_step:
+            rho = minimum(0.01, 1 / sqrt(t))
         else:
-            if relative_step:
-                rho = minimum(0.01, 1 / sqrt(t))
-            else:
-                rho = lr
+            rho = lr
         eta = rho
         scalars["eta"] = eta
     else:
         if warmup_init:
             scalars["rho"] = minimum(1e-06 * t, 1 / sqrt(t))
+        elif relative_step:
+            scalars["rho"] = minimum(0.01, 1 / sqrt(t))
         else:
-            if relative_step:
-                scalars["rho"] = minimum(0.01, 1 / sqrt(t))
-            else:
-                scalars["rho"] = lr
+            scalars["rho"] = lr
     beta2 = 1 - t**decay_rate
     scalars["beta2"] = beta2
     scalars["one_minus_beta2"] = 1 - beta2
