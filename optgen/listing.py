@@ -228,6 +228,22 @@ def signature(name: str, arguments: Sequence[str], returns: str) -> list[str]:
     return [line] if len(line) <= WIDTH else [f"def {name}(", *(f"    {a}," for a in arguments), f") -> {returns}:"]
 
 
+def apart(program: Program) -> list[str]:
+    """Lines for who steps with a rule that has states common to all parameters, of which each keeps its own copy."""
+    keys = dict.fromkeys(
+        state.key
+        for part in program.chain
+        for step in part.steps
+        for state in step.of_role(Role.STATE)
+        if state.place is Place.DEVICE and not state.axes
+    )
+    text = (
+        f"Let all parameters step from the start on, and in every step: what is common to them ({', '.join(keys)}) "
+        "each keeps as of its own last step, from its first value on."
+    )
+    return textwrap.wrap(docstring(text), WIDTH - 4, break_long_words=False) if keys else []
+
+
 def module_name(rule: Rule | Schedule) -> str:
     """The name of the files that a rule becomes: that of its own file, else its class's in lower case."""
     return Path(rule.source).stem if rule.source else rule.name.lower()

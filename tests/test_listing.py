@@ -222,3 +222,8 @@ def test_the_variants_of_a_program_are_woven_under_its_conditions() -> None:
     lines = listing.woven(program, lambda step: [(f"{s.target} = {len(step.body)}",) for s in step.body])
     assert lines == ["if lr <= 1:", "    g_sum = 2", "    theta = 2", "else:", "    theta = 1"]
     assert listing.condition_texts(program) == ["lr > 1"]
+
+
+def test_the_states_that_are_common_to_all_parameters_are_told_by_their_keys() -> None:
+    assert "(d_numerator, d_max, d)" in " ".join(listing.apart(lower(load("prodigy"))))
+    assert [listing.apart(lower(load(name))) for name in ("adammini", "lamb", "nadam", "muon")] == [[], [], [], []]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from optgen.optim import Prodigy
 from optgen.runtime.pytorch._runtime import (
     Hyper,
     RuleOptimizer,
@@ -258,6 +259,22 @@ def test_a_rule_for_matrices_refuses_other_shapes_at_construction() -> None:
     ):
         class_of(rule)([leaf(3)])
     class_of(rule)([leaf(3, 3)])
+
+
+@pytest.mark.parametrize("fused", [False, None])
+def test_who_uses_prodigy_is_told_that_each_parameter_keeps_an_estimate_of_its_own(fused: bool | None) -> None:
+    assert "(d_numerator, d_max, d)" in (Prodigy.__doc__ or "")
+    first, late = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
+    optimizer = Prodigy([first, late], d0=1e-3, fused=fused)
+    first.grad = torch.tensor([1.0, 2.0, 3.0])
+    for _ in range(3):
+        optimizer.step()
+    estimate = optimizer.state[first]["d"].item()
+    assert estimate > 1e-3
+    first.grad, late.grad = None, torch.ones(3)
+    optimizer.step()
+    assert optimizer.state[first]["d"].item() == estimate
+    assert optimizer.state[late]["d"].item() == pytest.approx(1e-3)
 
 
 def test_a_new_value_that_is_another_quantitys_old_one_survives() -> None:

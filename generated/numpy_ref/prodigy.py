@@ -79,6 +79,8 @@ def step(
     """New parameters and states after step t: 1 for the first, one count for all parameters or one for each.
 
     A parameter whose gradient is None stays as it is. With out=True the arrays and dicts given are overwritten.
+    Let all parameters step from the start on, and in every step: what is common to them (d_numerator, d_max, d)
+    each keeps as of its own last step, from its first value on.
     Raises ValueError, before anything changes, for what cannot be stepped.
     """
     lr = number("lr", lr, at_least=0)

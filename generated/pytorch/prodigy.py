@@ -181,7 +181,11 @@ def on_cpu() -> ModuleType:
 
 
 class Prodigy(RuleOptimizer):
-    """Prodigy: training without choosing a learning rate."""
+    """Prodigy: training without choosing a learning rate.
+
+    Let all parameters step from the start on, and in every step: what is common to them (d_numerator, d_max, d)
+    each keeps as of its own last step, from its first value on.
+    """
 
     rule = UpdateRule(
         hypers=(

@@ -15,6 +15,7 @@ from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, R
 from optgen.languages import NUMPY
 from optgen.listing import (
     annotation,
+    apart,
     default,
     device_axes,
     header,
@@ -67,6 +68,7 @@ def emit(program: Program) -> str:
     code = [line for loop in loops for line in loop["lines"]]
     required = requirements(rule, "raise ValueError({})")
     hypers = [*_floats(program, names_in([*code, *start, *required])), *required]
+    hypers += ["steps = counts(t, params)"] if "t" in names_in(code) else []
     return render_python(
         "numpy.jinja",
         header=header(rule, "numpy"),
@@ -80,12 +82,12 @@ def emit(program: Program) -> str:
         ],
         parts=loops,
         hypers=hypers,
-        checks=_imports([*code, *hypers, *(["counts"] if "t" in names_in(code) else [])]),
+        checks=sorted({"to_step", *(CHECKS & names_in([*code, *hypers]))}),
         sorts=[line for part in parts[:-1] for line in part.sorting()],
         unfit=unfit(program),
         last=parts[-1].work,
         elementwise=any(map(is_elementwise, chain)),
-        counts="t" in names_in(code),
+        apart=apart(program),
     )
 
 
@@ -107,11 +109,6 @@ def shared() -> dict[str, str]:
     """The files that all rules of this backend need: the checks of what a step is given, and the walk over it."""
     folder = resources.files("optgen.runtime.numpy_ref")
     return {name: (folder / name).read_text(encoding="utf-8") for name in ("_checks.py", "_stretches.py")}
-
-
-def _imports(lines: list[str]) -> list[str]:
-    """The checks that a module calls."""
-    return sorted({"to_step", *(CHECKS & names_in(lines))})
 
 
 def _mode(name: str, program: Program, arguments: list[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from optgen.fused import devices
 from optgen.ir import COLS, ROWS, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
 from optgen.languages import SCALAR, TORCH
 from optgen.listing import (
+    apart,
     device_axes,
     docstring,
     header,
@@ -95,6 +96,7 @@ def emit(program: Program) -> str:
         arguments=arguments(rule),
         defaults=defaults(rule),
         about=docstring(f"{rule.name}{': ' + rule.use if rule.use else ''}."),
+        apart=apart(program),
     )
 
 
