@@ -1,6 +1,6 @@
 """Prodigy. Mishchenko & Defazio, Prodigy: An Expeditiously Adaptive Parameter-Free Learner, ICML 2024,
 https://arxiv.org/abs/2306.06101, Algorithm 4. Numbers as prodigyopt.Prodigy with slice_p=1; growth_rate=0 is
-its inf, beta3=0 its None. Each parameter keeps the estimate d of all, so all must step from the start on."""
+its inf, beta3=0 its None."""
 from optgen import Abs, Eq, Max, Min, Ne, Piecewise, Rule, flag, hyper, model, sqrt, t, tensors, total
 
 theta, g, g_wd, m, v, s, p0, a = tensors("theta g g_wd m v s p0 a")

@@ -4,7 +4,7 @@
 
 Mishchenko & Defazio, Prodigy: An Expeditiously Adaptive Parameter-Free Learner, ICML 2024,
 https://arxiv.org/abs/2306.06101, Algorithm 4. Numbers as prodigyopt.Prodigy with slice_p=1; growth_rate=0 is its
-inf, beta3=0 its None. Each parameter keeps the estimate d of all, so all must step from the start on.
+inf, beta3=0 its None.
 
     b3[t] = Piecewise((beta3, Ne(beta3, 0)), (sqrt(beta2), True))
     a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
