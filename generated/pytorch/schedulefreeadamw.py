@@ -100,7 +100,7 @@ def update(
 
 
 def host_train(*, beta1: Scalar) -> dict[str, Scalar]:
-    """Scalars of one step, computed once for all parameters that share them."""
+    """Scalars of `train()`."""
     scalars: dict[str, Scalar] = {}
     scalars["one_minus_beta1"] = 1 - beta1
     return scalars
@@ -114,7 +114,7 @@ def update_train(theta_prev: Tensor, *, z_prev: Tensor, one_minus_beta1: Scalar)
 
 
 def host_eval(*, beta1: Scalar) -> dict[str, Scalar]:
-    """Scalars of one step, computed once for all parameters that share them."""
+    """Scalars of `eval()`."""
     scalars: dict[str, Scalar] = {}
     scalars["one_minus_inv_beta1"] = 1 - 1 / beta1
     return scalars

@@ -88,7 +88,7 @@ def update(
 
 
 def host_train(*, momentum: Scalar) -> dict[str, Scalar]:
-    """Scalars of one step, computed once for all parameters that share them."""
+    """Scalars of `train()`."""
     scalars: dict[str, Scalar] = {}
     scalars["one_minus_momentum"] = 1 - momentum
     return scalars
@@ -102,18 +102,13 @@ def update_train(theta_prev: Tensor, *, z_prev: Tensor, one_minus_momentum: Scal
 
 
 def host_eval(*, momentum: Scalar) -> dict[str, Scalar]:
-    """Scalars of one step, computed once for all parameters that share them."""
+    """Scalars of `eval()`."""
     scalars: dict[str, Scalar] = {}
     scalars["one_minus_inv_momentum"] = 1 - 1 / momentum
     return scalars
 
 
-def update_eval(
-    theta_prev: Tensor,
-    *,
-    z_prev: Tensor,
-    one_minus_inv_momentum: Scalar,
-) -> dict[str, Tensor]:
+def update_eval(theta_prev: Tensor, *, z_prev: Tensor, one_minus_inv_momentum: Scalar) -> dict[str, Tensor]:
     """What `eval()` makes of one parameter. All tensors have the compute dtype."""
     # theta[t] = theta[t - 1] + (1 - 1/momentum)*(z[t - 1] - theta[t - 1])
     theta = theta_prev + one_minus_inv_momentum * (z_prev - theta_prev)

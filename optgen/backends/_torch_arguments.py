@@ -37,10 +37,10 @@ def host_arguments(program: Program, lines: list[str]) -> list[str]:
 
 
 def update_arguments(
-    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, lines: list[str]
+    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, lines: list[str], takes_grad: bool
 ) -> list[str]:
     read = names_in(lines)
-    param, grad = f"{program.rule.param.label}_prev", str(program.rule.grad.label)
+    given = [f"{program.rule.param.label}_prev", *([str(program.rule.grad.label)] if takes_grad else [])]
     in_all: dict[str, int] = {}
     kinds: dict[str, str] = {}
     for step in program.steps:
@@ -49,7 +49,7 @@ def update_arguments(
         for name in dict.fromkeys(
             [n for p in part for n in (*p.loads, *(n for s in p.body for n in reads(s)), *(w.value for w in p.stores))]
         ):
-            if name in local or name in (param, grad):
+            if name in local or name in given:
                 continue
             var = step.var(name)
             in_all[name] = in_all.get(name, 0) + 1
@@ -65,13 +65,7 @@ def update_arguments(
     typed = [
         f"{n}: {kinds[n]}{'' if n in asked or in_all[n] == len(program.steps) else absent[kinds[n]]}" for n in order
     ]
-    return [f"{param}: Tensor", f"{grad}: Tensor", *(["*", *typed] if typed else [])]
-
-
-def without_grad(opens: list[str], grad: str) -> list[str]:
-    """The opening of a function that takes no gradient."""
-    lines = [line.replace(f", {grad}: Tensor", "") for line in opens]
-    return [line for line in lines if line != f"    {grad}: Tensor,"]
+    return [*(f"{name}: Tensor" for name in given), *(["*", *typed] if typed else [])]
 
 
 def is_shared(statement: Statement) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
-from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments, without_grad
+from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments
 from optgen.constructor import argument, arguments, defaults, hyper, required, requirements, update_rule
 from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import EXTENTS
@@ -118,11 +118,12 @@ def _mode(program: Program, suffix: str, name: str) -> list[dict[str, Any]]:
     """The functions of one mode."""
     phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
     host = woven(program, lambda s: _host(program, s, phases[variant_of(s)]))
-    update = _update(program, phases, 0, 1, name)
-    about = f"What `{name.removeprefix(suffix)[1:]}()` makes of one parameter. All tensors have the compute dtype."
+    called = f"`{name.removeprefix(suffix)[1:]}()`"
+    scalars = f"Scalars of {called}."
+    about = f"What {called} makes of one parameter. All tensors have the compute dtype."
     return [
-        _filling(f"host{name}", host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
-        {**update, "opens": without_grad(update["opens"], str(program.rule.grad.label)), "about": about},
+        _filling(f"host{name}", host_arguments(program, host), "scalars: dict[str, Scalar]", scalars, host),
+        {**_update(program, phases, 0, 1, name, takes_grad=False), "about": about},
     ]
 
 
@@ -216,7 +217,12 @@ def _host(program: Program, step: Step, phases: tuple[Phase, ...]) -> Iterator[I
 
 
 def _update(
-    program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, count: int, suffix: str
+    program: Program,
+    phases: dict[tuple[bool, ...], tuple[Phase, ...]],
+    k: int,
+    count: int,
+    suffix: str,
+    takes_grad: bool = True,
 ) -> dict[str, Any]:
     """What the template needs to print the function of one loop."""
     body = woven(program, lambda s: _body(program, s, phases[variant_of(s)][k : k + 1]))
@@ -235,7 +241,7 @@ def _update(
     lines = [*body, f"new = {literal}", *rest, "return new"] if rest else [*body, f"return {literal}"]
     return {
         "lines": lines,
-        "opens": signature(name, update_arguments(program, phases, k, lines), "dict[str, Tensor]"),
+        "opens": signature(name, update_arguments(program, phases, k, lines, takes_grad), "dict[str, Tensor]"),
         "about": ONE_STEP if k == count - 1 else SHARE,
     }
 
