@@ -134,6 +134,7 @@ def update_rule(
     modes = [f"    {quote(name)}: (host{suffix}_{name}, update{suffix}_{name})," for name in program.modes]
     lines += ["modes={", *modes, "},"] if modes else []
     lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
+    lines += [f"sparse_refusal={quote(rule.sparse_refusal)},"] if rule.sparse_refusal and not suffix else []
     lines += [] if is_elementwise(program) else ["elementwise=False,"]
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []
     least = rule.min_ndim if rule.min_ndim is not None else 2 if matrix and rule.ndim is None else None

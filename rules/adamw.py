@@ -25,5 +25,6 @@ rule = Rule(
     group_constants={"decoupled_weight_decay": True},
     typical_lr={"pretraining": (1e-4, 3e-4), "full fine-tuning": (1e-5, 5e-5),
                 "LoRA fine-tuning": (1e-4, 3e-4)},
+    sparse_refusal="Adam does not support sparse gradients, please consider SparseAdam instead",
     use="LLM training",
 )

@@ -45,9 +45,7 @@ def in_step(param: Tensor, grad: Tensor, states: Mapping[str, State], stored: Ma
 def dense(cls: type, rule: UpdateRule, hypers: Mapping[str, Any], grad: Tensor) -> Tensor:
     """A sparse gradient with its zeros. Raises RuntimeError, in torch's words, where they would count."""
     if not rule.sparse:
-        adam = cls.__name__ in ("Adam", "AdamW")
-        who, advice = ("Adam", ", please consider SparseAdam instead") if adam else (cls.__name__, "")
-        raise RuntimeError(f"{who} does not support sparse gradients{advice}")
+        raise RuntimeError(rule.sparse_refusal or f"{cls.__name__} does not support sparse gradients")
     if hypers.get("weight_decay"):
         raise RuntimeError("weight_decay option is not compatible with sparse gradients")
     return grad.to_dense()

@@ -101,7 +101,8 @@ class UpdateRule:
     modes: what `train()` and `eval()` do: scalars, and new values of the parameter and of states.
     requires: hyperparameters -> what is wrong with their combination, or an empty string.
     fused: for a type of device the module of the fused step; raises ImportError where there is none.
-    sparse: whether a sparse gradient may be made dense, since its zeros change nothing.
+    sparse: whether a sparse gradient may be made dense, since its zeros change nothing. sparse_refusal: what is said
+        of one else.
     elementwise: whether each element is computed from itself and from scalars. A complex parameter is then stepped as
         its real and imaginary parts, a large one in stretches.
     ndim, min_ndim: the shapes it is for; otherwise: the rule for all others.
@@ -121,6 +122,7 @@ class UpdateRule:
     fused: Mapping[str, Callable[[], ModuleType]] = field(default_factory=dict)
     state_at_construction: bool = False
     sparse: bool = False
+    sparse_refusal: str = ""
     elementwise: bool = True
     ndim: int | None = None
     min_ndim: int | None = None

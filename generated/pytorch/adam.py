@@ -142,6 +142,7 @@ class Adam(RuleOptimizer):
         host=host,
         updates=(update,),
         fused={"cuda": on_gpu, "cpu": on_cpu},
+        sparse_refusal="Adam does not support sparse gradients, please consider SparseAdam instead",
     )
 
     def __init__(

@@ -122,6 +122,7 @@ class Change:
             doc=f"{name}. By {self.name}. {about}" if rule.doc else "",
             source="",
             sparse=False,
+            sparse_refusal="",
             typical_lr=rule.typical_lr,
             use="",
             loc=self.loc,

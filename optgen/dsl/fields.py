@@ -74,6 +74,7 @@ FIELDS: Mapping[str, tuple[Check, str, str]] = {
     "signature": (_is_text, "a text", '"lr betas * maximize foreach"'),
     "state_at_construction": (_is_flag, "True or False", "True"),
     "sparse": (_is_flag, "True or False", "True"),
+    "sparse_refusal": (_is_text, "a text", '"MyRule does not support sparse gradients"'),
     "group_constants": (
         lambda v: isinstance(v, Mapping) and all(_is_flag(x) for x in v.values()),
         "a dict of names and Booleans",

@@ -60,7 +60,8 @@ class Rule:
     to_train, to_eval: equations that change the parameter and the states when the mode changes, in both directions.
     signature: constructor arguments in order, `*` before the keyword-only ones, where a class of torch sets it.
     state_at_construction: the constructor creates the states, not a parameter's first step.
-    sparse: sparse gradients are accepted. group_constants: what the class of torch keeps in its groups besides.
+    sparse: sparse gradients are accepted. sparse_refusal: what is said of one else, where a class of torch has words
+    of its own. group_constants: what the class of torch keeps in its groups besides.
     typical_lr: task -> (lowest, highest) learning rate. use: what it is used for, in a line.
     Raises RuleError for what is no equation, a state key that is invalid or given twice, an unknown quantity.
     """
@@ -83,6 +84,7 @@ class Rule:
     to_eval: Sequence[Eq] = ()
     state_at_construction: bool = False
     sparse: bool = False
+    sparse_refusal: str = ""
     group_constants: Mapping[str, bool] = field(default_factory=dict)
     typical_lr: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     use: str = ""
