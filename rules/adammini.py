@@ -1,7 +1,7 @@
 """AdamMini. Zhang, Chen, Li, Ding, Wu, Kingma, Ye, Luo & Sun, Adam-mini: Use Fewer Learning Rates To Gain
 More, ICLR 2025, https://arxiv.org/abs/2406.16793, Algorithm 1, with a block for each row of a matrix and one
-for any other tensor. Numbers as adam_mini.Adam_mini for MLPs, values, embeddings and normalisation; it has a
-block for each head of queries and keys, and for each element of a bias."""
+for any other tensor. Numbers as adam_mini.Adam_mini for MLPs, values, projections, embeddings, outputs and
+normalisation; it has a block for each head of queries and keys, and for each element of a bias."""
 from optgen import Eq, Rule, cols, elems, hyper, mean, sqrt, t, tensors
 
 theta, g, m, v = tensors("theta g m v")

@@ -1,6 +1,5 @@
 """Adan. Xie, Zhou, Li, Lin & Yan, Adan: Adaptive Nesterov Momentum Algorithm for Faster Optimizing Deep
-Models, TPAMI 2024, https://arxiv.org/abs/2208.06677, Algorithm 1. Numbers as sail-sg/Adan and
-timm.optim.Adan."""
+Models, TPAMI 2024, https://arxiv.org/abs/2208.06677, Algorithm 1. Numbers as timm.optim.Adan."""
 from optgen import Eq, Piecewise, Rule, flag, hyper, sqrt, t, tensors
 
 theta, g, m, d, n, change, D, u = tensors("theta g m d n change D u")

@@ -1,6 +1,6 @@
 """StableAdamW. Wortsman, Dettmers, Zettlemoyer, Morcos, Farhadi & Schmidt, Stable and low-precision training
 for large-scale vision-language models, NeurIPS 2023, https://arxiv.org/abs/2304.13013, Algorithm 2. Numbers
-as pytorch_optimizer.StableAdamW, which is optimi's with another eps."""
+as pytorch_optimizer.StableAdamW."""
 from optgen import Eq, Max, Rule, elems, hyper, mean, sqrt, t, tensors
 
 theta, g, m, v, h1, h2, rms_t, eta = tensors("theta g m v h1 h2 rms_t eta")

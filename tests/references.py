@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import cycle
 from types import ModuleType
 from typing import Any
 
@@ -75,9 +76,11 @@ def of_timm(module: str, name: str, *settings: Kwargs, counts: bool = True, **gi
     return Reference(timm_class(module, name), settings, given, counts)
 
 
-def adam_mini_of_an_mlp(params: Iterable[Tensor], betas: tuple[float, float], **given: Any) -> Optimizer:
-    """adam-mini's class, which tells blocks by name: matrices of an MLP, and vectors that are no biases."""
-    named = [(f"{'mlp' if p.ndim == 2 else 'scale'}.{position}", p) for position, p in enumerate(params)]
+def adam_mini_of_rows(params: Iterable[Tensor], betas: tuple[float, float], **given: Any) -> Optimizer:
+    """adam-mini's class, which tells blocks by name: matrices of each kind that has one a row, and vectors that are no
+    biases."""
+    kinds = cycle(("mlp", "embed", "v_proj", "o_proj", "lm_head"))
+    named = [(f"{next(kinds) if p.ndim == 2 else 'scale'}.{position}", p) for position, p in enumerate(params)]
     return Adam_mini(named, betas=betas, verbose=False, **given)
 
 
@@ -91,8 +94,8 @@ def adafactor_of_transformers(params: Iterable[Tensor], use_first_moment: bool =
 DECAYED = {"weight_decay": 0.1}
 QUICK = {**DECAYED, "lr": 0.05, "betas": (0.8, 0.9), "eps": 1e-3}
 REFERENCES = {
-    "ADOPT": published("ADOPT", {}, DECAYED, {"lr": 0.05, "betas": (0.8, 0.9), "eps": 1e-2},
-                       clip_lambda=lambda step: (step - 1) ** 0.25),
+    "ADOPT": of_timm("adopt", "Adopt", {}, DECAYED, {**DECAYED, "decoupled": True},
+                     {"lr": 0.05, "betas": (0.8, 0.9), "eps": 1e-2}, clip_exp=0.25, foreach=False),
     "AdEMAMix": published("AdEMAMix", {}, {**DECAYED, "alpha": 2.0}, {"t_alpha_beta3": 20, "betas": (0.8, 0.9, 0.99)},
                           weight_decouple=True),
     "AdafactorHF": Reference(adafactor_of_transformers, [
@@ -101,11 +104,12 @@ REFERENCES = {
         {**DECAYED, "relative_step": False, "scale_parameter": False, "lr": 0.05, "use_first_moment": True},
         {"relative_step": False, "clip_threshold": 0.5, "decay_rate": -0.5, "use_first_moment": True, "beta1": 0.5},
     ], counts=True),
-    "AdamMini": Reference(adam_mini_of_an_mlp, [{"betas": (0.9, 0.999)}, QUICK], counts=True, late=False,
+    "AdamMini": Reference(adam_mini_of_rows, [{"betas": (0.9, 0.999)}, QUICK], counts=True, late=False,
                           shapes=[shape for shape in SHAPES if len(shape) < 3]),
     "AdaBelief": published("AdaBelief", DECAYED, QUICK),
     "AdaBound": published("AdaBound", DECAYED, {**QUICK, "final_lr": 0.02, "gamma": 0.1}, late=False),
-    "Adan": published("Adan", {}, DECAYED, {"lr": 0.05, "betas": (0.9, 0.8, 0.95), "eps": 1e-4}),
+    "Adan": of_timm("adan", "Adan", {}, DECAYED, {**DECAYED, "no_prox": True},
+                    {"lr": 0.05, "betas": (0.9, 0.8, 0.95), "eps": 1e-4}, counts=False, foreach=False),
     "AggMo": published("AggMo", DECAYED, {**DECAYED, "lr": 0.02, "betas": (0.3, 0.8, 0.95)}, counts=True,
                        weight_decouple=True),
     "CautiousAdamW": of_timm("adamw", "AdamWLegacy", {}, QUICK, caution=True),

@@ -4,8 +4,8 @@
 
 Zhang, Chen, Li, Ding, Wu, Kingma, Ye, Luo & Sun, Adam-mini: Use Fewer Learning Rates To Gain More, ICLR 2025,
 https://arxiv.org/abs/2406.16793, Algorithm 1, with a block for each row of a matrix and one for any other tensor.
-Numbers as adam_mini.Adam_mini for MLPs, values, embeddings and normalisation; it has a block for each head of
-queries and keys, and for each element of a bias.
+Numbers as adam_mini.Adam_mini for MLPs, values, projections, embeddings, outputs and normalisation; it has a block
+for each head of queries and keys, and for each element of a bias.
 
     m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
     v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, elems)

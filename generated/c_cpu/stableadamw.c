@@ -4,7 +4,7 @@
  *
  * Wortsman, Dettmers, Zettlemoyer, Morcos, Farhadi & Schmidt, Stable and low-precision training for large-scale
  * vision-language models, NeurIPS 2023, https://arxiv.org/abs/2304.13013, Algorithm 2. Numbers as
- * pytorch_optimizer.StableAdamW, which is optimi's with another eps.
+ * pytorch_optimizer.StableAdamW.
  *
  *     h1[t] = beta1*(1 - beta1**(t - 1))/(1 - beta1**t)
  *     h2[t] = beta2*(1 - beta2**(t - 1))/(1 - beta2**t)

@@ -3,7 +3,7 @@
     optgen build adan --backend triton
 
 Xie, Zhou, Li, Lin & Yan, Adan: Adaptive Nesterov Momentum Algorithm for Faster Optimizing Deep Models, TPAMI 2024,
-https://arxiv.org/abs/2208.06677, Algorithm 1. Numbers as sail-sg/Adan and timm.optim.Adan.
+https://arxiv.org/abs/2208.06677, Algorithm 1. Numbers as timm.optim.Adan.
 
     change[t] = g[t] - g[t - 1]
     m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
