@@ -184,3 +184,9 @@ def test_the_build_list_names_every_rule_once() -> None:
     table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["optgen"]
     named = [*table["rules"], *table["schedules"]]
     assert sorted(named) == sorted(path.stem for path in RULES)
+
+
+def test_every_rule_of_the_build_has_its_class_in_optgen_optim() -> None:
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["optgen"]["rules"]
+    imported_from = re.findall(r"pytorch\.(\w+) import", (PACKAGE / "optim.py").read_text(encoding="utf-8"))
+    assert imported_from == sorted(rules)
