@@ -25,6 +25,7 @@ from bench.sass import Kernel, Loop
 from optgen.build import compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
+from optgen.fused import devices
 from optgen.ir import Role, Step
 from optgen.passes import lower
 from optgen.passes.phase import phase
@@ -97,7 +98,7 @@ def judge(case: Case) -> Verdict:
 
 def _judge(module: ModuleType, case: Case) -> Verdict:
     read, stored, flags = _variant(case)
-    kernel = _compile(module, case, flags, max(read))
+    kernel = _compile(module, case, flags, read)
     main = max(kernel.loops, key=lambda loop: (max(loop.loads, default=0), loop.bytes))
     tail = max((loop for loop in kernel.loops if loop is not main), key=lambda loop: (loop.predicated, loop.bytes))
     return Verdict(
@@ -110,6 +111,12 @@ def _judge(module: ModuleType, case: Case) -> Verdict:
         main=_figures(main, sum(stored)),
         tail=_figures(tail, sum(stored)),
     )
+
+
+def has_kernel(name: str) -> bool:
+    """Whether a built-in rule, or the one at a path, has a Triton kernel."""
+    rule = load(name)
+    return isinstance(rule, Rule) and "cuda" in devices(lower(rule))
 
 
 def cases(rules: Sequence[str], targets: Sequence[int], stricts: Sequence[bool] = (False, True)) -> Iterator[Case]:
@@ -140,9 +147,10 @@ def _size(step: Step, name: str, mix: str) -> int:
     return int(TYPES[MIXES[mix].split()[place]].primitive_bitwidth) // 8
 
 
-def _compile(module: ModuleType, case: Case, flags: tuple[bool, ...], widest: int) -> Kernel:
+def _compile(module: ModuleType, case: Case, flags: tuple[bool, ...], read: Sequence[int]) -> Kernel:
     types = [TYPES[name] for name in MIXES[case.mix].split()]
-    block = sys.modules[f"{module.__package__}._runtime"].block_of(16 // widest, case.strict)
+    vector = 16 // max(read)
+    block = sys.modules[f"{module.__package__}._runtime"].block_of(vector, case.strict, len(read))
     names = module._step.arg_names
     streams = [name for name in names if name.endswith("_type")]
     chosen = names[names.index(streams[-1]) + 1 : names.index("MAXIMIZE")]
@@ -150,7 +158,7 @@ def _compile(module: ModuleType, case: Case, flags: tuple[bool, ...], widest: in
         **dict(zip(streams, [types[0], types[1], *[types[2]] * len(streams)], strict=False)),
         **dict(zip(chosen, flags, strict=True)),
         "MAXIMIZE": False, "STRICT": case.strict, "COMPUTE": TYPES["fp64" if types[0] is tl.float64 else "fp32"],
-        "BLOCK": block, "VEC": 16 // widest,
+        "BLOCK": block, "VEC": vector,
     }  # fmt: skip
     scalar = "*fp64" if types[0] is tl.float64 else "*fp32"
     given = {"words": "*i64", "records": "*i64", "scalars": scalar, "chunk": "i32"}

@@ -22,10 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.aot import Verdict, cases, judge
+from bench.aot import Verdict, cases, has_kernel, judge
 from optgen.build import configuration
-from optgen.dsl.load import load
-from optgen.dsl.rule import Rule
 
 TARGETS = (80, 90, 100)
 COLUMNS: dict[str, Callable[[Verdict], object]] = {
@@ -50,7 +48,7 @@ COLUMNS: dict[str, Callable[[Verdict], object]] = {
 
 
 def main(
-    rules: Annotated[list[str] | None, typer.Argument(help="Rules; all that pyproject.toml builds if none.")] = None,
+    rules: Annotated[list[str] | None, typer.Argument(help="Rules; all that have kernels if none.")] = None,
     target: Annotated[list[int], typer.Option(help="Compute capability times ten.")] = list(TARGETS),  # noqa: B006
     mode: Annotated[list[str], typer.Option(help="fast or strict.")] = ["fast", "strict"],  # noqa: B006
     out: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
@@ -61,7 +59,7 @@ def main(
     if triton.knobs.runtime.interpret:
         console.print("TRITON_INTERPRET is set: a process that interprets kernels cannot compile them")
         raise typer.Exit(2)
-    names = rules or [name for name in configuration(Path.cwd()).rules if isinstance(load(name), Rule)]
+    names = rules or [name for name in configuration(Path.cwd()).rules if has_kernel(name)]
     wanted = list(cases(names, target, [one == "strict" for one in mode]))
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         results = track(pool.map(judge, wanted), "compiling", len(wanted), console=Console(stderr=True))

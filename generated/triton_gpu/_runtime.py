@@ -34,9 +34,13 @@ def available(device: torch.device) -> bool:
     return bool(triton.knobs.runtime.interpret) or device.type == "cuda"
 
 
-def block_of(vector: int, strict: bool) -> int:
-    """Elements per turn of the main loop: two vectors for each thread, or one where registers would run short."""
-    return WARPS * 32 * vector * (2 if vector == 2 or (vector == 4 and not strict) else 1)
+def block_of(vector: int, strict: bool, streams: int) -> int:
+    """Elements per turn of the main loop: two vectors for each thread, or one where registers would run short.
+
+    streams: how many tensors a turn reads or writes for each parameter.
+    """
+    spacious = vector == 2 or (vector == 4 and not strict and streams <= 4)
+    return WARPS * 32 * vector * (2 if spacious else 1)
 
 
 def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None]) -> str:
@@ -104,7 +108,8 @@ class Launcher:
         for bucket in self._plan.buckets:
             table = [[float(row.get(name, _ABSENT)) for name in self._scalars] for row in scalars]
             with torch.cuda.device(bucket.device) if bucket.device.type == "cuda" else nullcontext():
-                bucket.launch(self._kernel, grads, table, {**options, "BLOCK": block_of(bucket.vector, strict)})
+                block = block_of(bucket.vector, strict, bucket.streams)
+                bucket.launch(self._kernel, grads, table, {**options, "BLOCK": block})
         return self._plan.rest
 
 
@@ -187,6 +192,7 @@ class _Bucket:
         self.compute = torch.float64 if mix[0] is torch.float64 else torch.float32
         widest = max(dtype.itemsize for dtype in mix if dtype is not None)
         self.vector = vector = 16 // widest  # elements of the widest dtype in one access
+        self.streams = sum(dtype is not None for dtype in mix)
         self.types = [TYPES[dtype or self.compute] for dtype in mix]
         self.constants = {"COMPUTE": TYPES[self.compute], "VEC": vector}
         self.promised = torch.tensor([vector * dtype.itemsize if dtype else 1 for dtype in mix])

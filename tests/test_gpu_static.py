@@ -1,0 +1,86 @@
+"""The machine code of every Triton kernel, compiled ahead of time for GPUs that are not here, keeps its targets."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optgen.dsl.load import built_in_names, load
+from optgen.passes import lower
+
+aot = pytest.importorskip("bench.aot", reason="Triton, which compiles the kernels, is not installed")
+ROOT = Path(__file__).parents[1]
+RULES = [name for name in built_in_names() if aot.has_kernel(name)]
+FAST, STRICT = False, True
+MOST_REGISTERS = {FAST: 48, STRICT: 64}
+# Whole accesses of bf16 mean 8 elements of each tensor in a thread: of five tensors or more that is above the target.
+CROWDED = {FAST: 56, STRICT: 72}
+MOST_INSTRUCTIONS = {"fp32": 26, "mixed": 29, "bf16": 32}  # of AdamW for an element, fast
+
+
+def judged(rule: str, mix: str, strict: bool = FAST, target: int = 90, variant: bool | None = None) -> Any:
+    """One kernel; of the variants the one in which all static conditions hold, which keeps the most state."""
+    whole = bool(lower(load(rule)).conditions) if variant is None else variant
+    return aot.judge(aot.Case(rule, whole, mix, strict, target))
+
+
+def assert_lean(found: Any) -> None:
+    """Nothing beside arithmetic and whole accesses of 16 bytes of the widest type, at the bytes that the rule needs."""
+    assert found.spills == found.stack == found.local == 0
+    for loop in (found.main, found.tail):
+        assert loop.fp64 == loop.atomics == loop.calls == loop.shared == 0
+    assert found.main.predicated == 0
+    read, stored, _ = aot._variant(aot.Case(found.rule, found.variant, found.mix, found.strict, found.target))
+    vector = 16 // max(read)
+    accesses = found.main.elements / vector
+    assert found.main.loads == widths(read, vector, accesses)
+    assert found.main.stores == widths(stored, vector, accesses)
+    assert found.minimum <= found.main.bytes <= 1.02 * found.minimum
+    is_crowded = vector == 8 and len(read) > 4
+    assert found.registers <= (CROWDED if is_crowded else MOST_REGISTERS)[found.strict]
+
+
+def widths(sizes: list[int], vector: int, accesses: float) -> dict[str, float]:
+    """How many accesses of each width, in bytes, take streams of these element sizes."""
+    return {str(width * vector): count * accesses for width, count in Counter(sizes).items()}
+
+
+@pytest.mark.parametrize("mix", aot.MIXES)
+@pytest.mark.parametrize("rule", RULES)
+def test_a_kernel_is_lean(rule: str, mix: str) -> None:
+    assert_lean(judged(rule, mix))
+
+
+@pytest.mark.parametrize("variant", [False, True])
+@pytest.mark.parametrize("target", [80, 90, 100])
+@pytest.mark.parametrize("mix", aot.MIXES)
+def test_adamw_is_lean_on_every_target_and_correctly_rounded_too(mix: str, target: int, variant: bool) -> None:
+    for strict in (FAST, STRICT):
+        found = judged("adamw", mix, strict, target, variant)
+        assert_lean(found)
+        if not strict and not variant:
+            assert found.main.instructions <= MOST_INSTRUCTIONS[mix]
+
+
+def test_the_figures_are_printed_and_written(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "bench.gpu_static", "lion", "--target", "90", "--json", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    told = json.loads(out.read_text(encoding="utf-8"))["verdicts"]
+    assert sorted((v["mix"], v["strict"]) for v in told) == sorted(product(aot.MIXES, (FAST, STRICT)))
+    assert all(f"{v['main']['instructions']:.1f}" in done.stdout for v in told)
+
+
+def test_a_process_that_interprets_kernels_says_that_it_cannot_compile_them() -> None:
+    done = subprocess.run([sys.executable, "-m", "bench.gpu_static", "lion"], cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, "TRITON_INTERPRET": "1"}, check=False)
+    assert done.returncode == 2
+    assert "TRITON_INTERPRET is set" in done.stdout
