@@ -1,14 +1,15 @@
-"""What the tests share: golden texts, and the option that accepts new ones."""
+"""What the tests share: golden texts and the option that accepts new ones, and a number of threads."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 
 HERE = Path(__file__).parent
 
@@ -41,3 +42,12 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert old == text, f"{name} differs; read the diff and accept it with --update\n{diff}"
 
     return compare
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """torch computes on two threads, whatever the environment says."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)

@@ -6,25 +6,29 @@ import copy
 import math
 from typing import Any
 
+import needs
 import pytest
 import torch
-from every_class import equal, fuses
+from every_class import equal
 from torch import Tensor
 from torch.optim import Optimizer
 
 from optgen import optim
 
 CLASSES: list[Any] = [getattr(optim, name) for name in optim.__all__]
-every = pytest.mark.parametrize("cls", CLASSES, ids=optim.__all__)
 # Whether a step unscales and skips by itself, as fused ones do, or leaves it to the scaler.
-supporting = pytest.mark.parametrize("supports", [False, True])
+STEPPED = [
+    *(pytest.param(cls, False, id=f"{cls.__name__}-eager") for cls in CLASSES),
+    *(pytest.param(cls, True, id=f"{cls.__name__}-fused", marks=needs.a_c_compiler)
+      for cls in CLASSES if "cpu" in cls.rule.fused),
+]  # fmt: skip
+either = pytest.mark.parametrize(("cls", "supports"), STEPPED)
+EAGER = [cls for cls in CLASSES if "cpu" not in cls.rule.fused]
 OVERFLOWS = {2, 5}
 STEPS = 8
 
 
-def made(cls: type[Optimizer], supports: bool) -> tuple[Optimizer, list[Tensor]]:
-    if supports and not fuses(cls):
-        pytest.skip("this class has no fused step on this machine")
+def made(cls: type[Optimizer], supports: bool | None) -> tuple[Optimizer, list[Tensor]]:
     make = torch.Generator().manual_seed(0)
     params = [torch.randn(shape, generator=make).requires_grad_() for shape in ((3, 4), (5,), ())]
     kwargs = {"momentum": 0.9} if cls is optim.SGD else {}
@@ -41,8 +45,7 @@ def all_of(optimizer: Optimizer, params: list[Tensor]) -> Any:
     return copy.deepcopy([[p.detach() for p in params], optimizer.state_dict()["state"]])
 
 
-@every
-@supporting
+@either
 @pytest.mark.parametrize("unscaled_first", [False, True])
 def test_a_scaled_run_is_the_plain_run_without_the_steps_that_overflow(
     cls: type[Optimizer], supports: bool, unscaled_first: bool
@@ -75,8 +78,7 @@ def test_a_scaled_run_is_the_plain_run_without_the_steps_that_overflow(
     assert set(counts) <= {STEPS - len(OVERFLOWS)}
 
 
-@every
-@supporting
+@either
 def test_an_overflow_in_the_first_step_leaves_no_state_that_counts(cls: type[Optimizer], supports: bool) -> None:
     optimizer, params = made(cls, supports)
     before = [p.detach().clone() for p in params]
@@ -95,8 +97,7 @@ def test_an_overflow_in_the_first_step_leaves_no_state_that_counts(cls: type[Opt
     assert equal(all_of(optimizer, params), all_of(fresh, others))
 
 
-@every
-@supporting
+@either
 def test_gradients_are_left_as_they_were_scaled(cls: type[Optimizer], supports: bool) -> None:
     """A step that unscales does so in a copy: accumulation may go on from the scaled gradient."""
     optimizer, params = made(cls, supports)
@@ -109,3 +110,25 @@ def test_gradients_are_left_as_they_were_scaled(cls: type[Optimizer], supports: 
     assert equal([p.grad for p in params], grads)
     assert not hasattr(optimizer, "grad_scale")
     assert not hasattr(optimizer, "found_inf")
+
+
+@pytest.mark.parametrize("cls", EAGER, ids=lambda cls: cls.__name__)
+def test_a_class_without_a_fused_step_refuses_to_be_fused_and_steps_without(cls: type[Optimizer]) -> None:
+    asked, params = made(cls, True)
+    before = all_of(asked, params)
+    loss_of(params, 0).backward()
+    with pytest.raises(RuntimeError, match="`fused=True` is not possible: this rule has no fused step"):
+        asked.step()
+    assert equal(all_of(asked, params), before)
+    free, others = made(cls, None)
+    plain, wanted = made(cls, False)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    scaler.scale(loss_of(others, 0)).backward()
+    scaler.step(free)
+    loss_of(wanted, 0).backward()
+    plain.step()
+    assert equal(all_of(free, others), all_of(plain, wanted))
+
+
+def test_the_classes_without_a_fused_step_are_those_with_products() -> None:
+    assert [cls.__name__ for cls in EAGER] == ["Muon"]

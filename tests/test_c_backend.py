@@ -7,24 +7,22 @@ import gc
 import itertools
 import math
 import pickle
-import re
-import resource
-import subprocess
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import needs
 import numpy as np
 import pytest
 import torch
+from c_steps import assert_agree, eagerly_stepped, set_grads, some, stepped, twin
 from torch import Tensor
 from torch.optim import Optimizer
 
 from optgen import Eq, Piecewise, Rule, flag, hyper, optim, sqrt, t, tensors, verify
-from optgen._generated.c_cpu import _compiler, _reading, _runtime, _tables
+from optgen._generated.c_cpu import _reading, _runtime, _tables
 from optgen._generated.pytorch import _fused
 from optgen.build import build, compile, write
 from optgen.dsl.load import load
@@ -53,15 +51,8 @@ CASES: dict[str, list[dict[str, Any]]] = {
 EVERY = [(name, kwargs) for name, cases in CASES.items() for kwargs in cases]
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
+pytestmark = needs.a_c_compiler
 every = pytest.mark.parametrize(("name", "kwargs"), EVERY, ids=[f"{name} {kwargs}" for name, kwargs in EVERY])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _needs_a_compiler() -> None:
-    try:
-        _compiler.find()
-    except _compiler.NoKernel as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(params=[1, 2])
@@ -79,45 +70,6 @@ def made(name: str, params: list[Tensor], kwargs: dict[str, Any], fused: bool | 
     return optimizer
 
 
-def set_grads(params: list[Tensor], seed: int) -> None:
-    make = torch.Generator().manual_seed(seed)
-    for param in params:
-        values = torch.randn(param.shape, generator=make, dtype=torch.float64)
-        param.grad = torch.empty_like(param, memory_format=torch.contiguous_format).copy_(values)
-
-
-def stepped(params: list[Tensor], optimizer: Optimizer, steps: int = 3) -> None:
-    for step in range(steps):
-        set_grads(params, 100 + step)
-        optimizer.step()
-
-
-def some(*shapes: tuple[int, ...], dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    make = torch.Generator().manual_seed(0)
-    return [torch.randn(shape, generator=make).to(dtype).requires_grad_() for shape in shapes]
-
-
-def twin(params: list[Tensor]) -> list[Tensor]:
-    """The same values, strides included."""
-    return [p.detach().clone(memory_format=torch.preserve_format).requires_grad_() for p in params]
-
-
-def assert_agree(a: Any, b: Any, places: float = 8) -> None:
-    """max|a - b| / max|b| is a few units in the last place; numbers below 1 count as parts of 1."""
-    few = places * torch.finfo(a.dtype).eps
-    largest = max(1.0, float(b.detach().abs().max())) if b.numel() else 1.0
-    torch.testing.assert_close(a.double(), b.double(), rtol=few, atol=few * largest)
-
-
-def eager_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The parameters that are stepped eagerly from now on."""
-    calls: list[str] = []
-    step = import_module("optgen._generated.pytorch._step")
-    own = step._apply
-    monkeypatch.setattr(step, "_apply", lambda one, *rest: (calls.append(str(one.param.shape)), own(one, *rest)))
-    return calls
-
-
 @every
 def test_every_variant_steps_as_the_eager_class_does(
     name: str, kwargs: dict[str, Any], threads: int, monkeypatch: pytest.MonkeyPatch
@@ -126,7 +78,7 @@ def test_every_variant_steps_as_the_eager_class_does(
     b = twin(a)
     x, y = made(name, a, kwargs, True), made(name, b, kwargs, False)
     stepped(b, y)
-    calls = eager_calls(monkeypatch)
+    calls = eagerly_stepped("optgen._generated.pytorch", monkeypatch)
     stepped(a, x)
     assert not calls
     for p, q in zip(a, b, strict=True):
@@ -563,22 +515,6 @@ def test_a_change_of_torchs_threads_between_two_steps_is_seen(monkeypatch: pytes
     assert torch.equal(a[0], b[0])
 
 
-def test_torchs_pool_of_threads_is_shared() -> None:
-    """One more runtime of OpenMP would mean two pools that spin against each other."""
-    code = (
-        "import torch; from optgen import optim; from optgen._generated.c_cpu import _compiler\n"
-        "torch.set_num_threads(2); torch.ones(300, 300).exp().sum()\n"
-        "p = torch.ones(300, 300, requires_grad=True); p.grad = torch.ones(300, 300)\n"
-        "threads = lambda: len(__import__('os').listdir('/proc/self/task'))\n"
-        "before = threads(); optim.AdamW([p], fused=True).step()\n"
-        "print(len(_compiler.openmp_runtimes()), threads() - before)"
-    )
-    if sys.platform != "linux":
-        pytest.skip("only Linux tells which libraries a process has loaded")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["1", "0"]
-
-
 def test_a_step_keeps_no_gradient_alive_and_allocates_nothing_of_a_parameters_size() -> None:
     a = some((1024, 1024), (1024, 1024))
     optimizer = made("AdamW", a, {}, True)
@@ -590,23 +526,6 @@ def test_a_step_keeps_no_gradient_alive_and_allocates_nothing_of_a_parameters_si
     with torch.profiler.profile(profile_memory=True) as profile:
         optimizer.step()
     assert max((abs(event.cpu_memory_usage) for event in profile.events()), default=0) < 4096
-
-
-@pytest.mark.slow
-def test_more_than_two_to_the_31_elements_are_reached() -> None:
-    """A parameter of bf16 and a gradient with stride 0, of which there is one element."""
-    length = 2**31 + 3000
-    free = re.search(r"MemAvailable: +(\d+)", Path("/proc/meminfo").read_text() if sys.platform == "linux" else "")
-    if free is None or int(free[1]) * 1024 < 3 * 2 * length:
-        pytest.skip("takes 4 GiB of memory, and needs as much to spare")
-    p = torch.zeros(length, dtype=torch.bfloat16)
-    p[0], p[-1] = 1.0, 1.0
-    grad = torch.ones(1, dtype=torch.bfloat16).expand(length)
-    module = import_module("optgen._generated.c_cpu.sgd")
-    flags = module.flags(momentum=0.0, weight_decay=0.0, nesterov=False)
-    assert module.launcher().step([p], [grad], [None], [0], [{"lr": 0.5}], flags) == []
-    assert p[[0, 1, 2**31 - 1, 2**31, 2**31 + 1, -2, -1]].tolist() == [0.5, -0.5, -0.5, -0.5, -0.5, -0.5, 0.5]
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < 4 * 2 * length
 
 
 def test_a_rule_of_several_passes_is_refused_by_name_and_so_is_a_name_of_the_kernels_own() -> None:

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import needs
 import pytest
 
 from optgen._generated.c_cpu import _compiler, _library
@@ -35,7 +36,7 @@ except RuntimeError as error:
     print("untouched", p.tolist() == [1.0] * 5 and not optimizer.state)
 """
 
-pytestmark = pytest.mark.skipif(not shutil.which("gcc"), reason="these tests compile with gcc")
+pytestmark = needs.program("gcc")
 
 # Each step is made in a process of its own, forked from one that has imported torch: importing takes seconds.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -107,10 +108,8 @@ def test_a_step_is_compiled_once_into_a_private_folder(tmp_path: Path) -> None:
     assert (entry / "step.so").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("cc", ["gcc", "clang", "gcc -pipe"])
+@pytest.mark.parametrize("cc", ["gcc", pytest.param("clang", marks=needs.program("clang")), "gcc -pipe"])
 def test_compilers_agree(cc: str, tmp_path: Path) -> None:
-    if not shutil.which(cc.split()[0]):
-        pytest.skip(f"{cc} is not installed")
     done = run(tmp_path, CC=cc, fused="True")
     assert done.stdout == "stepped 0.0 fused\n"
     assert not done.told

@@ -1,4 +1,4 @@
-"""gcc and clang: each makes the same bits of a step, on torch's threads. What is not installed is skipped."""
+"""gcc and clang: each makes the same bits of a step, on torch's threads."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import needs
 import pytest
 import torch
+from c_steps import some, stepped
 from every_class import ELEMENTWISE, Kwargs, equal, plain
-from test_c_backend import some, stepped
+from reducing_rules import RULES
 from test_c_cache import run
-from test_c_reductions import RULES
 from workshop import Workshop
 
 from optgen._generated.c_cpu import _compiler
@@ -27,6 +27,7 @@ from optgen.verify.lockstep import COUNTS
 from optgen.verify.lockstep import run as lockstep
 from optgen.verify.runners import Storage, torch_runner
 
+compilers = pytest.mark.parametrize("cc", [pytest.param(cc, marks=needs.program(cc)) for cc in ("gcc", "clang")])
 SHAPES = ((301, 57), (3, 4099), (7,), ())
 THREADS = """
 import os, torch
@@ -43,20 +44,6 @@ print(len(_compiler.openmp_runtimes()), new)
 """
 
 
-def needs(*compilers: str) -> None:
-    absent = [name for name in compilers if not shutil.which(name)]
-    if absent:
-        pytest.skip(f"{' and '.join(absent)} is not installed here")
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 def results(cls: Any, kwargs: Kwargs, cc: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Parameters and states after three steps that this compiler's code makes."""
     monkeypatch.setenv("CC", cc)
@@ -66,11 +53,12 @@ def results(cls: Any, kwargs: Kwargs, cc: str, dtype: torch.dtype, monkeypatch: 
     return [p.detach() for p in params], [made.state[p] for p in params]
 
 
+@needs.program("gcc")
+@needs.program("clang")
 @pytest.mark.parametrize("info", ELEMENTWISE, ids=lambda info: info.optim_cls.__name__)
 def test_gcc_and_clang_step_to_the_same_bits(
     info: Any, two_threads: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    needs("gcc", "clang")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for kwargs, dtype in zip(plain(info), (torch.float32, torch.bfloat16, torch.float64, torch.float32), strict=False):
         kwargs = {key: x for key, x in kwargs.items() if key != "fused"}
@@ -88,14 +76,14 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModuleType]:
         return {name: workshop.build(make(), ["numpy", "torch", "c"])["torch"] for name, make in RULES.items()}
 
 
+@needs.program("clang")
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("cc", ["gcc", "clang"])
-def test_sums_of_each_lie_within_the_bound(
-    cc: str, name: str, modules: dict[str, ModuleType], two_threads: None, monkeypatch: pytest.MonkeyPatch
+def test_sums_by_clang_lie_within_the_bound(
+    name: str, modules: dict[str, ModuleType], two_threads: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A compiler is free to add in vectors of any length, so the bits of sums are its own."""
-    needs(cc)
-    monkeypatch.setenv("CC", cc)
+    """A compiler is free to add in vectors of any length, so the bits of sums are its own. Those of the compiler that
+    is found first are in test_c_reductions.py."""
+    monkeypatch.setenv("CC", "clang")
     with literal():
         rule = RULES[name]()
     shapes = cases.Shapes("large", ((301, 57), (3, 4099), (64, 65)))
@@ -109,12 +97,10 @@ def test_sums_of_each_lie_within_the_bound(
         assert tally.elements > 1000
 
 
-@pytest.mark.parametrize("cc", ["gcc", "clang"])
+@needs.linux
+@compilers
 def test_each_shares_the_threads_of_torch(cc: str, tmp_path: Path) -> None:
     """clang's own runtime of OpenMP would be a second pool, so its code enters torch's."""
-    needs(cc)
-    if sys.platform != "linux":
-        pytest.skip("only Linux tells which libraries and threads a process has")
     environment = {**os.environ, "CC": cc, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == ["1", "0"]
@@ -122,10 +108,9 @@ def test_each_shares_the_threads_of_torch(cc: str, tmp_path: Path) -> None:
     assert len([*tmp_path.rglob("adamw-*/step.so")]) == 1
 
 
-@pytest.mark.parametrize("cc", ["gcc", "clang"])
+@compilers
 @pytest.mark.parametrize("refused", ["-fopenmp", "-fopenmp -fopenmp-simd", "-march=native", "-fopenmp -march=native"])
 def test_a_compiler_that_lacks_a_flag_still_compiles_or_says_why(cc: str, refused: str, tmp_path: Path) -> None:
-    needs(cc)
     wrapper = tmp_path / cc
     lines = [f'case " $* " in *" {flag} "*) echo "no {flag}" >&2; exit 1;; esac\n' for flag in refused.split()]
     wrapper.write_text("#!/bin/sh\n" + "".join(lines) + f'exec {shutil.which(cc)} "$@"\n', encoding="utf-8")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import ctypes
 import math
 import operator
-import shutil
 import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import needs
 import numpy as np
 import pytest
 import sympy
 from drawn_expressions import EXACT, FLAGS, ROUNDED, SCALARS, TENSORS, Library, Tree, build, trees, value
 from hypothesis import Phase, given, settings
+from needs import C_COMPILER
 
 from optgen.backends.c import RUNTIME
 from optgen.dsl import Max, Piecewise
@@ -30,8 +31,7 @@ NAMES = (*TENSORS, *SCALARS)
 POINTS = 24
 MANY = 400
 WRONG = (ZeroDivisionError, OverflowError, ValueError)  # where Python has no value and C has an infinity or a NaN
-COMPILER = next((found for found in map(shutil.which, ("cc", "gcc", "clang")) if found), None)
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
+pytestmark = needs.a_c_compiler
 FUNCTION = """
 double f{}(const double *given, const int *flags)
 {{
@@ -91,7 +91,7 @@ def compiled(lines: list[str], folder: Path) -> Callable[[int, dict[str, Any]], 
     source.write_text(f'#include "_numbers.h"\n{text}')
     # No folding of calls at compile time, whose results are rounded otherwise than those of the library.
     flags = ["-O0", "-fno-builtin", "-ffp-contract=off", "-Wno-unused", "-shared", "-fPIC", "-std=c99", "-Dreal=double"]
-    subprocess.run([str(COMPILER), *flags, f"-I{RUNTIME}", "-o", str(library), str(source), "-lm"], check=True)
+    subprocess.run([C_COMPILER, *flags, f"-I{RUNTIME}", "-o", str(library), str(source), "-lm"], check=True)
     loaded = ctypes.CDLL(str(library))
 
     def compute(k: int, point: dict[str, Any]) -> float:

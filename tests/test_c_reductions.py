@@ -6,87 +6,33 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import needs
 import pytest
 import torch
-from small_rules import c, down, eps, g, m, named, r, rule, s, theta, u
-from test_c_backend import assert_agree, set_grads, some, stepped, twin
+from c_steps import assert_agree, eagerly_stepped, set_grads, some, stepped, twin
+from reducing_rules import RULES
+from small_rules import named
 from torch import Tensor
 from workshop import Workshop
 
 from optgen import optim
-from optgen._generated.c_cpu import _compiler
 from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.build import build
-from optgen.dsl import Eq, Ne, Piecewise, Rule, amax, cols, elems, hyper, literal, mean, model, norm, rows, t, total
+from optgen.dsl import literal
 from optgen.errors import RuleError
 from optgen.verify import cases
 from optgen.verify.lockstep import COUNTS, run
 from optgen.verify.runners import Storage, optimizer_class, torch_runner
 
-clip = hyper("clip", 0, at_least=0)
-
-
-def mixed() -> Rule:
-    """Every kind of reduction and of statistic, in one variant of two, in four phases."""
-    return rule("Mixed", Eq(r[t], 0.5 * r[t - 1] + mean(g[t] ** 2, cols)),
-                Eq(c[t], amax(abs(g[t] * theta[t - 1]), rows)),
-                Eq(s[t], total(total(r[t], elems), model) + amax(c[t], elems)),
-                Eq(m[t], 0.5 * m[t - 1] + g[t] / (1 + r[t] + c[t - 1])),
-                Eq(u[t], Piecewise((m[t] / (1 + norm(m[t], model)), Ne(clip, 0)), (m[t] + mean(r[t], rows), True))),
-                down(u[t] / (eps + amax(abs(u[t]), elems) + s[t - 1] + total(u[t] * c[t], cols) ** 2)))
-
-
-def stepwise() -> Rule:
-    """A norm of each tensor, then one of all of them, then another of each: three passes that wait for one another."""
-    return rule("Stepwise", Eq(u[t], g[t] / (norm(g[t], elems) + eps)), Eq(s[t], norm(u[t] * theta[t - 1], model)),
-                Eq(m[t], 0.5 * m[t - 1] + u[t] * s[t]), down(m[t] / (1 + mean(m[t] ** 2, elems))))
-
-
-def apart() -> Rule:
-    """A state that is a scalar of the host in one variant, and of each tensor in the other."""
-    return rule("Apart", Eq(s[t], Piecewise((norm(g[t], elems), Ne(clip, 0)), (0.5 * s[t - 1] + 1 / t, True))),
-                down(g[t] / (1 + s[t - 1] + amax(abs(theta[t - 1]), elems))))
-
-
-def widened() -> Rule:
-    """A state of each tensor in one variant, and of each element in the other."""
-    return rule("Widened", Eq(s[t], 0.5 * s[t - 1] + Piecewise((g[t], Ne(clip, 0)), (norm(g[t], elems), True))),
-                down(g[t] / (1 + abs(s[t - 1]))))
-
-
-def turned() -> Rule:
-    """A state of each column in one variant, and of each row in the other."""
-    squares = Piecewise((mean(g[t] ** 2, cols), Ne(clip, 0)), (amax(g[t] ** 2, rows), True))
-    return rule("Turned", Eq(s[t], 0.5 * s[t - 1] + squares), down(g[t] / (1 + s[t])))
-
-
-RULES: dict[str, Callable[[], Rule]] = {
-    **{name: lambda name=name: named(name)  # type: ignore[misc]
-       for name in ("normalised", "trusting", "factored", "clipped", "growing", "past_of_a_statistic",
-                    "scaled_over_the_model")},
-    "mixed": mixed,
-    "stepwise": stepwise,
-    "apart": apart,
-    "widened": widened,
-    "turned": turned,
-}
+pytestmark = needs.a_c_compiler
 LARGE = {"flat": (cases.Shapes("larger than tiles", ((9001,), (3, 4099), (), (64, 65))),),
          "by rows": (cases.Shapes("larger than tiles", ((131, 67), (3, 4099), (2, 70, 5), (4200, 2))),
                      cases.Shapes("length 1", ((1, 5), (5, 1), (1, 1), (3, 1, 4))))}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _needs_a_compiler() -> None:
-    try:
-        _compiler.find()
-    except _compiler.NoKernel as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +41,6 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModuleType]:
     workshop = Workshop(tmp_path_factory.mktemp("reductions"))
     with literal():
         return {name: workshop.build(make(), ["numpy", "torch", "c"])["torch"] for name, make in RULES.items()}
-
-
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 def is_by_rows(name: str) -> bool:
@@ -149,15 +87,6 @@ def optimizer(module: ModuleType, params: list[Tensor], fused: bool, **hypers: A
     return made([{"params": params, "fused": fused}], **hypers)
 
 
-def eager(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of what is stepped eagerly from now on by a rule's class."""
-    stepping = sys.modules[f"{module.__name__.rpartition('.')[0]}._step"]
-    calls: list[int] = []
-    own = stepping._apply
-    monkeypatch.setattr(stepping, "_apply", lambda one, *rest: (calls.append(one.param.numel()), own(one, *rest)))
-    return calls
-
-
 SHAPES = {True: ((301, 307), (99, 3), (64, 65), (3, 5000)), False: ((301, 307), (9999,), (), (64, 65))}
 
 
@@ -190,7 +119,7 @@ def test_gradients_and_parameters_may_lie_otherwise(
 ) -> None:
     make = torch.Generator().manual_seed(0)
     value, grad = (torch.randn(3, 5, 70, 9, generator=make) for _ in range(2))
-    in_c, calls = value.clone().requires_grad_(), eager(modules[name], monkeypatch)
+    in_c, calls = value.clone().requires_grad_(), eagerly_stepped(modules[name].__package__, monkeypatch)
     other = LAYOUTS[layout if layout != "expanded" else "padded"](value).detach().requires_grad_()
     plain = value.clone().requires_grad_()
     laid, bare = LAYOUTS[layout](grad), LAYOUTS[layout](grad).contiguous()
@@ -213,7 +142,7 @@ def test_values_of_the_model_need_all_tensors_in_one_call(
     modules: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A parameter of another dtype, layout, direction or without a fused step makes all of them eager, never a part."""
-    calls = eager(modules["clipped"], monkeypatch)
+    calls = eagerly_stepped(modules["clipped"].__package__, monkeypatch)
 
     def check(change: Callable[[list[Tensor], Any], None], expected: bool) -> None:
         a, b = some((40, 30), (7,)), some((40, 30), (7,))
@@ -290,7 +219,7 @@ def test_a_rule_with_another_for_other_shapes_steps_both_in_c(name: str, monkeyp
     b = twin(a)
     x, y = (getattr(optim, name)([{"params": side, "fused": fused}]) for side, fused in ((a, True), (b, False)))
     stepped(b, y)
-    calls = eager(import_module(f"optgen._generated.pytorch.{name.lower()}"), monkeypatch)
+    calls = eagerly_stepped("optgen._generated.pytorch", monkeypatch)
     stepped(a, x)
     assert not calls
     for p, q in zip(a, b, strict=True):

@@ -14,8 +14,6 @@ from optgen.build import optimizer
 from optgen.demo.lockstep import LockStep
 from optgen.demo.model import fresh_model, read_corpus
 
-pytest.importorskip("matplotlib", reason="the demo draws with Matplotlib")
-
 
 @pytest.mark.slow
 def test_a_short_demo_agrees_and_leaves_a_picture(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import ast
 import contextlib
 import keyword
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import needs
 import numpy as np
 import pytest
 import sympy
@@ -622,7 +622,7 @@ def test_a_class_whose_module_would_be_reserved_is_refused(name: str) -> None:
     assert build([rule(name=f"{name}0")]).files
 
 
-@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler to ask for its macros")
+@needs.a_c_compiler
 def test_what_the_headers_define_is_refused_for_c(tmp_path: Path) -> None:
     """The preprocessor knows no scopes: a name that a header defines would become something else."""
     for name, text in build([rule(name="Plain")], ["c"]).files.items():
@@ -630,9 +630,8 @@ def test_what_the_headers_define_is_refused_for_c(tmp_path: Path) -> None:
             (tmp_path / Path(name).name).write_text(text)
     include = [word for path in sorted(tmp_path.iterdir()) for word in ("-include", str(path))]
     fixed = ["-std=c99", "-Dreal=float", "-Dgrad_type=fp32", "-DSTORED=1", "-DSCALARS=1"]
-    said = subprocess.run(
-        ["cc", *fixed, "-dM", "-E", "-x", "c", *include, "-"], input="", text=True, capture_output=True, check=True
-    ).stdout
+    command = [needs.C_COMPILER, *fixed, "-dM", "-E", "-x", "c", *include, "-"]
+    said = subprocess.run(command, input="", text=True, capture_output=True, check=True).stdout
     macros = [name for name in re.findall(r"#define (\w+) ", said) if is_plain(name)]  # without arguments
     assert len(macros) > 50
     assert [name for name in macros if not _refusal(partial(_state_of, name))] == []

@@ -140,7 +140,6 @@ AdamW(p, 1e-3, (0.9, 0.999), 1e-8, 0.01, False, True)  # wrong: maximize is for 
 
 
 def test_a_type_checker_sees_the_constructors(site: Path, tmp_path: Path) -> None:
-    pytest.importorskip("mypy", reason="mypy is not installed")
     (tmp_path / "typed.py").write_text(TYPED, encoding="utf-8")
     done = run(site, tmp_path, "-m", "mypy", "--cache-dir", str(tmp_path / "mypy"), "--no-error-summary", "typed.py")
     told = [line for line in done.stdout.splitlines() if "error" in line or "Revealed" in line]

@@ -1,16 +1,17 @@
-"""More than 2^31 elements: kernels whose arithmetic is proved, and steps without a compiler that are made.
+"""More than 2^31 elements: kernels whose arithmetic is proved, and steps on the CPU that are made.
 
-The C step of such a parameter is in test_c_backend.py; the kernel's last chunk is run in interpreted/.
+The kernel's last chunk is run in interpreted/.
 """
 
 from __future__ import annotations
 
 import re
-import sys
+import resource
 from collections.abc import Callable
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
+import needs
 import numpy as np
 import pytest
 import torch
@@ -96,11 +97,10 @@ def value(operation: str, given: str, operands: list[Interval]) -> Interval:
             return ARITHMETIC[operation](operands[0], operands[1])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Triton is there for Linux only")
+@needs.triton
 @pytest.mark.parametrize("name", ["adamw", "lion", "rprop"])
 def test_no_address_of_a_kernel_overflows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    triton = pytest.importorskip("triton")
-    aot = pytest.importorskip("bench.aot")
+    triton, aot = import_module("triton"), import_module("bench.aot")
     texts = []
     own = triton.compile
 
@@ -131,22 +131,30 @@ def test_the_proof_fails_for_an_address_in_32_bits() -> None:
         farthest_offset(NARROW)
 
 
-def free_memory() -> int:
-    """The bytes of memory that can be had; 0 where the system does not tell."""
-    told = Path("/proc/meminfo")
-    found = re.search(r"MemAvailable: +(\d+)", told.read_text(encoding="utf-8")) if told.is_file() else None
-    return int(found[1]) * 1024 if found else 0
-
-
 LENGTH = 2**31 + 3000
 PLACES = [0, 1, 2**31 - 1, 2**31, 2**31 + 1, LENGTH - 2, LENGTH - 1]
 
 
 @pytest.mark.slow
+@needs.a_c_compiler
+def test_a_step_in_c_reaches_them() -> None:
+    """The gradient is one element, read with stride 0; nothing but the parameter has its size."""
+    needs.memory(2**32)
+    module = import_module("optgen._generated.c_cpu.sgd")
+    param = torch.zeros(LENGTH, dtype=torch.bfloat16)
+    param[0], param[-1] = 1.0, 1.0
+    grad = torch.ones(1, dtype=torch.bfloat16).expand(LENGTH)
+    flags = module.flags(momentum=0.0, weight_decay=0.0, nesterov=False)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert module.launcher().step([param], [grad], [None], [0], [{"lr": 0.5}], flags) == []
+    assert param[PLACES].tolist() == [0.5, -0.5, -0.5, -0.5, -0.5, -0.5, 0.5]
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 1.5 * 2 * LENGTH
+
+
+@pytest.mark.slow
 def test_an_eager_step_reaches_them() -> None:
     """Of bf16, so 4 GiB; the gradient's pages are never written, so they are the one page of zeros."""
-    if free_memory() < 3 * 2 * LENGTH:
-        pytest.skip("takes 4 GiB of memory, and needs as much to spare")
+    needs.memory(2**32)
     param = torch.from_numpy(np.zeros(LENGTH, np.int16)).view(torch.bfloat16)
     param[PLACES] = 1.0
     param.grad = torch.from_numpy(np.zeros(LENGTH, np.int16)).view(torch.bfloat16)
@@ -158,8 +166,7 @@ def test_an_eager_step_reaches_them() -> None:
 
 @pytest.mark.slow
 def test_numpy_reaches_them() -> None:
-    if free_memory() < 2 * 4 * LENGTH:
-        pytest.skip("takes 8 GiB of memory, and needs as much to spare")
+    needs.memory(2**33)
     param, grad = np.zeros(LENGTH, np.float32), np.zeros(LENGTH, np.float32)
     param[PLACES], grad[PLACES] = 1.0, 2.0
     sgd.step([param], [grad], [{}], 1, lr=0.25, out=True)

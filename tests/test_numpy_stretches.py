@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from every_class import ELEMENTWISE, Kwargs, plain
-from test_torch_stretches import WHOLE
+from every_class import ELEMENTWISE, Kwargs, equal, plain
 
 from optgen._generated.numpy_ref import _stretches
 
-SHORT = 100
+WHOLE, SHORT = 2**60, 100
 Arrays = list[np.ndarray[Any, Any]]
 
 
@@ -48,14 +47,6 @@ def stepped(name: str, hypers: Kwargs, make: Callable[[int], Any], out: bool, gr
     return params, state
 
 
-def same(a: Any, b: Any) -> bool:
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return np.asarray(a).dtype == np.asarray(b).dtype and np.array_equal(a, b)
-
-
 def numbers(module: ModuleType, kwargs: Kwargs) -> Kwargs:
     """What of torch's arguments the NumPy step takes."""
     code = module.step.__code__
@@ -72,7 +63,7 @@ def test_every_configuration_steps_to_the_same_bits(info: Any, out: bool, monkey
         monkeypatch.setattr(_stretches, "_LENGTH", SHORT)
         cut = stepped(name, hypers, LAYOUTS["matrix"], out)
         monkeypatch.setattr(_stretches, "_LENGTH", WHOLE)
-        assert same(cut, stepped(name, hypers, LAYOUTS["matrix"], out)), hypers
+        assert equal(cut, stepped(name, hypers, LAYOUTS["matrix"], out)), hypers
 
 
 @pytest.mark.parametrize("name", ["AdamW", "NAdam", "Rprop", "Adan"])
@@ -84,7 +75,7 @@ def test_every_layout_steps_to_the_same_bits(
     monkeypatch.setattr(_stretches, "_LENGTH", SHORT)
     cut = stepped(name, {}, LAYOUTS[layout], out)
     monkeypatch.setattr(_stretches, "_LENGTH", WHOLE)
-    assert same(cut, stepped(name, {}, LAYOUTS[layout], out))
+    assert equal(cut, stepped(name, {}, LAYOUTS[layout], out))
 
 
 @pytest.mark.parametrize("grad", [np.broadcast_to(draw(41), (37, 41)), draw(41, 37).T, np.ones((37, 41), np.int64)],
@@ -94,7 +85,7 @@ def test_a_gradient_may_lie_otherwise_or_have_another_type(grad: Any, monkeypatc
         monkeypatch.setattr(_stretches, "_LENGTH", SHORT)
         cut = stepped("AdamW", {}, LAYOUTS["matrix"], out, grad)
         monkeypatch.setattr(_stretches, "_LENGTH", WHOLE)
-        assert same(cut, stepped("AdamW", {}, LAYOUTS["matrix"], out, grad))
+        assert equal(cut, stepped("AdamW", {}, LAYOUTS["matrix"], out, grad))
 
 
 def aliased(kind: str) -> tuple[Arrays, Arrays, list[dict[str, Any]]]:
@@ -137,10 +128,10 @@ def test_memory_that_is_shared_is_read_before_it_is_written(
         params, grads, state = aliased(kind)
         before = copy.deepcopy((params, grads, state))
         stepped = module("Lion").step(params, grads, state, 1, lr=0.5, out=out)
-        assert out or same((params, grads, state), before)
+        assert out or equal((params, grads, state), before)
         return stepped
 
-    assert same(run(SHORT), run(WHOLE))
+    assert equal(run(SHORT), run(WHOLE))
 
 
 def test_a_step_in_place_writes_to_the_arrays_given() -> None:
@@ -172,4 +163,4 @@ def test_what_cannot_be_stepped_is_refused_before_anything_changes() -> None:
     before = copy.deepcopy((params, state))
     with pytest.raises(ValueError, match="the state 'exp_avg' of parameter 1"):
         module("AdamW").step(params, grads, state, 1, out=True)
-    assert same((params, state), before)
+    assert equal((params, state), before)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers.optimization as transformers
 from torch import Tensor
 from torch.optim import SGD
 from torch.optim.lr_scheduler import (
@@ -89,47 +90,24 @@ def test_constant_is_torchs() -> None:
     assert_close(run(Constant), run(lambda o: ConstantLR(o, factor=1.0)))
 
 
-# transformers.optimization, restated from its documentation: linear warmup from 0, then the decay over what remains.
-TRANSFORMERS: dict[str, Callable[[int], float]] = {
-    "constant_with_warmup": lambda t: t / max(1, WARMUP) if t < WARMUP else 1.0,
-    "linear": lambda t: t / max(1, WARMUP) if t < WARMUP else max(0.0, (TOTAL - t) / max(1, TOTAL - WARMUP)),
-    "cosine": lambda t: (
-        t / max(1, WARMUP)
-        if t < WARMUP
-        else max(0.0, 0.5 * (1 + math.cos(math.pi * (t - WARMUP) / max(1, TOTAL - WARMUP))))
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "make", "steps"),
-    [
-        ("constant_with_warmup", lambda o: WarmupConstant(o, WARMUP), TOTAL + 5),
-        ("linear", lambda o: WarmupLinear(o, TOTAL, WARMUP), TOTAL + 5),
-        ("cosine", lambda o: WarmupCosine(o, TOTAL, WARMUP), TOTAL + 1),
-    ],
-)
-def test_warmups_are_those_of_transformers(name: str, make: Callable[[SGD], LRScheduler], steps: int) -> None:
-    assert_close(run(make, steps), run(lambda o: LambdaLR(o, TRANSFORMERS[name]), steps))
-
-
-WARMUPS: dict[str, tuple[Callable[[SGD], LRScheduler], dict[str, int]]] = {
-    "get_constant_schedule": (Constant, {}),
-    "get_constant_schedule_with_warmup": (lambda o: WarmupConstant(o, WARMUP), {"num_warmup_steps": WARMUP}),
-    "get_linear_schedule_with_warmup": (
-        lambda o: WarmupLinear(o, TOTAL, WARMUP), {"num_warmup_steps": WARMUP, "num_training_steps": TOTAL}),
-    "get_cosine_schedule_with_warmup": (
-        lambda o: WarmupCosine(o, TOTAL, WARMUP), {"num_warmup_steps": WARMUP, "num_training_steps": TOTAL}),
-}
+WARMUPS: dict[str, tuple[Callable[[SGD], LRScheduler], Callable[[SGD], LRScheduler], int]] = {
+    "constant": (Constant, transformers.get_constant_schedule, TOTAL + 5),
+    "constant with warmup": (
+        lambda o: WarmupConstant(o, WARMUP),
+        lambda o: transformers.get_constant_schedule_with_warmup(o, WARMUP), TOTAL + 5),
+    "linear with warmup": (
+        lambda o: WarmupLinear(o, TOTAL, WARMUP),
+        lambda o: transformers.get_linear_schedule_with_warmup(o, WARMUP, TOTAL), TOTAL + 5),
+    "cosine with warmup": (  # beyond its total, transformers' rises again
+        lambda o: WarmupCosine(o, TOTAL, WARMUP),
+        lambda o: transformers.get_cosine_schedule_with_warmup(o, WARMUP, TOTAL), TOTAL + 1),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WARMUPS)
-def test_warmups_are_those_that_transformers_has_here(name: str) -> None:
-    """Its package is no requirement: without it the formulas of its documentation above stand for it."""
-    optimization = pytest.importorskip("transformers.optimization", reason="transformers is not installed")
-    make, arguments = WARMUPS[name]
-    steps = TOTAL + 1  # beyond, transformers' cosine rises again
-    assert_close(run(make, steps), run(lambda o: getattr(optimization, name)(o, **arguments), steps))
+def test_warmups_are_those_of_transformers(name: str) -> None:
+    make, theirs, steps = WARMUPS[name]
+    assert_close(run(make, steps), run(theirs, steps))
 
 
 TWINS: dict[str, tuple[Callable[[SGD], LRScheduler], Callable[[SGD], LRScheduler]]] = {

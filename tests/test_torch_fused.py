@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import needs
 import pytest
 
 from optgen import optim
 
-pytest.importorskip("triton", reason="the fused path needs Triton")
+pytestmark = needs.triton
 
 AGREE = """
 import copy, torch

@@ -636,10 +636,20 @@ def test_capturable_on_the_cpu_is_refused_in_torchs_words() -> None:
         step_with(optimizer, 0)
 
 
-@every
+def is_differentiable(cls: type[Optimizer]) -> bool:
+    return "differentiable" in inspect.signature(cls).parameters
+
+
+def test_a_class_differentiates_unless_it_mirrors_one_of_torch_that_does_not() -> None:
+    """Muon, which takes more than torch's, does."""
+    theirs = {cls: getattr(torch.optim, cls.__name__, None) for cls in CLASSES}
+    lacking = {cls.__name__ for cls, other in theirs.items() if other and not is_differentiable(other)}
+    assert lacking == {"Adafactor", "Muon"}
+    assert {cls.__name__ for cls in CLASSES if not is_differentiable(cls)} == lacking - {"Muon"}
+
+
+@pytest.mark.parametrize("cls", [*filter(is_differentiable, CLASSES)], ids=lambda cls: cls.__name__)
 def test_one_differentiable_step_passes_gradcheck(cls: type[Optimizer]) -> None:
-    if "differentiable" not in inspect.signature(cls).parameters:
-        pytest.skip("a class of torch that has no differentiable step")
     kwargs = buffered(cls)
     p, g = leaf(4, dtype=torch.float64), leaf(4, dtype=torch.float64, seed=1)
     lr = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import needs
 import numpy as np
 import pytest
 
@@ -249,8 +250,8 @@ def test_triton_without_its_interpreter_is_skipped_and_does_not_pass(monkeypatch
     assert not passed(rows)
 
 
+@needs.triton
 def test_triton_is_verified_in_a_process_of_its_own() -> None:
-    pytest.importorskip("triton")
     rows = verify_in_interpreter("lion")
     assert passed(rows), table(rows)
     assert {row.backend for row in rows} == {"triton"}

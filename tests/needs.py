@@ -1,0 +1,29 @@
+"""Needs: what a test asks of the machine; where that is absent, the test is skipped and named after it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+C_COMPILER = next((found for found in map(shutil.which, ("cc", "gcc", "clang")) if found), "")
+a_c_compiler = pytest.mark.skipif(not C_COMPILER, reason="no C compiler is installed: neither cc nor gcc nor clang")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what a process has loaded")
+triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed; it exists for Linux only")
+
+
+def program(name: str) -> pytest.MarkDecorator:
+    """For a test that runs this program."""
+    return pytest.mark.skipif(not shutil.which(name), reason=f"{name} is not installed")
+
+
+def memory(size: int) -> None:
+    """Called by a test that takes so many bytes."""
+    told = Path("/proc/meminfo")
+    free = re.search(r"MemAvailable: +(\d+)", told.read_text(encoding="utf-8")) if told.is_file() else None
+    if free is None or int(free[1]) * 1024 < 1.5 * size:
+        pytest.skip(f"takes {size / 2**30:.0f} GiB of memory, and needs half as much to spare")
