@@ -22,6 +22,7 @@ from triton.compiler import ASTSource
 import optgen._built
 from bench import sass
 from bench.sass import Kernel, Loop
+from bench.workloads import optimizer_rule
 from optgen.build import compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
@@ -122,19 +123,13 @@ def has_kernel(name: str) -> bool:
 def cases(rules: Sequence[str], targets: Sequence[int], stricts: Sequence[bool] = (False, True)) -> Iterator[Case]:
     """Every rule, with all its static conditions and with none, every mix, strict and fast, every target."""
     for rule in rules:
-        variants = (False, True) if lower(_rule(rule)).conditions else (False,)
+        variants = (False, True) if lower(optimizer_rule(rule)).conditions else (False,)
         yield from (Case(rule, *rest) for rest in product(variants, MIXES, stricts, targets))
-
-
-def _rule(name: str) -> Rule:
-    rule = load(name)
-    assert isinstance(rule, Rule), f"{name} is a schedule, which has no kernel"
-    return rule
 
 
 def _variant(case: Case) -> tuple[list[int], list[int], tuple[bool, ...]]:
     """The bytes that the variant must read and write for an element, by stream, and its static conditions."""
-    program = lower(_rule(case.rule))
+    program = lower(optimizer_rule(case.rule))
     step = next(s for s in program.steps if all(value is case.variant for value in s.variant.values()))
     (part,) = phase(step, everywhere=True)
     read = [_size(step, name, case.mix) for name in part.loads]

@@ -15,7 +15,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 import optgen.optim
-from bench.workloads import SETTINGS
+from bench.workloads import SETTINGS, one_of
 
 OURS = "optgen fused"
 # Distributions of other optimizers, the module that holds their classes, and what they call them.
@@ -41,9 +41,7 @@ class Candidate:
 def class_of(rule: str) -> type[Optimizer]:
     """The prebuilt class of a rule. Raises KeyError with the names of those that there are."""
     classes: dict[str, type[Optimizer]] = {name.lower(): getattr(optgen.optim, name) for name in optgen.optim.__all__}
-    if rule not in classes:
-        raise KeyError(f"there is no prebuilt rule {rule!r}: choose from {', '.join(sorted(classes))}")
-    return classes[rule]
+    return one_of(classes, "prebuilt rule", rule)
 
 
 def candidates(rule: str, compiled: bool) -> Iterator[Candidate]:

@@ -6,7 +6,6 @@ Prints a table for each case and writes all figures to bench/results/gpu.json. W
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -15,16 +14,15 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
 
-from bench.candidates import OURS, Candidate, candidates, class_of, make_strict
+from bench.arguments import RULES, Dtypes, Rounds, Rules, Workloads, console, wanted
+from bench.candidates import OURS, Candidate, candidates, make_strict
 from bench.fresh import apart
-from bench.measure import Case, Result, cases, measure
+from bench.measure import Case, Result, measure
 from bench.report import RESULTS, document, show, write
 from bench.timing import Device, Run, Sample
-from bench.workloads import WORKLOADS
+from bench.workloads import DTYPES
 
-RULES = ["adamw", "sgd", "rmsprop", "adagrad", "lion", "nadam"]
 USUAL = ["large", "flat", "lora", "tiny"]
 STRICT = "optgen strict"
 NO_GPU = "bench.gpu needs an NVIDIA or AMD GPU that torch.cuda can use, and there is none: nothing was measured."
@@ -78,11 +76,11 @@ def finish(label: str, optimizer: Any) -> None:
 
 
 def run(
-    wanted: Sequence[Case], compiled: bool, device: Device, rounds: int, told: Callable[[list[Result]], None]
+    asked: Sequence[Case], compiled: bool, device: Device, rounds: int, told: Callable[[list[Result]], None]
 ) -> list[Result]:
     """Measure each case; `told` hears of all that is there after each."""
     results: list[Result] = []
-    for case in wanted:
+    for case in asked:
         results.append(measure(case, contestants(case.rule, compiled), device, rounds, finish))
         gc.collect()
         told(results)
@@ -90,28 +88,26 @@ def run(
 
 
 def main(
-    rule: Annotated[list[str], typer.Option(help="A prebuilt rule; may be given several times.")] = RULES,
-    workload: Annotated[list[str], typer.Option(help=f"Of {', '.join(WORKLOADS)}.")] = USUAL,
-    dtype: Annotated[list[str], typer.Option(help="fp32 or bf16; bf16 is measured for AdamW.")] = ["fp32", "bf16"],  # noqa: B006
-    rounds: Annotated[int, typer.Option(help="How often each candidate steps.", min=1)] = 51,
+    rule: Rules = RULES,
+    workload: Workloads = USUAL,
+    dtype: Dtypes = [*DTYPES],  # noqa: B006
+    rounds: Rounds = 51,
     compiled: Annotated[bool, typer.Option(help="Also torch.compile.")] = True,
     out: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = RESULTS / "gpu.json",
 ) -> None:
     """Time steps on a GPU and write the figures."""
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    screen, asked = console(), wanted(rule, workload, dtype)
     if not torch.cuda.is_available():
-        console.print(NO_GPU, soft_wrap=True)
+        screen.print(NO_GPU, soft_wrap=True)
         raise typer.Exit(2)
-    for name in rule:
-        class_of(name)
     compile_s = {name: apart(name, "cuda") for name in rule}
 
     def told(results: list[Result]) -> None:
-        show(console, results[-1])
+        show(screen, results[-1])
         device = torch.cuda.get_device_name()
         write(document(results, compile_s, device=device, cuda=torch.version.cuda, quick=False), out)
 
-    run([*cases(rule, dtype, [WORKLOADS[name] for name in workload])], compiled, Gpu(), rounds, told)
+    run(asked, compiled, Gpu(), rounds, told)
 
 
 if __name__ == "__main__":

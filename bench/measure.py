@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -14,9 +14,19 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from bench.candidates import OURS, Candidate
+from bench.candidates import OURS, Candidate, class_of
 from bench.timing import Device, Run, Sample, interleaved, quartiles, ratio
-from bench.workloads import DTYPES, SETTINGS, Workload, bytes_of_equations, bytes_of_tensors, gradients, parameters
+from bench.workloads import (
+    DTYPES,
+    SETTINGS,
+    WORKLOADS,
+    Workload,
+    bytes_of_equations,
+    bytes_of_tensors,
+    gradients,
+    one_of,
+    parameters,
+)
 
 MOVING = 1 << 25  # elements up to which gradients lie elsewhere at every step, as they may in training
 REFUSALS = (RuntimeError, TypeError, ValueError, ImportError, OSError, AttributeError, AssertionError)
@@ -35,6 +45,10 @@ class Case:
         """The bytes that a step must move."""
         settings, itemsize = SETTINGS.get(self.rule, {}), DTYPES[self.dtype].itemsize
         return bytes_of_equations(self.rule, settings, self.workload.elements, itemsize)
+
+    def shrunk(self) -> Case:
+        """The same on a few small tensors, to try all that is measured in no time."""
+        return replace(self, workload=self.workload.shrunk())
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +201,16 @@ def _figures(
     )
 
 
-def cases(rules: Sequence[str], dtypes: Sequence[str], workloads: Sequence[Workload]) -> Iterator[Case]:
-    """Every rule in fp32, and AdamW in every dtype that is wanted, on every workload."""
+def cases(rules: Sequence[str], dtypes: Sequence[str], workloads: Sequence[str]) -> Iterator[Case]:
+    """Every rule in fp32, and AdamW in every dtype that is wanted, on every workload.
+
+    Raises KeyError for a name that there is not, with those that there are.
+    """
+    for rule in rules:
+        class_of(rule)
+    for dtype in dtypes:
+        one_of(DTYPES, "dtype", dtype)
     for workload in workloads:
+        found = one_of(WORKLOADS, "workload", workload)
         for rule in rules:
-            yield from (Case(rule, dtype, workload) for dtype in dtypes if dtype == "fp32" or rule == "adamw")
+            yield from (Case(rule, dtype, found) for dtype in dtypes if dtype == "fp32" or rule == "adamw")

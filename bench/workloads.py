@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,10 +13,11 @@ from torch.nn import Parameter
 
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
-from optgen.ir import Place, Role, Step
+from optgen.ir import Step
 from optgen.passes import lower
-from optgen.passes.phase import phase
+from optgen.show import bytes_per_element
 
+Value = TypeVar("Value")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # What a rule is given besides the defaults of its class.
 SETTINGS: Mapping[str, Mapping[str, float]] = {
@@ -39,7 +40,7 @@ class Workload:
         return sum(map(prod, self.shapes))
 
     def shrunk(self) -> Workload:
-        """A few small tensors of the same ranks, to try all that is measured in no time."""
+        """A few small tensors of the same ranks."""
         shapes = tuple(tuple(min(length, 8) for length in shape) for shape in self.shapes[:3])
         return Workload(self.name, self.title, shapes)
 
@@ -66,10 +67,23 @@ WORKLOADS = {
 }
 
 
+def one_of(known: Mapping[str, Value], what: str, name: str) -> Value:
+    """What there is of a name. Raises KeyError with those that there are."""
+    if name not in known:
+        raise KeyError(f"there is no {what} {name!r}: choose from {', '.join(known)}")
+    return known[name]
+
+
+def optimizer_rule(name: str) -> Rule:
+    """A built-in rule, or the one at a path, which is no schedule."""
+    loaded = load(name)
+    assert isinstance(loaded, Rule), f"{name} is a schedule"
+    return loaded
+
+
 def variant(rule: str, settings: Mapping[str, Any]) -> Step:
     """The straight-line step of a rule under its defaults and these settings, from its equations."""
-    loaded = load(rule)
-    assert isinstance(loaded, Rule), f"{rule} is a schedule"
+    loaded = optimizer_rule(rule)
     values: dict[str, Any] = {}
     for declared in loaded.declarations:
         value = settings.get(declared.name, declared.default)
@@ -84,14 +98,9 @@ def variant(rule: str, settings: Mapping[str, Any]) -> Step:
 
 
 def bytes_of_equations(rule: str, settings: Mapping[str, Any], elements: int, itemsize: int) -> int:
-    """What a step must read and write: each stream of each pass over memory once. All are stored in one dtype."""
-    step = variant(rule, settings)
-    count = 0
-    for part in phase(step, everywhere=True):
-        for name in (*part.loads, *(write.into for write in part.stores)):
-            var = step.var(name)
-            count += var.place is Place.DEVICE and var.role in (Role.PARAM, Role.GRAD, Role.STATE)
-    return count * elements * itemsize
+    """What a step must read and write, as `optgen show` tells it. All is stored in one dtype."""
+    _, moved = bytes_per_element(variant(rule, settings), itemsize, itemsize)
+    return moved * elements
 
 
 def bytes_of_tensors(params: Sequence[Tensor], state: Mapping[Tensor, Mapping[str, Any]]) -> int:

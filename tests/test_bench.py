@@ -12,16 +12,14 @@ import torch
 from typer import Typer
 from typer.testing import CliRunner
 
-from bench import cpu, gpu
+from bench import cpu, gpu, plot
+from bench.arguments import RULES
 from bench.candidates import OURS, Candidate, candidates, class_of, make_strict
 from bench.measure import Case, cases, measure
 from bench.report import document, write
 from bench.timing import Cpu, Sample, interleaved, quartiles, ratio
 from bench.workloads import SETTINGS, WORKLOADS, Workload, bytes_of_equations, bytes_of_tensors, parameters
 
-plot = pytest.importorskip("bench.plot", reason="the pictures are drawn with Matplotlib")
-
-RULES = ["adamw", "sgd", "rmsprop", "adagrad", "lion", "nadam"]
 MEASURED = {"candidate", "median_ms", "quartiles_ms", "fraction", "over_ours", "host_us_per_tensor", "allocated",
             "first_step_s"}  # fmt: skip
 RESULT = {"rule", "dtype", "workload", "title", "tensors", "elements", "bytes", "bytes_of_tensors", "bandwidth",
@@ -118,7 +116,7 @@ def test_candidates_step_in_turns_and_each_round_is_prepared() -> None:
 def test_medians_and_ratios() -> None:
     assert quartiles([3.0, 1.0, 2.0, 5.0, 4.0]) == (2.0, 3.0, 4.0)
     assert quartiles([2.0]) == (2.0, 2.0, 2.0)
-    assert ratio([2.0, 40.0, 6.0], [1.0, 10.0, 3.0]) == 2.0
+    assert ratio([2.0, 40.0, 6.0], [1.0, 10.0, 4.0]) == 2.0
 
 
 def test_an_allocation_of_a_parameters_size_is_seen() -> None:
@@ -135,11 +133,15 @@ def test_a_fused_step_allocates_nothing_of_a_parameters_size_and_foreach_does() 
     assert allocated["torch foreach"] >= 64 * 64 * 4
 
 
-def test_a_rule_that_is_not_there_is_named_with_those_that_are() -> None:
-    done = run(cpu.main, "--quick", "--rule", "adamq")
+@pytest.mark.parametrize("main", [cpu.main, gpu.main], ids=["cpu", "gpu"])
+@pytest.mark.parametrize(("option", "name", "known"), [
+    ("--rule", "adamq", "adamw"), ("--workload", "gpu", "gpt, flat"), ("--dtype", "fp8", "fp32, bf16")])
+def test_a_name_that_is_not_there_is_told_with_those_that_are(main: Any, option: str, name: str, known: str) -> None:
+    done = run(main, option, name)
     assert done.exit_code == 2
-    assert "adamq" in done.output
-    assert "adamw" in done.output
+    words = " ".join(done.output.replace("│", " ").split())
+    assert f"there is no {'prebuilt ' if option == '--rule' else ''}{option[2:]} '{name}': choose from" in words
+    assert known in words
 
 
 def test_a_candidate_that_cannot_step_is_left_out_with_its_reason() -> None:
@@ -153,8 +155,10 @@ def test_a_candidate_that_cannot_step_is_left_out_with_its_reason() -> None:
     assert [one.candidate for one in result.measured] == [OURS]
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_the_gpu_benchmark_says_so_in_one_sentence(tmp_path: Path) -> None:
+def test_without_a_gpu_the_gpu_benchmark_says_so_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     done = run(gpu.main, "--json", str(tmp_path / "gpu.json"))
     assert done.exit_code == 2
     assert done.output == gpu.NO_GPU + "\n"
@@ -170,9 +174,9 @@ class Waits(Cpu):
 
 
 def test_the_gpu_benchmark_measures_and_draws_all_that_it_would_on_a_gpu(tmp_path: Path) -> None:
-    wanted = [*cases(["adamw", "lion"], ["fp32"], [WORKLOADS[n].shrunk() for n in ("large", "tiny")])]
+    asked = [case.shrunk() for case in cases(["adamw", "lion"], ["fp32"], ["large", "tiny"])]
     heard: list[int] = []
-    results = gpu.run(wanted, False, Waits(16), 2, lambda so_far: heard.append(len(so_far)))
+    results = gpu.run(asked, False, Waits(16), 2, lambda so_far: heard.append(len(so_far)))
     assert heard == [1, 2, 3, 4]
     labels = [one.candidate for one in results[0].measured]
     assert labels[:2] == [OURS, gpu.STRICT]
