@@ -13,18 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TREE = ("optgen", "rules", "generated", "tests", "pyproject.toml")
+TREE = ("optgen", "rules", "generated", "bench", "tests", "pyproject.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A replacement in a file of optgen/, and the test file that is to catch it, after it the tests of it to run."""
+    """A replacement in a file, and the test file that is to catch it, after it the tests of it to run.
+
+    file: its path in the folder `home`.
+    """
 
     fault: str
     file: str
     old: str
     new: str
     test: str
+    home: str = "optgen"
 
     def misfit(self, text: str) -> str:
         """Why the replacement cannot be made in the file's text, or nothing."""
@@ -50,12 +54,12 @@ def caught(tree: Path, mutant: Mutant) -> str:
 
     Raises SystemExit if the mutant does not fit the code.
     """
-    paths = [tree / "optgen" / mutant.file]
+    paths = [tree / mutant.home / mutant.file]
     before = paths[0].read_text(encoding="utf-8")
     if mutant.misfit(before):
         raise SystemExit(mutant.misfit(before))
     copy = tree / "generated" / mutant.file.removeprefix("runtime/")
-    paths += [copy] if copy.is_file() else []
+    paths += [copy] if mutant.file.startswith("runtime/") and copy.is_file() else []
     for path in paths:
         path.write_text(before.replace(mutant.old, mutant.new), encoding="utf-8")
     file, *chosen = mutant.test.split(" ", 1)

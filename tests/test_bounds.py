@@ -252,3 +252,12 @@ def test_the_right_constants_are_within_the_bound() -> None:
     bound, got = adamw(3)
     assert not excess(bound, got).any()
     assert np.isfinite(bound.error).all()
+
+
+def test_a_branch_taken_on_the_device_is_no_number_of_the_host() -> None:
+    """So it is rounded as what is computed there, though each of its values is exact on the host."""
+    third, zero = MACHINE.scalar(1 / 3), MACHINE.scalar(0.0)
+    for number, host in ((MACHINE.scalar(1.0), True), (MACHINE.tensor(np.ones(3)), False)):
+        chosen = branches.select(MACHINE, [(third, branches.compare(MACHINE, np.greater, number, zero)),
+                                           (zero, branches.known(True))])
+        assert chosen.host is host

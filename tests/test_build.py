@@ -25,7 +25,10 @@ from optgen.build import (
     optimizer,
     write,
 )
+from optgen.dsl import Rule, load
 from optgen.errors import OptgenError, RuleError
+from optgen.fused import devices
+from optgen.passes import lower
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILDS_ALL = """
@@ -141,6 +144,17 @@ def test_a_rule_that_a_backend_cannot_take_is_told_or_refused() -> None:
     with pytest.raises(RuleError, match="no reductions and products yet"):
         build([rule], ["triton"])
     assert build([rule], ["triton", "numpy"], whole=False).files.keys() == build([rule], ["numpy"]).files.keys()
+
+
+def test_a_class_steps_fused_on_the_devices_whose_backend_takes_its_rule() -> None:
+    tiger, lion = load("tiger"), load("lion")
+    assert isinstance(lion, Rule)
+    joined = replace(lion, name="Joined", ndim=2, otherwise=tiger)
+    for rule, found in ((lion, {"cuda", "cpu"}), (joined, {"cpu"}), (named("factored"), {"cpu"}),
+                        (named("newton_schulz"), set())):
+        assert {*devices(lower(rule))} == found
+        refused = {what for _, what, _ in build([rule], None).refused}
+        assert refused == {what for what, device in (("triton", "cuda"), ("c", "cpu")) if device not in found}
 
 
 def test_two_rules_of_one_file_name_and_unknown_names_are_refused() -> None:

@@ -123,7 +123,8 @@ def test_gradients_and_parameters_may_lie_otherwise(
     other = LAYOUTS[layout if layout != "expanded" else "padded"](value).detach().requires_grad_()
     plain = value.clone().requires_grad_()
     laid, bare = LAYOUTS[layout](grad), LAYOUTS[layout](grad).contiguous()
-    x, y, z = (optimizer(modules[name], [p], fused) for p, fused in ((in_c, True), (other, True), (plain, False)))
+    sides = ((in_c, True), (other, True), (plain, False))
+    x, y, z = (optimizer(modules[name], [p], fused, lr=1.0) for p, fused in sides)
     for step in range(3):
         in_c.grad, other.grad, plain.grad = laid * (step + 1), laid * (step + 1), bare * (step + 1)
         x.step()

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from optgen import oracle
+from optgen.bounds import BF16, FP32, FP64, Machine
 from optgen.dsl import (
     Abs,
     Eq,
@@ -31,6 +32,7 @@ from optgen.dsl import (
     literal,
     load,
     log,
+    machine_eps,
     matmul,
     mean,
     model,
@@ -233,6 +235,35 @@ def test_another_shape_follows_the_other_rule() -> None:
     made = rule(Eq(theta[t], theta[t - 1] + 1), ndim=2, otherwise=other)
     params, _ = oracle.step(made, [np.zeros((1, 1)), np.zeros(1)], [np.zeros((1, 1)), np.zeros(1)], [{}, {}], 1)
     assert [float(q.sum()) for q in params] == [1, -1]
+
+
+def test_the_least_number_of_axes_is_enough() -> None:
+    made = rule(Eq(theta[t], theta[t - 1] + 1), min_ndim=2, otherwise=rule(Eq(theta[t], theta[t - 1] - 1)))
+    assert [oracle.rule_for(made, ndim) is made for ndim in range(4)] == [False, False, True, True]
+
+
+def test_rules_that_otherwise_joins_share_the_value_of_a_name() -> None:
+    """Where none is given it is the default of the first; a name of the second alone is its own."""
+    rate, power = hyper("lr", 4.0), hyper("power", 1.0)
+    other = rule(Eq(theta[t], theta[t - 1] - rate * power))
+    made = rule(Eq(theta[t], theta[t - 1] + lr), ndim=2, otherwise=other)
+
+    def moved(**hypers: float) -> list[float]:
+        params, _ = oracle.step(made, [np.zeros((1, 1)), np.zeros(1)], [np.zeros((1, 1)), np.zeros(1)], [{}, {}], 1,
+                                hypers)
+        return [float(q.sum()) for q in params]
+
+    assert moved() == [0.1, -0.1]
+    assert moved(lr=2.0) == [2, -2]
+    assert moved(lr=2.0, power=3.0) == [2, -6]
+
+
+def test_none_is_the_machine_epsilon_of_the_parameter() -> None:
+    small = hyper("small", machine_eps)
+    made = rule(Eq(theta[t], small * g[t]))
+    for machine, epsilon in ((Machine(FP64, FP64, FP64), 2**-52), (Machine(FP32, BF16, FP32), 2**-7)):
+        (found,), _ = oracle.enclose(made, [np.zeros(1)], [np.ones(1)], [{}], 1, {}, machine)
+        assert found.value[0] == epsilon
 
 
 def test_in_mpmath_a_cancellation_keeps_what_float64_loses() -> None:

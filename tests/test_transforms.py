@@ -13,7 +13,7 @@ import pytest
 import pytorch_optimizer
 import torch
 from agreement import TURNS, agree
-from small_rules import named
+from small_rules import g, lr, named, rule, theta
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from workshop import Workshop
@@ -21,14 +21,17 @@ from workshop import Workshop
 import optgen
 from optgen import optim
 from optgen.dsl import (
+    Eq,
     Rule,
     average_weights,
     cautious,
     centralize_gradient,
     clip_global_norm,
     decay_weights,
+    literal,
     load,
     lookahead,
+    t,
 )
 from optgen.dsl.load import built_in_names
 from optgen.errors import RuleError
@@ -113,6 +116,22 @@ def test_clipping_is_that_of_torch(max_norm: float) -> None:
     assert_close(mine, theirs)
 
 
+@pytest.mark.parametrize("name", ["adan", "past"])
+def test_past_gradients_are_those_that_were_clipped(name: str) -> None:
+    """They start as the gradient of the first step in Adan, and at 0 in the other rule."""
+    with literal():
+        past = rule("Past", Eq(theta[t], theta[t - 1] - lr * (g[t] + 0.5 * g[t - 1])))
+    made = past if name == "past" else rule_of(name)
+    theirs = model()
+    optimizer = optgen.optimizer(made)(theirs, lr=0.1)
+    for step in range(STEPS):
+        gradients(theirs, step)
+        torch.nn.utils.clip_grad_norm_(theirs, 0.5)
+        optimizer.step()
+    mine, _ = trained(clip_global_norm(made), {"lr": 0.1, "max_norm": 0.5})
+    assert_close(mine, theirs)
+
+
 @pytest.mark.parametrize(("k", "alpha"), [(5, 0.5), (3, 0.8), (1, 0.5)])
 def test_lookahead_is_that_of_pytorch_optimizer(k: int, alpha: float) -> None:
     theirs = model()
@@ -190,6 +209,20 @@ def test_sgd_with_decayed_weights_is_sgdw() -> None:
     assert_close(mine, theirs)
 
 
+def test_both_rules_that_otherwise_joins_are_transformed() -> None:
+    """A matrix and a vector, which Adafactor steps by different rules."""
+    theirs = model()
+    optimizer = torch.optim.Adafactor(theirs, lr=0.05)
+    for step in range(STEPS):
+        before = [p.detach().clone() for p in theirs]
+        gradients(theirs, step)
+        optimizer.step()
+        for p, old in zip(theirs, before, strict=True):
+            p.detach().sub_(0.05 * 0.1 * old)
+    mine, _ = trained(decay_weights(rule_of("adafactor"), 0.1, prefix="more_"), {"lr": 0.05})
+    assert_close(mine, theirs)
+
+
 # How they fail, and what they leave as it is.
 
 
@@ -227,10 +260,10 @@ def test_equations_keep_their_place_and_new_ones_stand_where_the_function_was_ca
 def test_a_transformed_rule_steps_as_the_plain_one_where_nothing_is_changed() -> None:
     """Clipping at a norm that is never reached, slow weights that always follow, no decay: to the last bit."""
     plain, _ = trained(rule_of("adan"), {})
-    for rule, settings in [(clip_global_norm(rule_of("adan")), {"max_norm": 1e9}),
+    for made, settings in [(clip_global_norm(rule_of("adan")), {"max_norm": 1e9}),
                            (lookahead(rule_of("adan"), k=1000), {}), (average_weights(rule_of("adan")), {})]:
-        mine, _ = trained(rule, settings)
-        assert all(torch.equal(a, b) for a, b in zip(mine, plain, strict=True)), rule.name
+        mine, _ = trained(made, settings)
+        assert all(torch.equal(a, b) for a, b in zip(mine, plain, strict=True)), made.name
 
 
 def test_a_transformed_class_resumes_from_its_state_dict() -> None:
