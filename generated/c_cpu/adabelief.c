@@ -45,8 +45,8 @@ static void span(
         const real s = beta2 * s_prev + one_minus_beta2 * (s_base * s_base) + eps;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(m[t]/(sqrt(s[t])/sqrt(1 -
         //     beta2**t) + eps))
-        const real theta = theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t * (m / (sqrt(s) *
-            inv_sqrt_one_minus_beta2_t + eps));
+        const real theta = theta_prev * one_minus_lr_weight_decay -
+            lr_over_one_minus_beta1_t * (m / (sqrt(s) * inv_sqrt_one_minus_beta2_t + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(s_type, s_at + i, s);

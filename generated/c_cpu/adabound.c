@@ -49,8 +49,8 @@ static void span(
         const real v = beta2 * v_prev + one_minus_beta2 * (g * g);
         // eta[t] = Min(Max(lr*sqrt(1 - beta2**t)/(1 - beta1**t)/(sqrt(v[t] + 1.0e-15) + eps), last[t]*(1 -
         //     1/(gamma*t + 1))), last[t]*(1 + 1/(gamma*t)))
-        const real eta = minimum(maximum(eta_scale / (sqrt(v + (real)1e-15) + eps), eta_scale2),
-            last_one_plus_inv_gamma_t);
+        const real eta =
+            minimum(maximum(eta_scale / (sqrt(v + (real)1e-15) + eps), eta_scale2), last_one_plus_inv_gamma_t);
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - eta[t]*m[t]
         const real theta = theta_prev * one_minus_lr_weight_decay - eta * m;
         store(theta_type, theta_at + i, theta);

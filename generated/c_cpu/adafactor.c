@@ -195,8 +195,8 @@ static void phase_3(const struct part *part)
             // U[t] = g[t]/sqrt(Max(R[t]*C[t]/Max(mean(R[t], rows), eps1), eps1**2))
             const real U = g / sqrt(maximum(R * C / maximum(R_mean, eps1), U_scale));
             // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - alpha[t]/Max(1, rms(U[t], elems)/d)*U[t]
-            const real theta = theta_prev * one_minus_lr_weight_decay - alpha / maximum((real)1, sqrt(U_sq_mean)
-                * inv_d) * U;
+            const real theta = theta_prev * one_minus_lr_weight_decay -
+                alpha / maximum((real)1, sqrt(U_sq_mean) * inv_d) * U;
             store(theta_type, theta_at + i, theta);
         }
     }

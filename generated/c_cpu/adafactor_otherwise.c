@@ -104,8 +104,8 @@ static void phase_2(const struct part *part)
         // U[t] = g[t]/sqrt(Max(V[t], eps1**2))
         const real U = g / sqrt(maximum(V, U_scale));
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - alpha[t]/Max(1, rms(U[t], elems)/d)*U[t]
-        const real theta = theta_prev * one_minus_lr_weight_decay - alpha / maximum((real)1, sqrt(U_sq_mean) *
-            inv_d) * U;
+        const real theta = theta_prev * one_minus_lr_weight_decay -
+            alpha / maximum((real)1, sqrt(U_sq_mean) * inv_d) * U;
         store(theta_type, theta_at + i, theta);
         store(V_type, V_at + i, V);
     }

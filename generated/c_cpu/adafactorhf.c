@@ -113,8 +113,8 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
     real *r_mean_values = matrix_values(tensor, values, 0);
     real *sqrt_c_values = col_values(tensor, values, 2);
     #if SCALE_PARAMETER
-        const real theta_prev_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) /
-            tensor->numel);
+        const real theta_prev_sq_mean =
+            (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) / tensor->numel);
         values[0] = theta_prev_sq_mean;
     #endif
     rows_summed(tensor, q_mean_values, row_parts(tensor, values, 0), tensor->cols);

@@ -92,8 +92,8 @@ static void values_2(const struct tensor *tensor, const double *row, real *value
     #if SCALE_PARAMETER
         const real eps2 = (real)row[1];
         const real rho = (real)row[4];
-        const real theta_prev_sq_mean = (real)(summed(tile_parts(tensor, values, 1), tiles(tensor)) /
-            tensor->numel);
+        const real theta_prev_sq_mean =
+            (real)(summed(tile_parts(tensor, values, 1), tiles(tensor)) / tensor->numel);
     #endif
     const real u_sq_mean = (real)(summed(tile_parts(tensor, values, 0), tiles(tensor)) / tensor->numel);
     values[0] = u_sq_mean;

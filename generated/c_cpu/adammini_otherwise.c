@@ -87,8 +87,8 @@ static void phase_2(const struct part *part)
         const real m = beta1 * m_prev + one_minus_beta1 * g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) +
         //     eps)*m[t]
-        const real theta = theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t / (sqrt(v) *
-            inv_sqrt_one_minus_beta2_t + eps) * m;
+        const real theta = theta_prev * one_minus_lr_weight_decay -
+            lr_over_one_minus_beta1_t / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m;
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
     }

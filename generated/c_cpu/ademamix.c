@@ -57,8 +57,8 @@ static void span(
         const real m_slow = B * m_slow_prev + one_minus_B * g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*((m[t]/(1 - beta1**t) +
         //     A[t]*m_slow[t])/(sqrt(v[t])/sqrt(1 - beta2**t) + eps))
-        const real theta = theta_prev * one_minus_lr_weight_decay - lr * ((m * inv_one_minus_beta1_t + A *
-            m_slow) / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps));
+        const real theta = theta_prev * one_minus_lr_weight_decay -
+            lr * ((m * inv_one_minus_beta1_t + A * m_slow) / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -52,8 +52,8 @@ static void span(
         const real g_old = g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sqrt(1 - beta2**t)/(1 -
         //     beta1**t)*(xi[t]*m[t]/(sqrt(v[t] + 1.0e-15) + eps))
-        const real theta = theta_prev * one_minus_lr_weight_decay - theta_scale * (xi * m / (sqrt(v +
-            (real)1e-15) + eps));
+        const real theta = theta_prev * one_minus_lr_weight_decay -
+            theta_scale * (xi * m / (sqrt(v + (real)1e-15) + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -128,8 +128,8 @@ static void phase_2(const struct part *part)
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g_clip[t]**2
         const real v = beta2 * v_prev + one_minus_beta2 * (g_clip * g_clip);
         // u[t] = m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) + weight_decay*theta[t - 1]
-        const real u = m * inv_one_minus_beta1_t / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) + weight_decay *
-            theta_prev;
+        const real u = m * inv_one_minus_beta1_t / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) +
+            weight_decay * theta_prev;
         #if !HAS_WEIGHT_DECAY && !ALWAYS_ADAPT
             // theta[t] = theta[t - 1] - Piecewise((lr*r[t]*u[t], always_adapt | Ne(weight_decay, 0)), (lr*u[t],
             //     True))

@@ -108,8 +108,8 @@ static void phase_1(const struct part *part)
         const real g_norm = sqrt(g_sq_sum);
         // r[t] = Piecewise((trust_coeff*w_norm[t]/((g_norm[t] + weight_decay*w_norm[t]) + eps), (g_norm[t] > 0)
         //     & (w_norm[t] > 0)), (1, True))
-        const real r = (g_norm > 0 && w_norm > 0 ? trust_coeff * w_norm / (g_norm + weight_decay * w_norm + eps)
-            : (real)1);
+        const real r =
+            (g_norm > 0 && w_norm > 0 ? trust_coeff * w_norm / (g_norm + weight_decay * w_norm + eps) : (real)1);
         // trust[t] = Piecewise((Min(r[t]/Max(lr, 1.0e-30), 1), trust_clip), (r[t], True))
         #if TRUST_CLIP
             const real trust = minimum(r * trust_scale, (real)1);

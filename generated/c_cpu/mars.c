@@ -107,8 +107,9 @@ static void phase_2(const struct part *part)
         const real g_old = g;
         // theta[t] = theta[t - 1] - lr*(m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) +
         //     weight_decay*theta[t - 1])
-        const real theta = theta_prev - lr * (m * inv_one_minus_beta1_t / (sqrt(v) * inv_sqrt_one_minus_beta2_t
-            + eps) + weight_decay * theta_prev);
+        const real theta = theta_prev -
+            lr * (m * inv_one_minus_beta1_t / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) +
+            weight_decay * theta_prev);
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -43,8 +43,8 @@ static void span(
         const real v = v_prev - one_minus_beta2 * sign(v_prev - g * g) * (g * g);
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(m[t]/(sqrt(v[t])/sqrt(1 -
         //     beta2**t) + eps))
-        const real theta = theta_prev * one_minus_lr_weight_decay - lr_over_one_minus_beta1_t * (m / (sqrt(v) *
-            inv_sqrt_one_minus_beta2_t + eps));
+        const real theta = theta_prev * one_minus_lr_weight_decay -
+            lr_over_one_minus_beta1_t * (m / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps));
         store(theta_type, theta_at + i, theta);
         store(m_type, m_at + i, m);
         store(v_type, v_at + i, v);

@@ -36,6 +36,7 @@ FOLDER = "c_cpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
 # A variant is chosen when the file is compiled, so that each is straight-line.
 CONDITIONS = Syntax("#if {}", "#else", "!{}", " && ", " || ", "#endif", "//")
+LOOSE = {"?": 0, ":": 0, "||": 1, "&&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "=": 5}  # how tightly operators bind
 DIRECTIVE = re.compile(r"\s*#(if|else|endif)\b")
 TAKEN = frozenset(
     """count factor grad row start tensor load store real fabs bits_of float_of load_fp32 load_fp64 load_fp16 load_bf16
@@ -216,7 +217,26 @@ def _wrapped(line: str) -> list[str]:
     margin = _margin(line)
     if len(line) <= WIDTH or line.lstrip().startswith("//"):
         return [line]
-    pieces = textwrap.wrap(line.strip(), WIDTH - 4 - len(margin), break_long_words=False, break_on_hyphens=False)
     glue = " \\" if line.lstrip().startswith("#") else ""
-    lines = [f"{margin}{'    ' * (k > 0)}{piece}{glue}" for k, piece in enumerate(pieces)]
-    return [*lines[:-1], lines[-1].removesuffix(glue)] if glue else lines
+    first, *rest = _pieces(line.strip(), WIDTH - 4 - len(margin))
+    lines = [margin + first, *(f"{margin}{STEP}{piece}" for piece in rest)]
+    return [*(f"{line}{glue}" for line in lines[:-1]), lines[-1]]
+
+
+def _pieces(text: str, width: int) -> Iterator[str]:
+    """The text in pieces of at most so many characters, each cut at the outermost operator that binds least."""
+    while len(text) > width:
+        depth = 0
+        places: dict[tuple[int, int], int] = {}
+        for at, char in enumerate(text[: width + 1]):
+            depth += (char in "([") - (char in ")]")
+            word = text[:at].rpartition(" ")[2]
+            is_place = word == "=" or (at > width // 4 and (word in LOOSE or word.endswith(",")))
+            if char == " " and is_place:
+                places[depth, LOOSE.get(word, 0)] = at
+        cut = places[min(places)] if places else text.rfind(" ", 0, width + 1)
+        if cut < 0:
+            break
+        yield text[:cut]
+        text = text[cut + 1 :]
+    yield text
