@@ -30,6 +30,7 @@ from optgen.ir import (
     Role,
     Statement,
     Step,
+    Var,
     reads,
 )
 from optgen.languages import HOST
@@ -252,6 +253,11 @@ def module_name(rule: Rule | Schedule) -> str:
 def suffix(position: int) -> str:
     """What the names end in that belong to the rule at a position of a program's chain."""
     return "" if position == 0 else "_otherwise" if position == 1 else f"_otherwise_{position}"
+
+
+def extents(var: Var) -> tuple[str, ...]:
+    """What the axes of a value are as long as, but for that of the tensors that step together."""
+    return tuple(axis.extent for axis in var.axes if axis != TENSOR)
 
 
 def is_elementwise(program: Program) -> bool:

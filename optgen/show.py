@@ -12,7 +12,7 @@ from optgen.dsl.load import built_in_names, load
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, t
 from optgen.equations import text
-from optgen.ir import COLS, ELEMENT, ROWS, TENSOR, Axis, Phase, Role, Step, Var
+from optgen.ir import BATCH, COLS, ELEMENT, ROWS, TENSOR, Axis, Phase, Role, Step, Var
 from optgen.passes import lower
 from optgen.passes.phase import phase
 
@@ -159,6 +159,8 @@ def _extent(axes: tuple[Axis, ...]) -> str:
             return "row"
         case _ if COLS in axes:
             return "column"
+        case _ if BATCH in axes:
+            return "matrix"
         case _:
             return "tensor" if TENSOR in axes else "step"
 

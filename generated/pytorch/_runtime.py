@@ -26,6 +26,7 @@ from ._rule import (
     largest,
     per_col,
     per_element,
+    per_matrix,
     per_row,
     per_tensor,
     rows_by_rows,
@@ -35,9 +36,9 @@ from ._scalars import choose, cos, exp, floor, log, maximum, minimum, negated, s
 from ._step import Stepped, compute_scalars, real, run, tell_time, unread
 
 __all__ = [
-    "Fixed", "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols", "cols_by_rows", "cos",
-    "exp", "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "negated", "per_col",
-    "per_element", "per_row", "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
+    "Fixed", "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols", "cols_by_rows",
+    "cos", "exp", "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "negated", "per_col",
+    "per_element", "per_matrix", "per_row", "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
 ]
 
 

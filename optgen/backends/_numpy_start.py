@@ -8,18 +8,19 @@ from optgen.codecs import plain
 from optgen.dsl.rule import Rule
 from optgen.ir import Place, Role, Step, Var
 from optgen.languages import HOST
-from optgen.listing import annotation, host_names
+from optgen.listing import annotation, extents, host_names
 from optgen.printers import to_text
 from optgen.weave import Item
 
-LIKE = {  # an array of a state's shape, by the extents of its last axes
+LIKE = {  # an array of a state's shape, by the extents of its axes
     (): "{0}.sum()",
-    ("rows",): "{0}[..., :1]",
-    ("cols",): "{0}[..., :1, :]",
-    ("rows", "cols"): "{0}",
-    ("rows", "rows"): "np.broadcast_to({0}[..., :1], (*{0}.shape[:-1], {0}.shape[-2]))",
-    ("cols", "cols"): "np.broadcast_to({0}[..., :1, :], (*{0}.shape[:-2], {0}.shape[-1], {0}.shape[-1]))",
-    ("cols", "rows"): "np.swapaxes({0}, -1, -2)",
+    ("batch",): "{0}[..., :1, :1]",
+    ("batch", "rows"): "{0}[..., :1]",
+    ("batch", "cols"): "{0}[..., :1, :]",
+    ("batch", "rows", "cols"): "{0}",
+    ("batch", "rows", "rows"): "np.broadcast_to({0}[..., :1], (*{0}.shape[:-1], {0}.shape[-2]))",
+    ("batch", "cols", "cols"): "np.broadcast_to({0}[..., :1, :], (*{0}.shape[:-2], {0}.shape[-1], {0}.shape[-1]))",
+    ("batch", "cols", "rows"): "np.swapaxes({0}, -1, -2)",
 }
 
 
@@ -41,5 +42,5 @@ def _initial(state: Var, param: str, host: frozenset[str]) -> str:
     value = to_text(state.init, HOST, host)
     if state.place is Place.HOST:
         return f"float({value})"
-    like = LIKE[tuple(axis.extent for axis in state.axes if axis.extent in ("rows", "cols"))]
+    like = LIKE[extents(state)]
     return plain.numpy_alloc(like.format(param), value)

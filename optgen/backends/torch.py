@@ -17,6 +17,7 @@ from optgen.listing import (
     apart,
     device_axes,
     docstring,
+    extents,
     header,
     host_names,
     module_name,
@@ -39,14 +40,15 @@ FOLDER = "pytorch"
 FUNCTIONS = {Op.SUM: "torch.sum", Op.MEAN: "torch.mean", Op.MAX: "torch.amax"}
 COMBINE = {Op.SUM: "total", Op.MAX: "largest"}
 DIM: dict[tuple[Axis, ...], str] = {(ROWS,): ", dim=-2, keepdim=True", (COLS,): ", dim=-1, keepdim=True"}
-SHAPES = {  # of a state, by the extents of its last axes
+SHAPES = {  # of a state, by the extents of its axes
     (): "per_tensor",
-    ("rows",): "per_row",
-    ("cols",): "per_col",
-    ("rows", "cols"): "",
-    ("rows", "rows"): "rows_by_rows",
-    ("cols", "cols"): "cols_by_cols",
-    ("cols", "rows"): "cols_by_rows",
+    ("batch",): "per_matrix",
+    ("batch", "rows"): "per_row",
+    ("batch", "cols"): "per_col",
+    ("batch", "rows", "cols"): "",
+    ("batch", "rows", "rows"): "rows_by_rows",
+    ("batch", "cols", "cols"): "cols_by_cols",
+    ("batch", "cols", "rows"): "cols_by_rows",
 }
 KEPT = "What is kept from step to step, by its key in a checkpoint."
 COMMON = "Scalars of one step, computed once for all parameters that share them."
@@ -57,7 +59,7 @@ ON_GPU = "The fused kernel. Raises ImportError without Triton, or where this fol
 ON_CPU = "The fused step in C. Raises ImportError where this folder was copied without its sibling."
 OFFERED = frozenset(
     """Fixed Hyper RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor from_grad
-    from_param largest log maximum minimum negated per_col per_row per_tensor rows_by_rows sign sin sqrt tanh
+    from_param largest log maximum minimum negated per_col per_matrix per_row per_tensor rows_by_rows sign sin sqrt tanh
     total""".split()
 )
 
@@ -192,7 +194,7 @@ def _states(step: Step) -> Iterator[Item]:
 def _shape(state: Var) -> list[str]:
     if state.place is Place.HOST:
         return ["host=True"]
-    shape = SHAPES[tuple(axis.extent for axis in state.axes if axis.extent in ("rows", "cols"))]
+    shape = SHAPES[extents(state)]
     return [f"shape={shape}"] if shape else []
 
 

@@ -25,8 +25,8 @@ model t closure loss init out update host kernel launch launcher i name part kep
 states requires flags defaults rule factor optimizer last_epoch annotations Any Array Sequence State Tensor ParamsT
 ModuleType Optimizer Launcher Fixed ModalOptimizer Hyper Scalar UpdateRule RuleOptimizer RuleScheduler choose negated
 cols_by_cols to_train to_eval cols_by_rows rows_by_rows check_state counts cos exp floor from_grad from_param largest
-log maximum minimum number numbers per_col per_row per_tensor sign sin sqrt tanh to_step total on_cpu on_gpu begin keys
-stretches""".split()
+log maximum minimum number numbers per_col per_matrix per_row per_tensor sign sin sqrt tanh to_step total on_cpu on_gpu
+begin keys stretches""".split()
 
 KEYWORDS = frozenset([*keyword.kwlist, *keyword.softkwlist])
 RESERVED = frozenset([*KEYWORDS, *dir(builtins), *_C_WORDS, *_MODULES, *_GENERATED, *OPTIONS])

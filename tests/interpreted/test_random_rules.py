@@ -18,7 +18,23 @@ from workshop import Workshop
 
 from optgen import equations, oracle
 from optgen.bounds import FP64
-from optgen.dsl import Abs, Eq, Max, Piecewise, Rule, elems, exp, literal, model, norm, t, total
+from optgen.dsl import (
+    Abs,
+    Eq,
+    Max,
+    Piecewise,
+    Rule,
+    cols,
+    elems,
+    exp,
+    literal,
+    mean,
+    model,
+    norm,
+    rows,
+    t,
+    total,
+)
 from optgen.verify import cases
 from optgen.verify.lockstep import COUNTS
 
@@ -57,6 +73,9 @@ MENDED = {
     "a state of another shape in the other variant": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], gamma * m[t - 1] + Piecewise((g[t], heavy), (3, True)) / (1 + norm(g[t], elems))),
         Eq(theta[t], theta[t - 1] - lr * g[t])]), False),
+    "a state of each matrix": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(m[t], beta * m[t - 1] + mean(mean(g[t] ** 2, cols), rows)),
+        Eq(theta[t], theta[t - 1] - lr * g[t] / (1 + m[t - 1]))]), False),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }

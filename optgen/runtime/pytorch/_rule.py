@@ -28,6 +28,11 @@ def per_col(size: Sequence[int]) -> tuple[int, ...]:
     return (*size[:-2], 1, size[-1])
 
 
+def per_matrix(size: Sequence[int]) -> tuple[int, ...]:
+    """A value for each matrix: (..., 1, 1)."""
+    return (*size[:-2], 1, 1)
+
+
 def rows_by_rows(size: Sequence[int]) -> tuple[int, ...]:
     """A square matrix for each matrix, as long as it has rows."""
     return (*size[:-1], size[-2])
