@@ -35,7 +35,7 @@ class Syntax:
 
 
 PYTHON = Syntax("if {}:", "else:", "not {}", " and ", " or ", else_if="el")
-C = Syntax("if ({}) {{", "}} else {{", "!{}", " && ", " || ", "}", "//")
+C = Syntax("#if {}", "#else", "!{}", " && ", " || ", "#endif", "//")  # each variant is straight-line
 
 
 def weave(lines: Mapping[Variant, Sequence[Item]], conditions: Sequence[str], syntax: Syntax = PYTHON) -> list[str]:

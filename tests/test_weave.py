@@ -32,23 +32,23 @@ def run_python(text: Sequence[str], variant: Variant) -> list[str]:
 
 
 def run_c(text: Sequence[str], variant: Variant) -> list[str]:
-    """What the woven C does: braces open and close, and a condition reads as Python's."""
+    """What is left of the woven C after its preprocessor; a condition reads as Python's."""
     names, done = values_of(variant), []
     live, taken = [True], [True]
     for line in (part.strip() for part in text):
-        if line == "}":
+        if line == "#endif":
             live.pop()
             taken.pop()
-        elif line == "} else {":
+        elif line == "#else":
             live[-1] = live[-2] and not taken[-1]
-        elif line.startswith("if ("):
-            condition = line[len("if (") : -len(") {")].replace("&&", " and ").replace("||", " or ")
+        elif line.startswith("#if "):
+            condition = line.removeprefix("#if ").replace("&&", " and ").replace("||", " or ")
             condition = condition.replace("!=", "<>").replace("!", " not ").replace("<>", "!=").strip()
             taken.append(bool(eval(condition, dict(names))))
             live.append(live[-1] and taken[-1])
         elif live[-1]:
             done.append(line)
-    assert live == [True], "a brace is left open"
+    assert live == [True], "an #if is left open"
     return done
 
 
@@ -144,8 +144,8 @@ def test_an_item_of_several_lines_stays_together() -> None:
 
 
 def test_c_closes_what_it_opens() -> None:
-    assert weave(two(no="axb", yes="ayb"), ["c"], C) == ["a", "if (c) {", "    y", "} else {", "    x", "}", "b"]
-    assert weave(two(no="axb", yes="ab"), ["c"], C) == ["a", "if (!c) {", "    x", "}", "b"]
+    assert weave(two(no="axb", yes="ayb"), ["c"], C) == ["a", "#if c", "    y", "#else", "    x", "#endif", "b"]
+    assert weave(two(no="axb", yes="ab"), ["c"], C) == ["a", "#if !c", "    x", "#endif", "b"]
 
 
 def test_python_is_what_is_written_if_nothing_is_said() -> None:

@@ -29,13 +29,11 @@ from optgen.listing import header, is_elementwise, needs_matrix, signature, suff
 from optgen.passes import Program
 from optgen.passes.narrow import narrow
 from optgen.render import render, render_python
-from optgen.weave import Item, Syntax, weave
+from optgen.weave import C, Item, weave
 from optgen.wrapping import WIDTH, wrap
 
 FOLDER = "c_cpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
-# A variant is chosen when the file is compiled, so that each is straight-line.
-CONDITIONS = Syntax("#if {}", "#else", "!{}", " && ", " || ", "#endif", "//")
 LOOSE = {"?": 0, ":": 0, "||": 1, "&&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "=": 5}  # how tightly operators bind
 DIRECTIVE = re.compile(r"\s*#(if|else|endif)\b")
 TAKEN = frozenset(
@@ -192,7 +190,7 @@ def _macros(stored: Sequence[str], flags: Sequence[str]) -> list[str]:
 def _woven(program: Program, items: Mapping[tuple[bool, ...], Iterable[Item]]) -> list[str]:
     """The items of all variants as one text under #if, wrapped."""
     conditions = [flag.upper() for flag in flag_names(program)]
-    joined = weave({variant: [*each] for variant, each in items.items()}, conditions, CONDITIONS)
+    joined = weave({variant: [*each] for variant, each in items.items()}, conditions, C)
     return [part for line in _aligned(joined) for part in _wrapped(line)]
 
 
