@@ -206,23 +206,25 @@ def lay(values: Array, layout: str) -> Array:
 def parameters(shapes: Shapes, form: Format, seed: int) -> list[Array]:
     """Parameters in float64: mostly around 1, some small enough to show an update in a narrow format."""
     rng = np.random.default_rng(seed)
-    low, high = _range(shapes, form, (-3.0, 0.0), (-10.0, 4.0))
+    low, high = _range(shapes, form, (-3.0, 0.0), (-10.0, 4.0), (-4.0, 2.0))
     return [np.asarray(rng.normal(size=s) * 10 ** rng.uniform(low, high, s)) for s in shapes.shapes]
 
 
-def _range(shapes: Shapes, form: Format, plain: tuple[float, float], wild: tuple[float, float]) -> tuple[float, float]:
-    """Powers of ten from which magnitudes are drawn."""
+def _range(
+    shapes: Shapes, form: Format, plain: tuple[float, float], wild: tuple[float, float], in_fp16: tuple[float, float]
+) -> tuple[float, float]:
+    """Powers of ten from which magnitudes are drawn. in_fp16: those of wild ones there."""
     if shapes.extreme:
         return (-8.0, 5.0) if form is FP16 else (-38.0, 18.0)
     if not shapes.wild:
         return plain
-    return (-4.0, 2.0) if form is FP16 else wild
+    return in_fp16 if form is FP16 else wild
 
 
 def gradients(shapes: Shapes, form: Format, seed: int) -> list[Array]:
-    """Gradients in float64, a tenth of them zero."""
+    """Gradients in float64, a tenth of them zero. Their squares may be states, so fp16 has to hold these too."""
     rng = np.random.default_rng(seed)
-    low, high = _range(shapes, form, (-3.0, 1.0), (-15.0, 10.0))
+    low, high = _range(shapes, form, (-3.0, 1.0), (-15.0, 10.0), (-4.0, 1.5))
     return [np.where(rng.random(s) < 0.1, 0.0, rng.normal(size=s) * 10 ** rng.uniform(low, high, s))
             for s in shapes.shapes]
 
