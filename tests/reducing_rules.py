@@ -18,7 +18,7 @@ def mixed() -> Rule:
                 Eq(s[t], total(total(r[t], elems), model) + amax(c[t], elems)),
                 Eq(m[t], 0.5 * m[t - 1] + g[t] / (1 + r[t] + c[t - 1])),
                 Eq(u[t], Piecewise((m[t] / (1 + norm(m[t], model)), Ne(clip, 0)), (m[t] + mean(r[t], rows), True))),
-                down(u[t] / (eps + amax(abs(u[t]), elems) + s[t - 1] + total(u[t] * c[t], cols) ** 2)))
+                down(u[t] / (eps + amax(abs(u[t]), elems)) / (1 + s[t - 1] + abs(total(u[t] * c[t], cols)))))
 
 
 def stepwise() -> Rule:
