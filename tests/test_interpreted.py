@@ -19,14 +19,15 @@ def test_the_file_passes_under_the_interpreter(path: Path) -> None:
 
 @pytest.mark.slow
 def test_five_hundred_random_rules_agree_on_every_backend() -> None:
-    passes(FOLDER / "test_random_rules.py", RANDOM_RULES=os.environ.get("RANDOM_RULES", "500"))
+    count = os.environ.get("RANDOM_RULES", "500")
+    passes(FOLDER / "test_random_rules.py", "-k", "not once_came_out", RANDOM_RULES=count)
 
 
-def passes(path: Path, **settings: str) -> None:
-    """Asserts that a file passes in a process that interprets kernels."""
+def passes(path: Path, *options: str, **settings: str) -> None:
+    """Asserts that a file passes in a process that interprets kernels. options: of pytest."""
     environment = {**os.environ, "TRITON_INTERPRET": "1", **settings}
     environment.pop("PYTEST_XDIST_WORKER", None)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(path)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *options, str(path)]
     done = subprocess.run(command, env=environment, cwd=FOLDER.parents[1], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
