@@ -224,6 +224,8 @@ MENDED: Mapping[str, tuple[Change, ...] | str] = {
     "several_problems": "following its hints is what the cases of one problem do",
     "signature_leaves_out": (('"lr * maximize"', '"lr beta * maximize"'),),
     "signature_names_unknown": (('"lr betas lr * maximize *"', '"lr * maximize"'),),
+    "start_of_a_scalar_as_a_tensor": (("1 / t", "m[t - 1] / t"),),
+    "start_of_another_shape": (("{m: g}", "{m: 1}"),),
     "state": ((NAME, "my_state"),),
     "state_key_is_another_name": (('{m: "v"}', '{m: "exp_avg"}'),),
     "state_key_is_param": (('"param"', '"param_0"'),),

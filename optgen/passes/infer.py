@@ -54,7 +54,7 @@ def infer(step: Step) -> Step:
     while shapes != before:  # a state's shape is the smallest that its own recurrence keeps
         before = dict(shapes)  # what does not fit yet may fit once the shapes of all states are known
         problems = [*_body(step, shapes), *_states(step, shapes)]
-    problems += _param(step, shapes) if not problems else []
+    problems += [*_param(step, shapes), *_starts(step, shapes)] if not problems else []
     if problems:
         raise RuleError.several(problems)
     return replace(step, vars=tuple(_placed(v, shapes[v.name]) for v in step.vars))
@@ -101,6 +101,20 @@ def _param(step: Step, shapes: Shapes) -> list[Problem]:
         message = f"the parameter {name} is {_words(ELEMENT)}, but its update is {_words(shape)}"
         return [Problem(message, _loc(step, name), f"write the update as {name}[t - 1] - ...")]
     return []
+
+
+def _starts(step: Step, shapes: Shapes) -> list[Problem]:
+    """States that start as a tensor and go on as less than one."""
+    return [
+        Problem(
+            f"{write.value} starts as a tensor, {_words(ELEMENT)}, but its equation gives "
+            + _words(shapes[write.value]),
+            _loc(step, write.value),
+            f"start it from a number, or let its equation read {write.value}[t - 1]",
+        )
+        for write in step.writes
+        if step.var(write.into).tensor_init and shapes[write.value] != ELEMENT
+    ]
 
 
 def _loc(step: Step, target: str) -> Loc | None:
