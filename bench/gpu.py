@@ -25,6 +25,7 @@ from bench.workloads import DTYPES
 
 USUAL = ["large", "flat", "lora", "tiny"]
 STRICT = "optgen strict"
+CLOCK = 2e9  # cycles a second, about the highest of a processor
 NO_GPU = "bench.gpu needs an NVIDIA or AMD GPU that torch.cuda can use, and there is none: nothing was measured."
 
 
@@ -34,16 +35,23 @@ class Gpu:
     name = "cuda"
 
     def time(self, run: Run) -> Sample:
-        """Run it once on an idle device."""
+        """Run it twice: on an idle device, and behind a kernel that keeps the device busy while the host gets ahead."""
+        step, host = self._between_events(run)
+        torch.cuda._sleep(int(2 * host * CLOCK))
+        device, _ = self._between_events(run, idle=False)
+        return Sample(step, host, device)
+
+    def _between_events(self, run: Run, idle: bool = True) -> tuple[float, float]:
         before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda.synchronize()
+        if idle:
+            torch.cuda.synchronize()
         start = time.perf_counter()
         before.record()
         run()
         after.record()
         host = time.perf_counter() - start
         torch.cuda.synchronize()
-        return Sample(before.elapsed_time(after) / 1e3, host)
+        return before.elapsed_time(after) / 1e3, host
 
     def allocated(self, run: Run) -> int:
         """By how many bytes the peak of torch's allocator lies above what is held before."""

@@ -55,13 +55,15 @@ class Case:
 class Measured:
     """A candidate's figures. Times are of a step; over_ours: the median over rounds of its time over that of ours.
 
-    fraction: the bytes that the rule must move over the median time, as part of the probe's bandwidth.
+    device_ms: the median of what the device works, without what it waits for the host; on a CPU that is median_ms.
+    fraction: the bytes that the rule must move over the time on the device, as part of the probe's bandwidth.
     allocated: bytes of the largest allocation in a step. first_step: with compilation, where torch.compile is used.
     """
 
     candidate: str
     median_ms: float
     quartiles_ms: tuple[float, float]
+    device_ms: float
     fraction: float
     over_ours: float
     host_us_per_tensor: float
@@ -143,7 +145,7 @@ def measure(
             one.renew()
 
     *samples, probes = interleaved([*(one.run for one in subjects), probe], device, rounds, renew)
-    bandwidth = probed / median(sample.step for sample in probes)
+    bandwidth = probed / median(sample.device for sample in probes)
     tensors = len(case.workload.shapes)
     ours = next(mine for one, mine in zip(subjects, samples, strict=True) if one.label == OURS)
     measured = [
@@ -189,11 +191,13 @@ def _figures(
 ) -> Measured:
     times = [sample.step for sample in mine]
     low, middle, high = quartiles(times)
+    device = median(sample.device for sample in mine)
     return Measured(
         one.label,
         1e3 * middle,
         (1e3 * low, 1e3 * high),
-        floor / middle,
+        1e3 * device,
+        floor / device,
         ratio(times, [sample.step for sample in ours]),
         1e6 * median(sample.host for sample in mine) / tensors,
         allocated,

@@ -19,6 +19,9 @@ from rich.table import Table
 from bench.measure import Result
 
 RESULTS = Path(__file__).parent / "results"
+HEADINGS = (
+    "", "ms", "quartiles", "device ms", "of bandwidth", "over ours", "host us/tensor", "largest alloc", "compile s"
+)  # fmt: skip
 TIMED = ("torch", "numpy", "triton", "lion-pytorch", "pytorch-optimizer", "torch-optimi", "bitsandbytes")
 
 
@@ -70,7 +73,7 @@ def table(result: Result) -> Table:
         f"bandwidth {result.bandwidth:.1f} GB/s"
     )
     shown = Table(title=title, title_justify="left")
-    for heading in ("", "ms", "quartiles", "of bandwidth", "over ours", "host us/tensor", "largest alloc", "compile s"):
+    for heading in HEADINGS:
         shown.add_column(heading, justify="right" if heading else "left")
     for one in result.measured:
         low, high = one.quartiles_ms
@@ -78,6 +81,7 @@ def table(result: Result) -> Table:
             one.candidate,
             f"{one.median_ms:.3f}",
             f"{low:.3f} to {high:.3f}",
+            f"{one.device_ms:.3f}",
             f"{one.fraction:.2f}",
             f"{one.over_ours:.2f}",
             f"{one.host_us_per_tensor:.2f}",

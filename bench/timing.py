@@ -17,10 +17,11 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Seconds that a step takes, and those of them that the caller waits."""
+    """Seconds that a step takes from an idle start, those that its caller waits, and those that the device works."""
 
     step: float
     host: float
+    device: float
 
 
 class Device(Protocol):
@@ -54,7 +55,7 @@ class Cpu:
         start = time.perf_counter()
         run()
         took = time.perf_counter() - start
-        return Sample(took, took)
+        return Sample(took, took, took)
 
     def allocated(self, run: Run) -> int:
         """The bytes of the largest allocation of torch while it runs."""
