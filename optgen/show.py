@@ -13,7 +13,7 @@ from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, t
 from optgen.equations import text
 from optgen.ir import BATCH, COLS, ELEMENT, ROWS, TENSOR, Axis, Phase, Role, Step, Var
-from optgen.passes import lower
+from optgen.passes import lower, without_copies
 from optgen.passes.phase import phase
 
 # Bytes of one element of (parameter and gradient, state) under the three usual choices of formats.
@@ -47,7 +47,7 @@ def description(rule: Rule | Schedule) -> RenderableType:
     parts += [_heading("equations"), *(Text(f"  {line}") for line in text(rule))]
     parts += [_heading("hyperparameters"), hyperparameters(rule.declarations)]
     if isinstance(rule, Rule):
-        steps = lower(rule).steps
+        steps = without_copies(lower(rule)).steps
         parts += [_heading("state"), state_table(rule, steps)]
         parts += [_heading("bytes per parameter: state / read and written by a step"), bytes_table(steps)]
         longest = max(steps, key=lambda step: len(_passes(step)))

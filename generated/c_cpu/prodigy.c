@@ -59,7 +59,7 @@ static void values_1(const struct tensor *tensor, const double *row, real *value
     values[0] = a;
 }
 
-/* r_sum, den, p0, s: of a part of a tensor. */
+/* r_sum, den, s: of a part of a tensor. */
 static void phase_1(const struct part *part)
 {
     const struct tensor *tensor = part->tensor;
@@ -94,10 +94,8 @@ static void phase_1(const struct part *part)
         #else
             const real g_wd = g;
         #endif
-        // p0[t] = p0[t - 1]
-        const real p0 = p0_prev;
         // r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
-        r_sum += d_prev * inv_d0 * a * (g_wd * (p0 - theta_prev));
+        r_sum += d_prev * inv_d0 * a * (g_wd * (p0_prev - theta_prev));
         // s[t] = b3[t]*s[t - 1] + d[t - 1]/d0*Piecewise((d[t - 1], safeguard_warmup), (a[t], True))*g_wd[t]
         #if SAFEGUARD_WARMUP
             const real s = b3 * s_prev + d_prev * inv_d0 * d_prev * g_wd;
@@ -106,7 +104,6 @@ static void phase_1(const struct part *part)
         #endif
         // den[t] = total(Abs(s[t]), model)
         den += fabs(s);
-        store(p0_type, p0_at + i, p0);
         store(s_type, s_at + i, s);
     }
     *r_sum_parts = r_sum;

@@ -104,10 +104,8 @@ def update_1(
         g_wd = g
     else:
         g_wd = g + weight_decay * theta_prev
-    # p0[t] = p0[t - 1]
-    p0 = p0_prev
     # r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
-    r_sum = torch.sum(d_prev * inv_d0 * a * (g_wd * (p0 - theta_prev)))
+    r_sum = torch.sum(d_prev * inv_d0 * a * (g_wd * (p0_prev - theta_prev)))
     # m[t] = beta1*m[t - 1] + (1 - beta1)*d[t - 1]*g_wd[t]
     m = beta1 * m_prev + one_minus_beta1 * d_prev * g_wd
     # v[t] = beta2*v[t - 1] + (1 - beta2)*(d[t - 1]*g_wd[t])**2
@@ -120,7 +118,7 @@ def update_1(
         s = b3 * s_prev + d_prev * inv_d0 * a * g_wd
     # den[t] = total(Abs(s[t]), model)
     den = torch.sum(torch.abs(s))
-    return {"exp_avg": m, "exp_avg_sq": v, "p0": p0, "s": s, "r_sum": r_sum, "den": den, "m": m, "v": v}
+    return {"exp_avg": m, "exp_avg_sq": v, "s": s, "r_sum": r_sum, "den": den, "m": m, "v": v}
 
 
 def update_2(

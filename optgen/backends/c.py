@@ -26,7 +26,7 @@ from optgen.fused import (
 )
 from optgen.ir import TENSOR, Map, Place, Reduce, Role, Step
 from optgen.listing import header, is_elementwise, needs_matrix, signature, suffix, variant_of, woven
-from optgen.passes import Program
+from optgen.passes import Program, without_copies
 from optgen.passes.narrow import narrow
 from optgen.render import render, render_python
 from optgen.weave import C, Item, weave
@@ -64,7 +64,7 @@ def emit(program: Program) -> dict[str, str]:
     """A C file and its Python module for the rule, and for that of other shapes. Raises RuleError for products."""
     texts: dict[str, str] = {}
     told = {name: getattr(program.rule, name) for name in ("name", "source", "doc")}
-    for at, part in enumerate(program.chain):
+    for at, part in enumerate(without_copies(program).chain):
         made = _emit(replace(part, rule=replace(part.rule, **told), otherwise=None))
         texts |= {f"{suffix(at)}.{end}".lstrip("."): text for end, text in made.items()}
     return texts

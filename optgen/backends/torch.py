@@ -30,7 +30,7 @@ from optgen.listing import (
     variant_of,
     woven,
 )
-from optgen.passes import Program
+from optgen.passes import Program, without_copies
 from optgen.passes.phase import phase
 from optgen.printers import to_text
 from optgen.render import render_python
@@ -66,6 +66,7 @@ OFFERED = frozenset(
 
 def emit(program: Program) -> str:
     """The text of the rule's module."""
+    program = without_copies(program)
     rule = program.rule
     functions, spec = [], []
     fused = devices(program)

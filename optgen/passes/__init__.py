@@ -8,12 +8,12 @@ from typing import Any
 
 from optgen.dsl.load import literal
 from optgen.dsl.rule import Rule
-from optgen.ir import Map, Step
-from optgen.ir import symbol as step_symbol
+from optgen.ir import Step
 from optgen.passes.check import check
 from optgen.passes.flatten import flatten
 from optgen.passes.hoist import hoist
 from optgen.passes.infer import infer
+from optgen.passes.keep import keep
 from optgen.passes.resolve import resolve
 from optgen.passes.specialise import conditions, specialise, variants
 from optgen.passes.validate import validate
@@ -48,23 +48,15 @@ def lower(rule: Rule, after: str = STAGES[-1]) -> Program:
         found = conditions(rule)
         steps = tuple(_run(rule, variant, after) for variant in variants(rule, found))
         otherwise = lower(rule.otherwise, after) if rule.otherwise is not None else None
-        modes = {name: _without_copies(lower(mode, after)) for name, mode in rule.modes.items()}
+        modes = {name: without_copies(lower(mode, after)) for name, mode in rule.modes.items()}
         return Program(rule, found, steps, otherwise, modes)
 
 
-def _without_copies(program: Program) -> Program:
-    """The program without the states that stay as they are."""
-
-    def shortened(step: Step) -> Step:
-        same = {s.target for s in step.body if isinstance(s, Map) and s.expr == step_symbol(f"{s.target}_prev")}
-        return replace(
-            step,
-            vars=tuple(v for v in step.vars if v.name not in same),
-            body=tuple(s for s in step.body if s.target not in same),
-            writes=tuple(w for w in step.writes if w.value not in same),
-        )
-
-    return replace(program, steps=tuple(map(shortened, program.steps)))
+def without_copies(program: Program) -> Program:
+    """The program in which a state that stays as it is is not written."""
+    otherwise = without_copies(program.otherwise) if program.otherwise is not None else None
+    with literal():
+        return replace(program, steps=tuple(map(keep, program.steps)), otherwise=otherwise)
 
 
 def _run(rule: Rule, variant: dict[Any, bool], after: str) -> Step:
