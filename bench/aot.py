@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -38,13 +38,17 @@ WARPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A kernel to judge. variant: whether all static conditions hold, or none. mix: a name in MIXES."""
+    """A kernel to judge. variant: whether all static conditions hold, or none. mix: a name in MIXES.
+
+    scaled: whether it unscales gradients and heeds found_inf.
+    """
 
     rule: str
     variant: bool
     mix: str
     strict: bool
     target: int
+    scaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Verdict:
     mix: str
     strict: bool
     target: int
+    scaled: bool
     registers: int
     spills: int
     stack: int
@@ -87,7 +92,7 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """Compile and read one kernel, or take both from the cache."""
     module = compile(case.rule, "triton")
-    siblings = [sys.modules[f"{module.__package__}.{name}"] for name in ("_device", "_runtime")]
+    siblings = [sys.modules[f"{module.__package__}.{name}"] for name in ("_device", "_runtime", "_tables")]
     sources = [Path(m.__file__ or "").read_text() for m in (module, *siblings, sass, sys.modules[__name__])]
     key = hashlib.sha256(repr([triton.__version__, case, *sources]).encode()).hexdigest()
     found = _cached(key)
@@ -152,17 +157,37 @@ def _compile(module: ModuleType, case: Case, flags: tuple[bool, ...], read: Sequ
     constants = {
         **dict(zip(streams, [types[0], types[1], *[types[2]] * len(streams)], strict=False)),
         **dict(zip(chosen, flags, strict=True)),
-        "MAXIMIZE": False, "STRICT": case.strict, "COMPUTE": TYPES["fp64" if types[0] is tl.float64 else "fp32"],
-        "BLOCK": block, "VEC": vector,
+        "MAXIMIZE": False, "SCALED": case.scaled, "STRICT": case.strict, "BLOCK": block, "VEC": vector,
+        "COMPUTE": TYPES["fp64" if types[0] is tl.float64 else "fp32"],
     }  # fmt: skip
     scalar = "*fp64" if types[0] is tl.float64 else "*fp32"
-    given = {"words": "*i64", "records": "*i64", "scalars": scalar, "chunk": "i32"}
+    tables = dict.fromkeys(("words", "records", "gradients"), "*i64")
+    given = {**tables, "scalars": scalar, "grad_scale": "*fp32", "found_inf": "*fp32", "chunk": "i32"}
+    return _read(module._step, given, constants, case.target, fusion=not case.strict)
+
+
+def prologue(rule: str, variant: bool, target: int) -> Kernel:
+    """Compile and read the prologue of a rule, with all static conditions or none."""
+    module, case = compile(rule, "triton"), Case(rule, variant, "fp32", False, target)
+    names = module._prologue.arg_names
+    chosen = names[len(names) - 2 - len(_variant(case)[2]) : -2]
+    constants = {
+        **{name: tl.float32 if name == "t_type" else tl.float64 for name in names if name.endswith("_type")},
+        **dict(zip(chosen, _variant(case)[2], strict=True)),
+        "SCALED": True, "TENSORS": 128,
+    }  # fmt: skip
+    given = {"clocks": "*i64", "hypers": "*fp64", "scalars": "*fp32", "found_inf": "*fp32", "count": "i32"}
+    return _read(module._prologue, given, constants, target, fusion=False)
+
+
+def _read(function: Any, given: Mapping[str, str], constants: dict[str, Any], target: int, fusion: bool) -> Kernel:
+    """Compile a kernel. given: the types of its arguments that are no constants."""
+    names = function.arg_names
     signature = {name: given.get(name, "constexpr") for name in names}
     divisible = {(names.index(name),): [["tt.divisibility", 16]] for name in given}
-    source = ASTSource(module._step, signature, constants, divisible)
-    options = {"num_warps": WARPS, "enable_fp_fusion": not case.strict}
-    compiled = triton.compile(source, target=GPUTarget("cuda", case.target, 32), options=options)
-    return sass.read(compiled.asm["cubin"])
+    source = ASTSource(function, signature, constants, divisible)
+    options = {"num_warps": WARPS, "enable_fp_fusion": fusion}
+    return sass.read(triton.compile(source, target=GPUTarget("cuda", target, 32), options=options).asm["cubin"])
 
 
 def _figures(loop: Loop, stored: int) -> Figures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MULTIPLIED_OUT = 4  # x**n up to here is printed as a product: exact in every language, where a power function is not
 
@@ -28,6 +28,7 @@ class Language:
     ratio: str = "{} / {}"
     mixed: Mapping[str, str] = field(default_factory=dict)  # of a tensor and a scalar, where that is written otherwise
     multiplied_out: int = MULTIPLIED_OUT
+    one_minus_power: str = ""  # 1 - x**y, where that would cancel
     whole_power: str = ""  # above that, where `power` is not as accurate as multiplying
     filled: str = ""  # a scalar as a tensor like another, where a branch of scalars would lose the compute dtype
     alone: str = (
@@ -142,6 +143,14 @@ TRITON = Language(
     pi=repr(math.pi),
     multiplied_out=16,
     alone="tl.full((), {}, COMPUTE)",
+)
+TRITON_SCALAR = replace(
+    TRITON,
+    name="Triton scalars",
+    functions={**TRITON.functions, "sqrt": "tl.sqrt({})"},
+    divide="",
+    one_minus_power="one_minus_power({}, {})",
+    alone="fp64({})",
 )
 C = Language(
     "C",

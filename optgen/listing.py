@@ -245,6 +245,14 @@ def apart(program: Program) -> list[str]:
     return textwrap.wrap(docstring(text), WIDTH - 4, break_long_words=False) if keys else []
 
 
+def imports(module: str, names: Iterable[str]) -> list[str]:
+    """The line that imports names from a module, or several if it is too long."""
+    line = f"from {module} import {', '.join(sorted(names))}"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"from {module} import (", *(f"    {name}," for name in sorted(names)), ")"]
+
+
 def module_name(rule: Rule | Schedule) -> str:
     """The name of the files that a rule becomes: that of its own file, else its class's in lower case."""
     return Path(rule.source).stem if rule.source else rule.name.lower()

@@ -25,7 +25,7 @@ MUTANTS = (
            "with torch.enable_grad():\n                    loss = closure()",
            "with torch.no_grad():\n                    loss = closure()", "test_optimizer_info.py"),
     Mutant("an overflow is stepped", "runtime/pytorch/_runtime.py",
-           "if found_inf is None or not found_inf.item():", "if True:", "test_amp.py"),
+           "if found_inf.item():\n                return", "if False:\n                return", "test_amp.py"),
     Mutant("a learning rate that is a tensor is not looked at", "runtime/pytorch/_hypers.py",
            "if not (unread and any(", "if not (any(", "test_faults.py"),
     Mutant("a half-precision parameter is computed in its own dtype", "runtime/pytorch/_step.py",

@@ -591,4 +591,4 @@ def test_nothing_warns_where_all_is_there(recwarn: pytest.WarningsRecorder) -> N
     stepped(a, made("Lion", a, {}, None))
     assert not [w for w in recwarn if "fused" in str(w.message)]
     assert _runtime.supports(a[0], torch.ones(20, 20), []) == ""
-    assert _fused.is_plain(torch.ones(()))
+    assert _fused.reads(torch.ones(()), torch.device("cpu"))

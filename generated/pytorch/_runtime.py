@@ -129,8 +129,7 @@ class RuleOptimizer(Optimizer):
             left = self._step_again(scale, found_inf)
             if left is not None and not left:
                 return loss
-            if found_inf is None or not found_inf.item():
-                self._step(scale, left)
+            self._step(scale, found_inf, left)
         return loss
 
     def _step_again(self, scale: Tensor | None, found_inf: Tensor | None) -> list[Tensor] | None:
@@ -138,24 +137,35 @@ class RuleOptimizer(Optimizer):
         last, self._last = self._last, None
         if last is None or torch.compiler.is_compiling() or not last.holds(self.param_groups, self.state):
             return None
-        if not (_fused.is_plain(scale) and _fused.is_plain(found_inf)):
+        if not (last.reads(scale) and last.reads(found_inf)):
             return None
         last.read([hyper.name for hyper in self.rule.hypers], self._hypers)
         left = last.step(grad_scale=scale, found_inf=found_inf)
         self._last = last if left == [] else None
         return left
 
-    def _step(self, scale: Tensor | None, only: list[Tensor] | None) -> None:
+    def _step(self, scale: Tensor | None, found_inf: Tensor | None, only: list[Tensor] | None) -> None:
         # All is looked at before anything changes, so that an error leaves everything as it was.
         chosen = None if only is None else {*map(id, only)}
         stepped = [one for number in range(len(self.param_groups)) for one in self._found(number, scale, chosen)]
         bunches, rest = _fused.choose(stepped, self._launchers(), self.state)
+        if found_inf is not None and not _fused.can_skip(bunches, rest, found_inf):
+            if found_inf.item():
+                return
+            found_inf = None
         for one in stepped:
             self._begin(one)
-        tell_time(stepped)
-        compute_scalars(stepped)
         for bunch in bunches:
-            rest += bunch.step()
+            if bunch.is_timed:
+                rest += bunch.step(found_inf)
+        if found_inf is not None and rest and found_inf.item():
+            return
+        untimed = [one for bunch in bunches if not bunch.is_timed for one in bunch.ones] + rest
+        tell_time(untimed)
+        compute_scalars(untimed)
+        for bunch in bunches:
+            if not bunch.is_timed:
+                rest += bunch.step(None)
         for one in rest:
             one.unscale()
         run(rest)
@@ -183,21 +193,20 @@ class RuleOptimizer(Optimizer):
                 _faults.check_capturable(param)
             grad = grad if grad.layout is torch.strided else _faults.dense(type(self), rule, hypers, grad)
             one = Stepped(rule, group, hypers, states, param, real(param), real(grad), scale)
+            one.first = self._is_first(one)
             if any(callable(state.init) for state in states.values()):  # a state may start as the gradient
                 one.unscale()
             yield one
 
     def _begin(self, one: Stepped) -> None:
-        """Fetches or creates the state of a parameter and counts the step."""
-        old = self.state.get(one.owner, {})
-        one.first = any(old.get(key) is None for key in one.states)
+        """Fetches or creates the state of a parameter. One that is given twice has its first step once."""
+        one.first = self._is_first(one)
         state = self._state_of(one.owner, one.grad, one.rule, one.states, one.group)
         one.stored = {key: real(state[key]) for key in one.states}
-        if "step" in one.rule.keys:
-            one.count = state["step"]
-            one.count += 1
-            if one.count.device.type == "cpu" and not unread(one.group):
-                one.t = int(one.count.item())
+        one.count = state["step"] if "step" in one.rule.keys else None
+
+    def _is_first(self, one: Stepped) -> bool:
+        return any(self.state.get(one.owner, {}).get(key) is None for key in one.states)
 
     def _state_of(
         self, param: Tensor, grad: Tensor, rule: UpdateRule, states: Mapping[str, State], group: Group

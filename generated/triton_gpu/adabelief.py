@@ -16,10 +16,25 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
-from ._runtime import Launcher
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    load,
+    number,
+    one_minus_power,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
+from ._runtime import Launcher, Names
 
-# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
 STATES: tuple[str, ...] = ("exp_avg", "exp_avg_var")
 SCALARS = (
     "beta1",
@@ -31,19 +46,27 @@ SCALARS = (
     "lr_over_one_minus_beta1_t",
     "inv_sqrt_one_minus_beta2_t",
 )
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "beta1", "beta2", "eps", "weight_decay")
+KEPT: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = ()
 
 
 @triton.jit
 def _step(
     words: tl.tensor,
     records: tl.tensor,
+    gradients: tl.tensor,
     scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
     chunk: tl.tensor,
     theta_type: tl.constexpr,
     g_type: tl.constexpr,
     m_type: tl.constexpr,
     s_type: tl.constexpr,
     MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
     STRICT: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -51,14 +74,18 @@ def _step(
 ) -> None:
     """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
     word = tl.load(words + tl.program_id(0))
-    record = records + tensor_of(word) * 8
+    tensor = tensor_of(word)
+    record = records + tensor * 8
     row = scalars + row_of(word) * 8
     start = chunk_of(word) * chunk
-    theta_at = stream(record, 0, theta_type, start)
-    g_at = stream(record, 1, g_type, start)
-    m_at = stream(record, 2, m_type, start)
-    s_at = stream(record, 3, s_type, start)
-    left = tl.minimum(tl.load(record + 4) - start, chunk).to(tl.int32)
+    left = tl.minimum(tl.load(record + 3) - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
+    theta_at = stream(record + 0, theta_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
+    m_at = stream(record + 1, m_type, start)
+    s_at = stream(record + 2, s_type, start)
     beta1 = tl.load(row + 0)
     beta2 = tl.load(row + 1)
     eps = tl.load(row + 2)
@@ -72,6 +99,8 @@ def _step(
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
             g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
             if MAXIMIZE:
                 g = -g
             m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
@@ -92,6 +121,47 @@ def _step(
             store(s_at, s, at, left, tail, BLOCK, VEC)
 
 
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    t_type: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 2
+    hyper = hypers + tl.load(clock, there, 0) * 5
+    row = scalars + tensor * 8
+    goes = there & ~truth(found_inf) if SCALED else there
+    lr = number(hyper + 0, there)
+    beta1 = number(hyper + 1, there)
+    beta2 = number(hyper + 2, there)
+    eps = number(hyper + 3, there)
+    weight_decay = number(hyper + 4, there)
+    t_at = address(clock + 1, t_type, there)
+    t = number(t_at, there) + 1
+    one_minus_beta1 = 1 - beta1
+    one_minus_beta2 = 1 - beta2
+    one_minus_lr_weight_decay = 1 - lr * weight_decay
+    lr_over_one_minus_beta1_t = lr / one_minus_power(beta1, t)
+    inv_sqrt_one_minus_beta2_t = 1 / tl.sqrt(one_minus_power(beta2, t))
+    put(row + 0, beta1, there)
+    put(row + 1, beta2, there)
+    put(row + 2, eps, there)
+    put(row + 3, one_minus_beta1, there)
+    put(row + 4, one_minus_beta2, there)
+    put(row + 5, one_minus_lr_weight_decay, there)
+    put(row + 6, lr_over_one_minus_beta1_t, there)
+    put(row + 7, inv_sqrt_one_minus_beta2_t, there)
+    put(t_at, t, goes)
+
+
 def flags() -> dict[str, bool]:
     """The variant of the kernel that a parameter group needs."""
     return {}
@@ -99,4 +169,4 @@ def flags() -> dict[str, bool]:
 
 def launcher() -> Launcher:
     """A launcher for a set of tensors that step together."""
-    return Launcher(_step, SCALARS)
+    return Launcher(_step, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD))

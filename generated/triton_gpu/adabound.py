@@ -20,10 +20,28 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import chunk_of, div, load, maximum, minimum, row_of, sqrt, store, stream, tensor_of, whole_blocks
-from ._runtime import Launcher
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    fp64,
+    load,
+    maximum,
+    minimum,
+    number,
+    one_minus_power,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
+from ._runtime import Launcher, Names
 
-# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
 STATES: tuple[str, ...] = ("exp_avg", "exp_avg_sq")
 SCALARS = (
     "beta1",
@@ -36,19 +54,27 @@ SCALARS = (
     "last_one_plus_inv_gamma_t",
     "one_minus_lr_weight_decay",
 )
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "final_lr", "beta1", "beta2", "gamma", "weight_decay", "eps")
+KEPT: tuple[str, ...] = ("base_lr",)
+TOLD: tuple[str, ...] = ()
 
 
 @triton.jit
 def _step(
     words: tl.tensor,
     records: tl.tensor,
+    gradients: tl.tensor,
     scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
     chunk: tl.tensor,
     theta_type: tl.constexpr,
     g_type: tl.constexpr,
     m_type: tl.constexpr,
     v_type: tl.constexpr,
     MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
     STRICT: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -56,14 +82,18 @@ def _step(
 ) -> None:
     """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
     word = tl.load(words + tl.program_id(0))
-    record = records + tensor_of(word) * 8
+    tensor = tensor_of(word)
+    record = records + tensor * 8
     row = scalars + row_of(word) * 9
     start = chunk_of(word) * chunk
-    theta_at = stream(record, 0, theta_type, start)
-    g_at = stream(record, 1, g_type, start)
-    m_at = stream(record, 2, m_type, start)
-    v_at = stream(record, 3, v_type, start)
-    left = tl.minimum(tl.load(record + 4) - start, chunk).to(tl.int32)
+    left = tl.minimum(tl.load(record + 3) - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
+    theta_at = stream(record + 0, theta_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
+    m_at = stream(record + 1, m_type, start)
+    v_at = stream(record + 2, v_type, start)
     beta1 = tl.load(row + 0)
     beta2 = tl.load(row + 1)
     eps = tl.load(row + 2)
@@ -78,6 +108,8 @@ def _step(
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
             g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
             if MAXIMIZE:
                 g = -g
             m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
@@ -98,6 +130,57 @@ def _step(
             store(v_at, v, at, left, tail, BLOCK, VEC)
 
 
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    t_type: tl.constexpr,
+    base_type: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 3
+    hyper = hypers + tl.load(clock, there, 0) * 7
+    row = scalars + tensor * 9
+    goes = there & ~truth(found_inf) if SCALED else there
+    lr = number(hyper + 0, there)
+    final_lr = number(hyper + 1, there)
+    beta1 = number(hyper + 2, there)
+    beta2 = number(hyper + 3, there)
+    gamma = number(hyper + 4, there)
+    weight_decay = number(hyper + 5, there)
+    eps = number(hyper + 6, there)
+    t_at = address(clock + 1, t_type, there)
+    t = number(t_at, there) + 1
+    base_at = address(clock + 2, base_type, there)
+    base_prev = number(base_at, there)
+    one_minus_beta1 = 1 - beta1
+    one_minus_beta2 = 1 - beta2
+    base = tl.where(base_prev > 0, base_prev, lr)
+    last = tl.where(base > 0, final_lr * lr / base, fp64(0))
+    eta_scale = lr * tl.sqrt(one_minus_power(beta2, t)) / one_minus_power(beta1, t)
+    eta_scale2 = last * (1 - 1 / (gamma * t + 1))
+    last_one_plus_inv_gamma_t = last * (1 + 1 / (gamma * t))
+    one_minus_lr_weight_decay = 1 - lr * weight_decay
+    put(row + 0, beta1, there)
+    put(row + 1, beta2, there)
+    put(row + 2, eps, there)
+    put(row + 3, one_minus_beta1, there)
+    put(row + 4, one_minus_beta2, there)
+    put(row + 5, eta_scale, there)
+    put(row + 6, eta_scale2, there)
+    put(row + 7, last_one_plus_inv_gamma_t, there)
+    put(row + 8, one_minus_lr_weight_decay, there)
+    put(base_at, base, goes)
+    put(t_at, t, goes)
+
+
 def flags() -> dict[str, bool]:
     """The variant of the kernel that a parameter group needs."""
     return {}
@@ -105,4 +188,4 @@ def flags() -> dict[str, bool]:
 
 def launcher() -> Launcher:
     """A launcher for a set of tensors that step together."""
-    return Launcher(_step, SCALARS)
+    return Launcher(_step, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD))

@@ -20,10 +20,25 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
-from ._runtime import Launcher
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    load,
+    number,
+    one_minus_power,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
+from ._runtime import Launcher, Names
 
-# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
 STATES: tuple[str, ...] = ("exp_avg", "exp_avg_diff", "exp_avg_sq", "previous_grad")
 SCALARS = (
     "beta1",
@@ -39,13 +54,20 @@ SCALARS = (
     "inv_one_plus_lr_weight_decay",
     "one_minus_lr_weight_decay",
 )
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "beta1", "beta2", "beta3", "eps", "weight_decay")
+KEPT: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = ()
 
 
 @triton.jit
 def _step(
     words: tl.tensor,
     records: tl.tensor,
+    gradients: tl.tensor,
     scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
     chunk: tl.tensor,
     theta_type: tl.constexpr,
     g_type: tl.constexpr,
@@ -55,6 +77,7 @@ def _step(
     g_prev_type: tl.constexpr,
     no_prox: tl.constexpr,
     MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
     STRICT: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -62,16 +85,20 @@ def _step(
 ) -> None:
     """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
     word = tl.load(words + tl.program_id(0))
-    record = records + tensor_of(word) * 8
+    tensor = tensor_of(word)
+    record = records + tensor * 8
     row = scalars + row_of(word) * 12
     start = chunk_of(word) * chunk
-    theta_at = stream(record, 0, theta_type, start)
-    g_at = stream(record, 1, g_type, start)
-    m_at = stream(record, 2, m_type, start)
-    d_at = stream(record, 3, d_type, start)
-    n_at = stream(record, 4, n_type, start)
-    g_prev_at = stream(record, 5, g_prev_type, start)
-    left = tl.minimum(tl.load(record + 6) - start, chunk).to(tl.int32)
+    left = tl.minimum(tl.load(record + 5) - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
+    theta_at = stream(record + 0, theta_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
+    m_at = stream(record + 1, m_type, start)
+    d_at = stream(record + 2, d_type, start)
+    n_at = stream(record + 3, n_type, start)
+    g_prev_at = stream(record + 4, g_prev_type, start)
     beta1 = tl.load(row + 0)
     beta2 = tl.load(row + 1)
     beta3 = tl.load(row + 2)
@@ -89,6 +116,8 @@ def _step(
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
             g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
             if MAXIMIZE:
                 g = -g
             m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
@@ -121,6 +150,60 @@ def _step(
             store(g_prev_at, g, at, left, tail, BLOCK, VEC)
 
 
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    t_type: tl.constexpr,
+    no_prox: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 2
+    hyper = hypers + tl.load(clock, there, 0) * 6
+    row = scalars + tensor * 12
+    goes = there & ~truth(found_inf) if SCALED else there
+    lr = number(hyper + 0, there)
+    beta1 = number(hyper + 1, there)
+    beta2 = number(hyper + 2, there)
+    beta3 = number(hyper + 3, there)
+    eps = number(hyper + 4, there)
+    weight_decay = number(hyper + 5, there)
+    t_at = address(clock + 1, t_type, there)
+    t = number(t_at, there) + 1
+    one_minus_beta1 = 1 - beta1
+    one_minus_beta2 = 1 - beta2
+    one_minus_beta3 = 1 - beta3
+    inv_sqrt_one_minus_beta3_t = 1 / tl.sqrt(one_minus_power(beta3, t))
+    lr_over_one_minus_beta1_t = lr / one_minus_power(beta1, t)
+    lr_beta2_over_one_minus_beta2_t = lr * beta2 / one_minus_power(beta2, t)
+    if no_prox:
+        one_minus_lr_weight_decay = 1 - lr * weight_decay
+    else:
+        inv_one_plus_lr_weight_decay = 1 / (1 + lr * weight_decay)
+    put(row + 0, beta1, there)
+    put(row + 1, beta2, there)
+    put(row + 2, beta3, there)
+    put(row + 3, eps, there)
+    put(row + 4, one_minus_beta1, there)
+    put(row + 5, one_minus_beta2, there)
+    put(row + 6, one_minus_beta3, there)
+    put(row + 7, inv_sqrt_one_minus_beta3_t, there)
+    put(row + 8, lr_over_one_minus_beta1_t, there)
+    put(row + 9, lr_beta2_over_one_minus_beta2_t, there)
+    if no_prox:
+        put(row + 11, one_minus_lr_weight_decay, there)
+    else:
+        put(row + 10, inv_one_plus_lr_weight_decay, there)
+    put(t_at, t, goes)
+
+
 def flags(*, no_prox: bool) -> dict[str, bool]:
     """The variant of the kernel that a parameter group needs."""
     return {"no_prox": no_prox}
@@ -128,4 +211,4 @@ def flags(*, no_prox: bool) -> dict[str, bool]:
 
 def launcher() -> Launcher:
     """A launcher for a set of tensors that step together."""
-    return Launcher(_step, SCALARS)
+    return Launcher(_step, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD))

@@ -20,10 +20,26 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
-from ._runtime import Launcher
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    load,
+    minimum,
+    number,
+    one_minus_power,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
+from ._runtime import Launcher, Names
 
-# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
 STATES: tuple[str, ...] = ("exp_avg", "exp_avg_sq", "exp_avg_slow")
 SCALARS = (
     "lr",
@@ -39,13 +55,20 @@ SCALARS = (
     "inv_one_minus_beta1_t",
     "inv_sqrt_one_minus_beta2_t",
 )
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "beta1", "beta2", "beta3", "alpha", "eps", "weight_decay", "t_alpha_beta3")
+KEPT: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = ()
 
 
 @triton.jit
 def _step(
     words: tl.tensor,
     records: tl.tensor,
+    gradients: tl.tensor,
     scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
     chunk: tl.tensor,
     theta_type: tl.constexpr,
     g_type: tl.constexpr,
@@ -54,6 +77,7 @@ def _step(
     m_slow_type: tl.constexpr,
     t_alpha_beta3_above_0: tl.constexpr,
     MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
     STRICT: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -61,15 +85,19 @@ def _step(
 ) -> None:
     """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
     word = tl.load(words + tl.program_id(0))
-    record = records + tensor_of(word) * 8
+    tensor = tensor_of(word)
+    record = records + tensor * 8
     row = scalars + row_of(word) * 12
     start = chunk_of(word) * chunk
-    theta_at = stream(record, 0, theta_type, start)
-    g_at = stream(record, 1, g_type, start)
-    m_at = stream(record, 2, m_type, start)
-    v_at = stream(record, 3, v_type, start)
-    m_slow_at = stream(record, 4, m_slow_type, start)
-    left = tl.minimum(tl.load(record + 5) - start, chunk).to(tl.int32)
+    left = tl.minimum(tl.load(record + 4) - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
+    theta_at = stream(record + 0, theta_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
+    m_at = stream(record + 1, m_type, start)
+    v_at = stream(record + 2, v_type, start)
+    m_slow_at = stream(record + 3, m_slow_type, start)
     lr = tl.load(row + 0)
     beta1 = tl.load(row + 1)
     beta2 = tl.load(row + 2)
@@ -87,6 +115,8 @@ def _step(
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
             g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
             if MAXIMIZE:
                 g = -g
             m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
@@ -109,6 +139,65 @@ def _step(
             store(m_slow_at, m_slow, at, left, tail, BLOCK, VEC)
 
 
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    t_type: tl.constexpr,
+    t_alpha_beta3_above_0: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 2
+    hyper = hypers + tl.load(clock, there, 0) * 8
+    row = scalars + tensor * 12
+    goes = there & ~truth(found_inf) if SCALED else there
+    lr = number(hyper + 0, there)
+    beta1 = number(hyper + 1, there)
+    beta2 = number(hyper + 2, there)
+    beta3 = number(hyper + 3, there)
+    alpha = number(hyper + 4, there)
+    eps = number(hyper + 5, there)
+    weight_decay = number(hyper + 6, there)
+    t_alpha_beta3 = number(hyper + 7, there)
+    t_at = address(clock + 1, t_type, there)
+    t = number(t_at, there) + 1
+    if t_alpha_beta3_above_0:
+        A = minimum(t * alpha / t_alpha_beta3, alpha)
+        B = minimum(
+            tl.exp(tl.log(beta1) * tl.log(beta3) / ((1 - t / t_alpha_beta3) * tl.log(beta3) + t / t_alpha_beta3
+            * tl.log(beta1))), beta3
+        )
+    else:
+        A = alpha
+        B = beta3
+    one_minus_beta1 = 1 - beta1
+    one_minus_beta2 = 1 - beta2
+    one_minus_B = 1 - B
+    one_minus_lr_weight_decay = 1 - lr * weight_decay
+    inv_one_minus_beta1_t = 1 / one_minus_power(beta1, t)
+    inv_sqrt_one_minus_beta2_t = 1 / tl.sqrt(one_minus_power(beta2, t))
+    put(row + 0, lr, there)
+    put(row + 1, beta1, there)
+    put(row + 2, beta2, there)
+    put(row + 3, eps, there)
+    put(row + 4, A, there)
+    put(row + 5, B, there)
+    put(row + 6, one_minus_beta1, there)
+    put(row + 7, one_minus_beta2, there)
+    put(row + 8, one_minus_B, there)
+    put(row + 9, one_minus_lr_weight_decay, there)
+    put(row + 10, inv_one_minus_beta1_t, there)
+    put(row + 11, inv_sqrt_one_minus_beta2_t, there)
+    put(t_at, t, goes)
+
+
 def flags(*, t_alpha_beta3: float) -> dict[str, bool]:
     """The variant of the kernel that a parameter group needs."""
     return {"t_alpha_beta3_above_0": t_alpha_beta3 > 0}
@@ -116,4 +205,4 @@ def flags(*, t_alpha_beta3: float) -> dict[str, bool]:
 
 def launcher() -> Launcher:
     """A launcher for a set of tensors that step together."""
-    return Launcher(_step, SCALARS)
+    return Launcher(_step, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD))

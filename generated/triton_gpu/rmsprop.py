@@ -21,10 +21,24 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
-from ._runtime import Launcher
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    load,
+    number,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
+from ._runtime import Launcher, Names
 
-# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
 STATES: tuple[str, ...] = ("square_avg", "momentum_buffer", "grad_avg")
 SCALARS = (
     "lr",
@@ -34,13 +48,20 @@ SCALARS = (
     "momentum",
     "one_minus_alpha",
 )
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "alpha", "eps", "momentum", "weight_decay")
+KEPT: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = ()
 
 
 @triton.jit
 def _step(
     words: tl.tensor,
     records: tl.tensor,
+    gradients: tl.tensor,
     scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
     chunk: tl.tensor,
     theta_type: tl.constexpr,
     g_type: tl.constexpr,
@@ -51,6 +72,7 @@ def _step(
     centered: tl.constexpr,
     has_momentum: tl.constexpr,
     MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
     STRICT: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -58,15 +80,19 @@ def _step(
 ) -> None:
     """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
     word = tl.load(words + tl.program_id(0))
-    record = records + tensor_of(word) * 8
+    tensor = tensor_of(word)
+    record = records + tensor * 8
     row = scalars + row_of(word) * 6
     start = chunk_of(word) * chunk
-    theta_at = stream(record, 0, theta_type, start)
-    g_at = stream(record, 1, g_type, start)
-    v_at = stream(record, 2, v_type, start)
-    b_at = stream(record, 3, b_type, start)
-    a_at = stream(record, 4, a_type, start)
-    left = tl.minimum(tl.load(record + 5) - start, chunk).to(tl.int32)
+    left = tl.minimum(tl.load(record + 4) - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
+    theta_at = stream(record + 0, theta_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
+    v_at = stream(record + 1, v_type, start)
+    b_at = stream(record + 2, b_type, start)
+    a_at = stream(record + 3, a_type, start)
     lr = tl.load(row + 0)
     alpha = tl.load(row + 1)
     eps = tl.load(row + 2)
@@ -78,6 +104,8 @@ def _step(
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
             g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
             if MAXIMIZE:
                 g = -g
             v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
@@ -120,6 +148,46 @@ def _step(
                 store(a_at, a, at, left, tail, BLOCK, VEC)
 
 
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    t_type: tl.constexpr,
+    has_weight_decay: tl.constexpr,
+    centered: tl.constexpr,
+    has_momentum: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 2
+    hyper = hypers + tl.load(clock, there, 0) * 5
+    row = scalars + tensor * 6
+    goes = there & ~truth(found_inf) if SCALED else there
+    lr = number(hyper + 0, there)
+    alpha = number(hyper + 1, there)
+    eps = number(hyper + 2, there)
+    momentum = number(hyper + 3, there)
+    weight_decay = number(hyper + 4, there)
+    t_at = address(clock + 1, t_type, there)
+    t = number(t_at, there) + 1
+    one_minus_alpha = 1 - alpha
+    put(row + 0, lr, there)
+    put(row + 1, alpha, there)
+    put(row + 2, eps, there)
+    if has_weight_decay:
+        put(row + 3, weight_decay, there)
+    if has_momentum:
+        put(row + 4, momentum, there)
+    put(row + 5, one_minus_alpha, there)
+    put(t_at, t, goes)
+
+
 def flags(*, weight_decay: float, momentum: float, centered: bool) -> dict[str, bool]:
     """The variant of the kernel that a parameter group needs."""
     return {"has_weight_decay": weight_decay != 0, "centered": centered, "has_momentum": momentum != 0}
@@ -127,4 +195,4 @@ def flags(*, weight_decay: float, momentum: float, centered: bool) -> dict[str, 
 
 def launcher() -> Launcher:
     """A launcher for a set of tensors that step together."""
-    return Launcher(_step, SCALARS)
+    return Launcher(_step, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD))

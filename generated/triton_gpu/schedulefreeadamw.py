@@ -26,10 +26,28 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import chunk_of, div, load, row_of, sqrt, store, stream, tensor_of, whole_blocks
-from ._runtime import Launcher
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    fp64,
+    load,
+    maximum,
+    number,
+    one_minus_power,
+    power,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
+from ._runtime import Launcher, Names
 
-# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
 STATES: tuple[str, ...] = ("z", "exp_avg_sq")
 SCALARS = (
     "beta2",
@@ -41,19 +59,27 @@ SCALARS = (
     "inv_one_minus_beta2_t",
     "theta_scale",
 )
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "beta1", "beta2", "eps", "weight_decay", "warmup_steps", "r", "weight_lr_power")
+KEPT: tuple[str, ...] = ("lr_max", "weight_sum")
+TOLD: tuple[str, ...] = ()
 
 
 @triton.jit
 def _step(
     words: tl.tensor,
     records: tl.tensor,
+    gradients: tl.tensor,
     scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
     chunk: tl.tensor,
     theta_type: tl.constexpr,
     g_type: tl.constexpr,
     z_type: tl.constexpr,
     v_type: tl.constexpr,
     MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
     STRICT: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -61,14 +87,18 @@ def _step(
 ) -> None:
     """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
     word = tl.load(words + tl.program_id(0))
-    record = records + tensor_of(word) * 8
+    tensor = tensor_of(word)
+    record = records + tensor * 8
     row = scalars + row_of(word) * 8
     start = chunk_of(word) * chunk
-    theta_at = stream(record, 0, theta_type, start)
-    g_at = stream(record, 1, g_type, start)
-    z_at = stream(record, 2, z_type, start)
-    v_at = stream(record, 3, v_type, start)
-    left = tl.minimum(tl.load(record + 4) - start, chunk).to(tl.int32)
+    left = tl.minimum(tl.load(record + 3) - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
+    theta_at = stream(record + 0, theta_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
+    z_at = stream(record + 1, z_type, start)
+    v_at = stream(record + 2, v_type, start)
     beta2 = tl.load(row + 0)
     eps = tl.load(row + 1)
     weight_decay = tl.load(row + 2)
@@ -82,6 +112,8 @@ def _step(
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
             g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
             if MAXIMIZE:
                 g = -g
             z_prev = load(z_at, at, left, tail, BLOCK, VEC, COMPUTE)
@@ -99,6 +131,61 @@ def _step(
             store(v_at, v, at, left, tail, BLOCK, VEC)
 
 
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    t_type: tl.constexpr,
+    l_max_type: tl.constexpr,
+    W_type: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 4
+    hyper = hypers + tl.load(clock, there, 0) * 8
+    row = scalars + tensor * 8
+    goes = there & ~truth(found_inf) if SCALED else there
+    lr = number(hyper + 0, there)
+    beta1 = number(hyper + 1, there)
+    beta2 = number(hyper + 2, there)
+    eps = number(hyper + 3, there)
+    weight_decay = number(hyper + 4, there)
+    warmup_steps = number(hyper + 5, there)
+    r = number(hyper + 6, there)
+    weight_lr_power = number(hyper + 7, there)
+    t_at = address(clock + 1, t_type, there)
+    t = number(t_at, there) + 1
+    l_max_at = address(clock + 2, l_max_type, there)
+    l_max_prev = number(l_max_at, there)
+    W_at = address(clock + 3, W_type, there)
+    W_prev = number(W_at, there)
+    a = lr * tl.where(t < warmup_steps, t / warmup_steps, fp64(1))
+    l_max = maximum(l_max_prev, a)
+    w = power(t, r) * power(l_max, weight_lr_power)
+    W = W_prev + w
+    c = tl.where(W > 0, w / W, fp64(0))
+    one_minus_beta2 = 1 - beta2
+    inv_one_minus_beta2_t = 1 / one_minus_power(beta2, t)
+    theta_scale = a * (beta1 * (1 - c) - 1)
+    put(row + 0, beta2, there)
+    put(row + 1, eps, there)
+    put(row + 2, weight_decay, there)
+    put(row + 3, a, there)
+    put(row + 4, c, there)
+    put(row + 5, one_minus_beta2, there)
+    put(row + 6, inv_one_minus_beta2_t, there)
+    put(row + 7, theta_scale, there)
+    put(l_max_at, l_max, goes)
+    put(W_at, W, goes)
+    put(t_at, t, goes)
+
+
 def flags() -> dict[str, bool]:
     """The variant of the kernel that a parameter group needs."""
     return {}
@@ -106,4 +193,4 @@ def flags() -> dict[str, bool]:
 
 def launcher() -> Launcher:
     """A launcher for a set of tensors that step together."""
-    return Launcher(_step, SCALARS)
+    return Launcher(_step, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD))

@@ -15,29 +15,37 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import chunk_of, load, row_of, store, stream, tensor_of, whole_blocks
-from ._runtime import Launcher
+from ._device import chunk_of, div, load, number, put, row_of, store, stream, tensor_of, truth, whole_blocks
+from ._runtime import Launcher, Names
 
-# A record holds the addresses of the parameter, the gradient and these states; a row of scalars holds these.
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
 STATES: tuple[str, ...] = ("momentum_buffer",)
 SCALARS = (
     "lr",
     "momentum",
     "one_minus_lr_weight_decay",
 )
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "momentum", "weight_decay")
+KEPT: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = ()
 
 
 @triton.jit
 def _step(
     words: tl.tensor,
     records: tl.tensor,
+    gradients: tl.tensor,
     scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
     chunk: tl.tensor,
     theta_type: tl.constexpr,
     g_type: tl.constexpr,
     b_type: tl.constexpr,
     nesterov: tl.constexpr,
     MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
     STRICT: tl.constexpr,
     COMPUTE: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -45,13 +53,17 @@ def _step(
 ) -> None:
     """One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."""
     word = tl.load(words + tl.program_id(0))
-    record = records + tensor_of(word) * 8
+    tensor = tensor_of(word)
+    record = records + tensor * 8
     row = scalars + row_of(word) * 3
     start = chunk_of(word) * chunk
-    theta_at = stream(record, 0, theta_type, start)
-    g_at = stream(record, 1, g_type, start)
-    b_at = stream(record, 2, b_type, start)
-    left = tl.minimum(tl.load(record + 3) - start, chunk).to(tl.int32)
+    left = tl.minimum(tl.load(record + 2) - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)
+    theta_at = stream(record + 0, theta_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
+    b_at = stream(record + 1, b_type, start)
     lr = tl.load(row + 0)
     momentum = tl.load(row + 1)
     one_minus_lr_weight_decay = tl.load(row + 2)
@@ -60,6 +72,8 @@ def _step(
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
             g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
             if MAXIMIZE:
                 g = -g
             b_prev = load(b_at, at, left, tail, BLOCK, VEC, COMPUTE)
@@ -76,6 +90,32 @@ def _step(
             store(b_at, b, at, left, tail, BLOCK, VEC)
 
 
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    nesterov: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 2
+    hyper = hypers + tl.load(clock, there, 0) * 3
+    row = scalars + tensor * 3
+    lr = number(hyper + 0, there)
+    momentum = number(hyper + 1, there)
+    weight_decay = number(hyper + 2, there)
+    one_minus_lr_weight_decay = 1 - lr * weight_decay
+    put(row + 0, lr, there)
+    put(row + 1, momentum, there)
+    put(row + 2, one_minus_lr_weight_decay, there)
+
+
 def flags(*, nesterov: bool) -> dict[str, bool]:
     """The variant of the kernel that a parameter group needs."""
     return {"nesterov": nesterov}
@@ -83,4 +123,4 @@ def flags(*, nesterov: bool) -> dict[str, bool]:
 
 def launcher() -> Launcher:
     """A launcher for a set of tensors that step together."""
-    return Launcher(_step, SCALARS)
+    return Launcher(_step, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD))

@@ -18,7 +18,7 @@ from torch import Tensor
 from optgen.build import compile
 
 ADAMW = compile("adamw", "triton")
-RUNTIME: ModuleType = sys.modules[f"{ADAMW.__package__}._runtime"]
+TABLES: ModuleType = sys.modules[f"{ADAMW.__package__}._tables"]
 REFERENCE = compile("adamw", "numpy")
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 FLAGS = ADAMW.flags(amsgrad=False)
@@ -73,7 +73,7 @@ def assert_stepped(params: Any, states: Any, wanted: Any) -> None:
 
 
 def words_of(launcher: Any) -> list[int]:
-    return [word for bucket in launcher._plan.buckets for word in bucket.device_words.tolist()]
+    return [word for bucket in launcher._plan.buckets for word in bucket.words.copy.tolist()]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -205,10 +205,10 @@ def test_tables_stay_while_nothing_moves_and_follow_a_gradient_that_does() -> No
     params, grads = [torch.randn(2000), torch.randn(7)], [torch.randn(2000), torch.randn(7)]
     states, launcher = states_of(params), ADAMW.launcher()
     step(params, grads, states, launcher)
-    plan, records = launcher._plan, launcher._plan.buckets[0].device_records
+    plan, moved = launcher._plan, launcher._plan.buckets[0].gradients.copy
     step(params, grads, states, launcher, t=3)
     assert launcher._plan is plan
-    assert launcher._plan.buckets[0].device_records is records
+    assert launcher._plan.buckets[0].gradients.copy is moved
     grads[0] = torch.randn(2001)[1:]
     wanted = expected(params, grads, states)
     step(params, grads, states, launcher)
@@ -286,7 +286,7 @@ def test_what_the_kernel_cannot_take_is_returned_and_left_alone(reason: str) -> 
     param, grad, moment = refused()[reason]
     params, grads = [torch.randn(5), param, torch.randn(6)], [torch.randn(5), grad, torch.randn(6)]
     states: Any = [[torch.zeros(5), moment, torch.zeros(6)], [torch.zeros(5), moment.clone(), torch.zeros(6)], None]
-    assert reason in RUNTIME.supports(param, grad, [moment, None])
+    assert reason in TABLES.supports(param, grad, [moment, None])
     before = param.clone()
     wanted = expected([params[0]], [grads[0]], [[states[0][0]], [states[1][0]]])
     launcher = ADAMW.launcher()
@@ -328,7 +328,7 @@ def test_words_cover_each_element_once(numels: list[int]) -> None:
     chunk, rows, slow = 1024 if sum(numels) < 1 << 20 else 65536, 3, [k % 2 == 1 for k in range(len(numels))]
     base = torch.tensor([(k << 43) + (rows << 30) - (int(s) << 63) for k, s in enumerate(slow)])
     seen: dict[int, list[int]] = {k: [] for k in range(len(numels))}
-    for word in RUNTIME._words(base, torch.tensor(numels), chunk).tolist():
+    for word in TABLES._words(base, torch.tensor(numels), chunk).tolist():
         assert (word >> 30) & 0x1FFF == rows
         tensor = (word >> 43) & 0xFFFFF
         assert (word < 0) == slow[tensor]
@@ -344,9 +344,10 @@ def test_elements_beyond_two_to_the_31_are_reached() -> None:
     param, grad, moment, square = tensors
     wanted = expected([param], [grad], [[moment], [square]])
     addresses = [x.data_ptr() - 4 * behind for x in tensors]
-    records = torch.tensor([*addresses, 0, behind + 1000, 0, 0])
+    records = torch.tensor([addresses[0], *addresses[2:], 0, behind + 1000, 0, 0])
     scalars = torch.tensor([row(2)[name] for name in ADAMW.SCALARS])
-    types = [RUNTIME.TYPES[torch.float32]] * 5
-    options = {"COMPUTE": types[0], "BLOCK": 512, "VEC": 4, "MAXIMIZE": False, "STRICT": True}
-    ADAMW._step[(1,)](torch.tensor([behind // chunk]), records, scalars, chunk, *types, **options, **FLAGS)
+    types = [TABLES.TYPES[torch.float32]] * 5
+    options = {"COMPUTE": types[0], "BLOCK": 512, "VEC": 4, "MAXIMIZE": False, "SCALED": False, "STRICT": True}
+    tables = torch.tensor([behind // chunk]), records, torch.tensor(addresses[1:2]), scalars, scalars, scalars
+    ADAMW._step[(1,)](*tables, chunk, *types, **options, **FLAGS)
     assert_stepped([param], [[moment], [square]], wanted)

@@ -29,6 +29,7 @@ class Launcher:
     """Steps lists of tensors with one C file. It holds only tables: a copy or a pickle of it is an empty one."""
 
     keeps_counts = True  # a call can advance step counts
+    keeps_time = False  # but must be told them
 
     def __init__(
         self, module: str, source: Path, types: Sequence[str], scalars: Sequence[str], form: Form = PLAIN

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._checkpoints import on_device
 from ._rule import answer
 from ._step import Stepped
 
@@ -33,10 +34,12 @@ def _module_for(one: Stepped) -> ModuleType | None:
     wish, device = one.group.get("fused"), one.param.device.type
     if wish is False or (wish is None and one.group.get("foreach")):
         return None
-    if one.group.get("differentiable") or one.group.get("capturable") or torch.compiler.is_compiling():
+    if one.group.get("differentiable") or torch.compiler.is_compiling():
         return None
     if wish and device == "cpu" and os.environ.get("TRITON_INTERPRET") == "1":
         device = "cuda"
+    if one.group.get("capturable") and device != "cuda":
+        return None
     if device not in one.rule.fused:
         if wish and one.rule.fused:
             raise RuntimeError(
@@ -55,18 +58,23 @@ def _module_for(one: Stepped) -> ModuleType | None:
 
 @dataclass(slots=True, eq=False)
 class Bunch:
-    """Parameters that one call steps: of one module and variant."""
+    """Parameters that one call steps: of one module and variant.
+
+    is_timed: whether the call itself computes their scalars from counts on the device, and advances these.
+    """
 
     module: ModuleType
     launcher: Any
     flags: dict[str, bool]
     maximize: bool
+    is_timed: bool
     ones: list[Stepped] = field(default_factory=list)
 
-    def step(self) -> list[Stepped]:
-        """Step them; returns those that the call cannot take. Needs their scalars, and their counts advanced."""
+    def step(self, found_inf: Tensor | None) -> list[Stepped]:
+        """Step them; returns those that the call cannot take. Unless timed, needs scalars, and counts advanced."""
         ones = self.ones
         scalars, rows = rows_of(ones)
+        hosted = {key: [one.stored[key] for one in ones] for key, state in ones[0].states.items() if state.host}
         left = self.launcher.step(
             [one.param for one in ones],
             [one.grad for one in ones],
@@ -75,8 +83,10 @@ class Bunch:
             scalars,
             self.flags,
             maximize=self.maximize,
-            **({"counts": counts_of(ones)} if self.launcher.keeps_counts else {}),
-            **({} if ones[0].scale is None else {"grad_scale": ones[0].scale}),
+            counts=counts_of(ones),
+            grad_scale=ones[0].scale,
+            found_inf=found_inf,
+            **({"hosted": hosted, "firsts": [one.first for one in ones]} if self.is_timed else {}),
         )
         return [ones[position] for position in left]
 
@@ -87,15 +97,19 @@ def columns_of(one: Stepped, module: ModuleType) -> list[str | None]:
 
 
 def rows_of(ones: Iterable[Stepped]) -> tuple[list[dict[str, Any]], list[int]]:
-    """The distinct scalars, and for each parameter the index of its own. What has a count of its own has a row."""
+    """The distinct scalars, and for each parameter the index of its own. What has a count of its own has a row.
+
+    Of what is timed, hyperparameters are what the host gives instead.
+    """
     scalars: list[dict[str, Any]] = []
     place: dict[tuple[int, Any], int] = {}
     rows = []
     for one in ones:
-        at = id(one.scalars), one.t
+        given = one.hypers if one.is_timed else one.scalars
+        at = id(given), one.t
         if at not in place:
             place[at] = len(scalars)
-            scalars.append(one.scalars)
+            scalars.append({**given})
         rows.append(place[at])
     return scalars, rows
 
@@ -128,10 +142,12 @@ def choose(
         if not _is_ready(launchers[key], module, one, flags[at], state.get(one.owner, {})):
             rest.append(one)
             continue
-        if not (launchers[key].keeps_counts and is_plain(one.scale)):
+        if not reads(one.scale, one.param.device):
             one.unscale()
-        group = bunches.setdefault((*key, one.scale is None), Bunch(module, launchers[key], flags[at], maximize))
-        group.ones.append(one)
+        one.is_timed = launchers[key].keeps_time and on_device(one.group)
+        kind = *key, one.scale is None, one.is_timed
+        bunch = bunches.setdefault(kind, Bunch(module, launchers[key], flags[at], maximize, one.is_timed))
+        bunch.ones.append(one)
     apart = [bunch for bunch in bunches.values() if not _is_whole(bunch, stepped)]
     rest += [one for bunch in apart for one in bunch.ones]
     return [bunch for bunch in bunches.values() if bunch not in apart], rest
@@ -143,9 +159,17 @@ def _is_whole(bunch: Bunch, stepped: list[Stepped]) -> bool:
     return not getattr(bunch.launcher, "together", False) or len(bunch.ones) == sum(one.rule is mine for one in stepped)
 
 
-def is_plain(scalar: Tensor | None) -> bool:
-    """Whether a call can read a scalar of a GradScaler itself."""
-    return scalar is None or (scalar.dtype is torch.float32 and scalar.device.type == "cpu" and scalar.numel() == 1)
+def reads(scalar: Tensor | None, device: torch.device) -> bool:
+    """Whether a call for parameters on a device can read a scalar of a GradScaler itself."""
+    return scalar is None or (
+        scalar.dtype is torch.float32 and scalar.device.type == device.type and scalar.numel() == 1
+    )
+
+
+def can_skip(bunches: list[Bunch], rest: list[Stepped], found_inf: Tensor) -> bool:
+    """Whether all will be left as it is, without the host, if there are infinities. A new state would not be."""
+    ones = [one for bunch in bunches for one in bunch.ones]
+    return not rest and all(one.is_timed and not one.first and reads(found_inf, one.param.device) for one in ones)
 
 
 def _is_ready(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._fused import Bunch, columns_of, counts_of, rows_of
+from ._fused import Bunch, columns_of, counts_of, reads, rows_of
 from ._rule import answer
 from ._step import Stepped, compute_scalars
 
@@ -53,6 +53,10 @@ class Repeat:
             and all(param.grad is None for param in self.idle)
         )
 
+    def reads(self, scalar: Tensor | None) -> bool:
+        """Whether the calls can read a scalar of a GradScaler themselves."""
+        return all(reads(scalar, call.params[0].device) for call in self.calls)
+
     def read(self, names: Sequence[str], hypers: Callable[[Group], Mapping[str, Any]]) -> None:
         """Look at the hyperparameters of each group: once more only at a group where one is another object, or one
         that may have changed in itself."""
@@ -85,7 +89,7 @@ class _Call:
         self.params = [one.owner for one in bunch.ones]
         self.entries = [state.get(param, {}) for param in self.params]
         self.keys = columns_of(bunch.ones[0], bunch.module)
-        self.is_counted = counts_of(bunch.ones) is not None
+        self.is_timed, self.is_counted = bunch.is_timed, counts_of(bunch.ones) is not None
         _, self.rows = rows_of(bunch.ones)
         first = {row: place for place, row in reversed([*enumerate(self.rows)])}
         ones = [bunch.ones[first[row]] for row in range(len(first))]
@@ -105,14 +109,19 @@ class _Call:
         try:
             states = [None if key is None else [*map(operator.itemgetter(key), self.entries)] for key in self.keys]
             counts = [*map(operator.itemgetter("step"), self.entries)] if self.is_counted else None
-            if not all(map(self._is_common, self.hosted)):
+            timed = {"hosted": self._columns()} if self.is_timed else {}
+            if not self.is_timed and not all(map(self._is_common, self.hosted)):
                 return None
         except KeyError:
             return None
-        return grads if self.launcher.holds(self.params, grads, states, self.rows, counts) else None
+        return grads if self.launcher.holds(self.params, grads, states, self.rows, counts, **timed) else None
 
     def step(self, grads: list[Tensor], hypers: Sequence[Mapping[str, Any]], amp: Mapping[str, Any]) -> list[Tensor]:
         """Make the call; returns the parameters that it left out."""
+        if self.is_timed:
+            given = [hypers[group] for group in self.groups]
+            left = self.launcher.again(grads, given, self.flags, maximize=self.maximize, **amp)
+            return [self.params[position] for position in left]
         before = {key: [head.stored[key].item() for head in self.heads] for key in self.hosted}
         for head, group in zip(self.heads, self.groups, strict=True):
             head.hypers, head.first, head.t = hypers[group], False, head.t + 1 if self.is_counted else head.t
@@ -131,6 +140,10 @@ class _Call:
         for key, past in before.items():
             self._hand_out(key, past, [*range(len(self.params))] if left is None else left)
         return [self.params[position] for position in left or ()]
+
+    def _columns(self) -> dict[str, list[Tensor]]:
+        """The host states as they are kept now."""
+        return {key: [*map(operator.itemgetter(key), self.entries)] for key in self.hosted}
 
     def _is_common(self, key: str) -> bool:
         """Whether a host state is where it was, and has one value for all parameters of a row."""

@@ -22,7 +22,8 @@ class Stepped:
     """A parameter that has a gradient, with what its step needs.
 
     owner: the parameter itself. param, grad, stored: real views, so that a step never sees a complex number.
-    scale: what the gradient is still to be divided by.
+    scale: what the gradient is still to be divided by. is_timed: whether a fused step counts it and computes its
+    scalars itself.
     """
 
     rule: UpdateRule
@@ -34,6 +35,7 @@ class Stepped:
     grad: Tensor
     scale: Tensor | None = None
     first: bool = False
+    is_timed: bool = False
     count: Tensor | None = None
     t: Any = None
     stored: dict[str, Tensor] = field(default_factory=dict)
@@ -62,12 +64,15 @@ def unread(group: Mapping[str, Any]) -> bool:
 
 
 def tell_time(stepped: Iterable[Stepped]) -> None:
-    """Gives each its t. Counts on a device are read in one transfer for each device, or stay tensors."""
+    """Counts the step of each, which gives it its t. Counts on a device are read in one transfer, or stay tensors."""
     waiting: dict[torch.device, list[Stepped]] = {}
     for one in stepped:
-        if one.count is not None and one.t is None:
+        if one.count is not None:
+            one.count += 1
             if unread(one.group):
                 one.t = one.count.double()
+            elif one.count.device.type == "cpu":
+                one.t = int(one.count.item())
             else:
                 waiting.setdefault(one.count.device, []).append(one)
     for ones in waiting.values():

@@ -31,9 +31,9 @@ def chunk_of(word: tl.tensor) -> tl.tensor:
 
 
 @triton.jit
-def stream(record: tl.tensor, column: tl.constexpr, dtype: tl.constexpr, start: tl.tensor) -> tl.tensor:
-    """A pointer to element `start` of the tensor whose address stands in a column of the record."""
-    return tl.load(record + column).to(tl.pointer_type(dtype)) + start
+def stream(pointer: tl.tensor, dtype: tl.constexpr, start: tl.tensor) -> tl.tensor:
+    """A pointer to element `start` of the tensor whose address stands at `pointer`."""
+    return tl.load(pointer).to(tl.pointer_type(dtype)) + start
 
 
 @triton.jit
@@ -41,6 +41,30 @@ def truth(pointer: tl.tensor) -> tl.tensor:
     """A truth value of the row."""
     holds = tl.load(pointer) != 0
     return tl.full((), 0, tl.int1) | holds  # the interpreter takes `holds` itself for a float where it meets a block
+
+
+@triton.jit
+def address(pointer: tl.tensor, dtype: tl.constexpr, mask: tl.tensor) -> tl.tensor:
+    """Pointers to the numbers whose addresses stand at `pointer`. Where the mask is false they point nowhere."""
+    return tl.load(pointer, mask, 0).to(tl.pointer_type(dtype))
+
+
+@triton.jit
+def fp64(x: tl.constexpr) -> tl.tensor:
+    """A number in float64, where Triton would take it for float32."""
+    return tl.full((), x, tl.float64)
+
+
+@triton.jit
+def number(pointer: tl.tensor, mask: tl.tensor) -> tl.tensor:
+    """Numbers in float64, 1 where the mask is false."""
+    return tl.load(pointer, mask, 1).to(tl.float64)
+
+
+@triton.jit
+def put(pointer: tl.tensor, value: tl.tensor, mask: tl.tensor) -> None:
+    """Write a number or truth value for each pointer, rounded to the pointer's dtype."""
+    tl.store(pointer, tl.where(mask, value, value).to(pointer.dtype.element_ty), mask)
 
 
 @triton.jit
@@ -150,3 +174,13 @@ def power(x: tl.tensor, y: tl.tensor) -> tl.tensor:
     is_even = tl.floor(y * 0.5) * 2 == y
     negative = tl.where(tl.floor(y) == y, tl.where(is_even, size, -size), float("nan"))
     return tl.where(x < 0, negative, size)
+
+
+@triton.jit
+def one_minus_power(x: tl.tensor, y: tl.tensor) -> tl.tensor:
+    """1 - x**y; between 0 and 1 as -(exp(y log(x)) - 1) by Kahan's quotient, which does not cancel."""
+    z = y * tl.log(x)
+    z = tl.where(z < -40, -40.0, z)  # beyond, x**y is lost in 1
+    u = tl.exp(z)
+    near = tl.where(u == 1, -z, (1 - u) * z / tl.log(u))
+    return tl.where(z <= 0, near, 1 - power(x, y))

@@ -1,7 +1,9 @@
 """Host side of the fused kernels: one launch steps many tensors, and the tables it reads are kept between steps.
 
-A launch reads a record for each tensor (the addresses of the parameter, the gradient and the states, then the number of
-elements), a word of work for each chunk of a tensor, and a row of scalars for each distinct group and step count.
+A launch reads a record for each tensor (the addresses of the parameter and the states, then the number of elements),
+the addresses of the gradients, a word of work for each chunk of a tensor, and rows of scalars. These come from the
+host, one for each distinct group and step count, or one for each tensor from a prologue, a launch before it, which
+reads the step counts on the device and advances them.
 """
 
 from __future__ import annotations
@@ -11,27 +13,30 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 
-TYPES = {torch.float32: tl.float32, torch.float64: tl.float64, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
-Columns = Sequence[Sequence[Tensor] | None]  # for each name of STATES one state per parameter, or None
+from . import _tables
+from ._tables import MOVED, WARPS, Columns, HostCounts, Kept, Plan
 
-# A word of work, from the top: slow (1 bit), tensor (20), row of scalars (13), chunk (30).
-_SLOW, _TENSOR, _ROW = -(1 << 63), 1 << 43, 1 << 30
-_TENSORS, _ROWS = 1 << 20, 1 << 13
+__all__ = ["Launcher", "Names"]
+
 _ABSENT = math.nan  # what a kernel would read of a scalar that nobody gave it
-WARPS = 4  # of a program
-_dtype_of = operator.attrgetter("dtype")
+_CAPTURED = "a fused step that is captured in a CUDA graph needs capturable=True: else its scalars come from the host"
 
 
-def available(device: torch.device) -> bool:
-    """Whether kernels run on this device: a GPU, or any device under Triton's interpreter."""
-    return bool(triton.knobs.runtime.interpret) or device.type == "cuda"
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the kernels read: scalars, and of what the prologue makes them: hyperparameters, states, what it is told."""
+
+    scalars: tuple[str, ...]
+    hypers: tuple[str, ...]
+    kept: tuple[str, ...]
+    told: tuple[str, ...]
 
 
 def block_of(vector: int, strict: bool, streams: int) -> int:
@@ -43,36 +48,16 @@ def block_of(vector: int, strict: bool, streams: int) -> int:
     return WARPS * 32 * vector * (2 if spacious else 1)
 
 
-def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None]) -> str:
-    """Empty if the kernels can step this parameter, else what stands in the way."""
-    stored = [param, *(state for state in states if state is not None)]
-    for tensor in (*stored, grad):
-        if type(tensor) not in (Tensor, torch.nn.Parameter):
-            return f"a {type(tensor).__name__}, which is a subclass of Tensor"
-        if tensor.layout is not torch.strided:
-            return f"a tensor of layout {tensor.layout}"
-        if tensor.dtype not in TYPES:
-            return f"a tensor of {tensor.dtype}"
-        if tensor.device != param.device or not available(tensor.device):
-            return f"a tensor on {tensor.device}"
-        if tensor.shape != param.shape:
-            return f"a tensor of shape {tuple(tensor.shape)} beside a parameter of shape {tuple(param.shape)}"
-    if not _is_dense(param):
-        return "a parameter whose elements do not fill one stretch of memory"
-    if any(not _same_order(param, tensor) or tensor.is_neg() for tensor in stored):
-        return "a state that lies in memory otherwise than its parameter"
-    return ""
-
-
 class Launcher:
     """Steps lists of tensors with one kernel. It holds only tables: a copy or a pickle of it is an empty one."""
 
-    keeps_counts = False
+    keeps_counts = True  # a call can advance step counts
+    keeps_time = True  # and need not be told them: if they lie on the device, it computes the scalars there
 
-    def __init__(self, kernel: Any, scalars: Sequence[str]) -> None:
-        self._kernel = kernel
-        self._scalars = tuple(scalars)
-        self._plan: _Plan | None = None
+    def __init__(self, kernel: Any, prologue: Any, names: Names) -> None:
+        self._kernel, self._prologue, self._names = kernel, prologue, names
+        self._plan: Plan | None = None
+        self._counts: HostCounts | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _fresh, (self._kernel.fn.__module__,)
@@ -90,27 +75,102 @@ class Launcher:
         grads: Sequence[Tensor],
         states: Columns,
         rows: Sequence[int],
-        scalars: Sequence[Mapping[str, float]],
+        scalars: Sequence[Mapping[str, Any]],
         flags: Mapping[str, bool],
         *,
-        maximize: bool = False,
-        strict: bool = False,
-    ) -> list[int]:
+        counts: Sequence[Tensor] | None = None,
+        hosted: Mapping[str, Sequence[Tensor]] | None = None,
+        firsts: Sequence[bool] | None = None,
+        **options: Any,
+    ) -> list[int] | None:
         """Update parameters and states in place; return the positions that the kernel cannot take, left as they were.
 
         states: for each name of STATES a list beside `params`, or None where the variant in force has no such state.
         rows: for each parameter the index of its row in `scalars`. flags: what the module's `flags` returned.
-        strict: correctly rounded division and square root, no contraction. `supports` tells what a kernel can take.
+        counts: the step counts of the parameters, if the rule stores them. options: see `again`.
+        hosted: states that are one number, by key, where `scalars` holds hyperparameters and the prologue computes the
+        rest and advances counts and states. firsts: of which parameters it is the first step.
         """
-        if self._plan is None or not self._plan.holds(params, grads, states, rows):
-            self._plan = _Plan(params, grads, states, rows)
-        options = {**flags, "MAXIMIZE": maximize, "STRICT": strict, "enable_fp_fusion": not strict, "num_warps": WARPS}
-        for bucket in self._plan.buckets:
-            table = [[float(row.get(name, _ABSENT)) for name in self._scalars] for row in scalars]
+        kept = self._kept(params, states, rows, counts, hosted, firsts)
+        if self._plan is None or not self._plan.holds(kept, grads):
+            if any(_tables.capturing(param.device) for param in params):
+                raise RuntimeError(MOVED)
+            self._plan, self._counts = Plan(kept, grads), None
+        return self.again(grads, scalars, flags, **options)
+
+    def holds(
+        self,
+        params: Sequence[Tensor],
+        grads: Sequence[Tensor],
+        states: Columns,
+        rows: Sequence[int],
+        counts: Sequence[Tensor] | None,
+        hosted: Mapping[str, Sequence[Tensor]] | None = None,
+    ) -> bool:
+        """Whether all is as it was at the last step, but for the addresses of gradients, and `again` can count."""
+        plan = self._plan
+        if plan is None or not plan.can_count or any(map(operator.is_, grads, repeat(None))):
+            return False
+        return plan.holds(self._kept(params, states, rows, counts, hosted, None), grads)
+
+    def again(
+        self,
+        grads: Sequence[Tensor],
+        scalars: Sequence[Mapping[str, Any]],
+        flags: Mapping[str, bool],
+        *,
+        times: Sequence[float] | None = None,
+        maximize: bool = False,
+        strict: bool = False,
+        grad_scale: Tensor | None = None,
+        found_inf: Tensor | None = None,
+    ) -> list[int] | None:
+        """Step the tensors of the last step, for which `holds` must be true. None where found_inf forbade it.
+
+        times: for each row what this step makes of counts on the host, which the call advances; without it the caller
+        does. strict: correctly rounded division and square root, no contraction.
+        grad_scale: one float32 that gradients are to be divided by; found_inf: nothing is done unless it is 0. They are
+        read on the device, unless time is kept on the host.
+        """
+        plan = self._plan
+        assert plan is not None
+        if not plan.is_timed:
+            if any(_tables.capturing(bucket.device) for bucket in plan.buckets):
+                raise RuntimeError(_CAPTURED)
+            if found_inf is not None and found_inf.item():
+                return None
+            if times is not None and not self._advance(plan, times):
+                return [*range(len(grads))]
+        names = self._names.hypers if plan.is_timed else self._names.scalars
+        given = [[_number(row.get(name)) for name in names] for row in scalars]
+        options = {"MAXIMIZE": maximize, "STRICT": strict, "enable_fp_fusion": not strict, "num_warps": WARPS}
+        for bucket in plan.buckets:
             with torch.cuda.device(bucket.device) if bucket.device.type == "cuda" else nullcontext():
-                block = block_of(bucket.vector, strict, bucket.streams)
-                bucket.launch(self._kernel, grads, table, {**options, "BLOCK": block})
-        return self._plan.rest
+                alive = bucket.follow(grads)
+                bucket.give(given, len(self._names.scalars))
+                how = {**options, "BLOCK": block_of(bucket.vector, strict, bucket.streams)}
+                bucket.launch(self._kernel, self._prologue, flags, how, grad_scale, found_inf)
+                del alive
+        return [*plan.rest]
+
+    def _advance(self, plan: Plan, times: Sequence[float]) -> bool:
+        self._counts = self._counts or HostCounts(plan.kept.counts or (), plan.kept.rows)
+        return self._counts.advance(times)
+
+    def _kept(
+        self,
+        params: Sequence[Tensor],
+        states: Columns,
+        rows: Sequence[int],
+        counts: Sequence[Tensor] | None,
+        hosted: Mapping[str, Sequence[Tensor]] | None,
+        firsts: Sequence[bool] | None,
+    ) -> Kept:
+        if hosted is None:
+            return Kept(params, states, rows, counts)
+        told = [[_told(name, param, bool(firsts and firsts[i])) for i, param in enumerate(params)]
+                for name in self._names.told]  # fmt: skip
+        return Kept(params, states, rows, counts, [hosted.get(key) for key in self._names.kept], told)
 
 
 def _fresh(module: str) -> Launcher:
@@ -118,167 +178,12 @@ def _fresh(module: str) -> Launcher:
     return launcher
 
 
-class _Plan:
-    """Which tensors are stepped together, until one of them is another, has moved or has another kind of gradient."""
-
-    def __init__(self, params: Sequence[Tensor], grads: Sequence[Tensor], states: Columns, rows: Sequence[int]) -> None:
-        self.fixed = _flat(params, states)
-        self.absent = [column is None for column in states]
-        self.addresses = [*map(Tensor.data_ptr, self.fixed)]
-        self.rows = [*rows]
-        kinds: dict[tuple[Any, ...], list[int]] = {}
-        self.rest: list[int] = []
-        taken: set[int] = set()
-        for i, param in enumerate(params):
-            stored = [None if column is None else column[i] for column in states]
-            again = param.numel() > 0 and param.data_ptr() in taken  # a tied parameter takes its steps in turn
-            if again or supports(param, grads[i], stored):
-                self.rest.append(i)
-                continue
-            taken.add(param.data_ptr())
-            mix = [None if tensor is None else tensor.dtype for tensor in (param, grads[i], *stored)]
-            kinds.setdefault((param.device, *mix), []).append(i)
-        self.kept = sorted(i for positions in kinds.values() for i in positions)
-        self.gradients = self._kinds_of(grads)
-        self.buckets = [
-            _Bucket(kind[0], kind[1:], positions, params, grads, states, rows) for kind, positions in kinds.items()
-        ]
-
-    def holds(self, params: Sequence[Tensor], grads: Sequence[Tensor], states: Columns, rows: Sequence[int]) -> bool:
-        """Whether these are the same tensors at the same addresses, with gradients of the same kinds."""
-        fixed = _flat(params, states)
-        return (
-            len(fixed) == len(self.fixed)
-            and all(map(operator.is_, fixed, self.fixed))
-            and self.absent == [column is None for column in states]
-            and self.rows == rows
-            and self.addresses == [*map(Tensor.data_ptr, fixed)]
-            and self.gradients == self._kinds_of(grads)
-        )
-
-    def _kinds_of(self, grads: Sequence[Tensor]) -> tuple[list[Any], ...]:
-        """All that a launch depends on but the address: dtype, and order in memory where it is not the plain one."""
-        kept = grads if not self.rest else [grads[i] for i in self.kept]
-        plain = [*map(Tensor.is_contiguous, kept)]
-        others = (
-            []
-            if all(plain)
-            else [(g.stride(), g.is_neg()) for g, is_plain in zip(kept, plain, strict=True) if not is_plain]
-        )
-        return [*map(_dtype_of, kept)], plain, others
+def _number(x: Any) -> Any:
+    return _ABSENT if x is None else x
 
 
-class _Bucket:
-    """The tables of tensors of one device and one mix of dtypes: one launch."""
-
-    def __init__(
-        self,
-        device: torch.device,
-        mix: Sequence[torch.dtype | None],
-        positions: Sequence[int],
-        params: Sequence[Tensor],
-        grads: Sequence[Tensor],
-        states: Columns,
-        rows: Sequence[int],
-    ) -> None:
-        if len(positions) > _TENSORS or max(rows) >= _ROWS:
-            raise ValueError(f"one launch takes at most {_TENSORS} tensors and {_ROWS} rows of scalars")
-        self.device, self.positions = device, positions
-        self.reordered = {
-            k: (params[i].shape, params[i].stride())
-            for k, i in enumerate(positions)
-            if not _same_order(params[i], grads[i]) or grads[i].is_neg()
-        }
-        self.compute = torch.float64 if mix[0] is torch.float64 else torch.float32
-        widest = max(dtype.itemsize for dtype in mix if dtype is not None)
-        self.vector = vector = 16 // widest  # elements of the widest dtype in one access
-        self.streams = sum(dtype is not None for dtype in mix)
-        self.types = [TYPES[dtype or self.compute] for dtype in mix]
-        self.constants = {"COMPUTE": TYPES[self.compute], "VEC": vector}
-        self.promised = torch.tensor([vector * dtype.itemsize if dtype else 1 for dtype in mix])
-        columns = (params, None, *states)  # the gradients' addresses come with each step
-        addresses = [[0 if column is None else column[i].data_ptr() for column in columns] for i in positions]
-        self.numels = torch.tensor([params[i].numel() for i in positions])
-        self.records = torch.zeros(len(positions), -(-(len(mix) + 1) // 8) * 8, dtype=torch.int64)
-        self.records[:, : len(mix)] = torch.tensor(addresses)
-        self.records[:, len(mix)] = self.numels
-        self.chunk = _chunk(int(self.numels.sum()), device)
-        self.base = torch.arange(len(positions)) * _TENSOR + torch.tensor([rows[i] for i in positions]) * _ROW
-        self.gradients: list[int] = []
-        self.slow = torch.empty(0, dtype=torch.bool)
-        self.table: list[list[float]] = []
-
-    def launch(
-        self, kernel: Any, grads: Sequence[Tensor], table: list[list[float]], options: Mapping[str, Any]
-    ) -> None:
-        """Refresh what has moved or changed in the tables, then launch."""
-        if self.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
-            raise RuntimeError("a fused step cannot be captured in a CUDA graph: it reads its scalars from the host")
-        mine = [grads[i] for i in self.positions]
-        for k, (shape, stride) in self.reordered.items():
-            mine[k] = torch.empty_strided(shape, stride, dtype=mine[k].dtype, device=self.device).copy_(mine[k])
-        addresses = [*map(Tensor.data_ptr, mine)]
-        if addresses != self.gradients:
-            self._move(addresses)
-        if table != self.table:
-            self.table, self.device_rows = table, _upload(torch.tensor(table, dtype=self.compute), self.device)
-        if len(self.device_words):
-            kernel[(len(self.device_words),)](
-                self.device_words,
-                self.device_records,
-                self.device_rows,
-                self.chunk,
-                *self.types,
-                **self.constants,
-                **options,
-            )
-
-    def _move(self, addresses: list[int]) -> None:
-        self.gradients = addresses
-        self.records[:, 1] = torch.tensor(addresses)
-        self.device_records = _upload(self.records, self.device)
-        slow = (self.records[:, : len(self.promised)] % self.promised).any(1)
-        if not torch.equal(slow, self.slow):
-            self.slow = slow
-            self.device_words = _upload(_words(self.base + slow * _SLOW, self.numels, self.chunk), self.device)
-
-
-def _words(base: Tensor, numels: Tensor, chunk: int) -> Tensor:
-    """A word for each chunk, from each tensor's first. base, numels: (tensors) int64 -> (chunks) int64."""
-    counts = (numels + (chunk - 1)) // chunk
-    starts = counts.cumsum(0) - counts
-    return torch.repeat_interleave(base - starts, counts) + torch.arange(int(counts.sum()))
-
-
-def _chunk(elements: int, device: torch.device) -> int:
-    """Elements per program: sixteen waves of eight programs on each processor; under the interpreter few programs."""
-    programs = torch.cuda.get_device_properties(device).multi_processor_count * 128 if device.type == "cuda" else 8
-    return min(max(1 << max(elements // programs, 1).bit_length() - 1, 1024), 65536)
-
-
-def _upload(table: Tensor, device: torch.device) -> Tensor:
-    """The table on the device, without waiting. PyTorch keeps the pinned copy until it has been read."""
-    return table.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else table.clone()
-
-
-def _flat(params: Sequence[Tensor], states: Columns) -> list[Tensor]:
-    return [tensor for column in (params, *states) if column is not None for tensor in column]
-
-
-def _is_dense(tensor: Tensor) -> bool:
-    """Whether the elements fill one stretch of memory, each place once, in whatever order of the axes."""
-    expected = 1
-    for stride, size in sorted(
-        (stride, size) for stride, size in zip(tensor.stride(), tensor.shape, strict=True) if size != 1
-    ):
-        if stride != expected and tensor.numel():
-            return False
-        expected *= size
-    return True
-
-
-def _same_order(a: Tensor, b: Tensor) -> bool:
-    """Whether equal places in memory hold equal indices. The stride of an axis of one element means nothing."""
-    return a.numel() == 0 or all(
-        s == t for s, t, size in zip(a.stride(), b.stride(), a.shape, strict=True) if size != 1
-    )
+def _told(name: str, param: Tensor, first: bool) -> int:
+    """What a prologue is told of a parameter: whether its step is the first, or an extent."""
+    size = param.shape
+    extents = {"numel": param.numel(), "rows": size[-2] if len(size) > 1 else 1, "cols": size[-1] if size else 1}
+    return int(first) if name == "first" else extents[name]

@@ -1,0 +1,265 @@
+"""Time on the device: what the prologue computes and advances, what a step may not read, what a capture refuses."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+import triton
+import triton.language as tl
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from test_amp import (  # noqa: F401  # the same tests, of classes that kernels step
+    test_a_scaled_run_is_the_plain_run_without_the_steps_that_overflow,
+    test_an_overflow_in_the_first_step_leaves_no_state_that_counts,
+    test_gradients_are_left_as_they_were_scaled,
+)
+from test_triton_backend import DEVICE, NAMES, fused_runner
+
+from optgen import optim
+from optgen._generated.pytorch import _faults, _fused
+from optgen._generated.triton_gpu import _tables
+from optgen.bounds import FP64
+from optgen.build import compile
+from optgen.dsl import Rule, load
+from optgen.verify import cases
+from optgen.verify.runners import Storage
+
+SMALL = cases.Shapes("small", ((3, 5), (), (4,)))
+CLASSES = [getattr(optim, name) for name in optim.__all__ if "cuda" in getattr(optim, name).rule.fused]
+KWARGS = {"SGD": {"momentum": 0.9}}
+
+
+@triton.jit
+def _one_minus_power(out, x, y, n: tl.constexpr):  # type: ignore[no-untyped-def]
+    i = tl.arange(0, n)
+    tl.store(out + i, DEVICE.one_minus_power(tl.load(x + i), tl.load(y + i)))
+
+
+def test_one_minus_a_power_does_not_cancel() -> None:
+    x, y = torch.meshgrid(
+        torch.tensor([0, 1e-300, 0.1, 0.5, 0.9, 0.999, 1 - 1e-9, 1 - 1e-15, 1, 0.25], dtype=torch.float64)[
+            [*range(10)] + [0] * 6
+        ],
+        torch.tensor([1, 2, 3, 7, 1000, 10**6, 0.5, 1e9], dtype=torch.float64),
+        indexing="ij",
+    )
+    out = torch.empty_like(x)
+    _one_minus_power[(1,)](out, x.contiguous(), y.contiguous(), x.numel())
+    with mpmath.workdps(60):
+        pairs = torch.stack([x.flatten(), y.flatten()], 1).tolist()
+        wanted = [float(1 - mpmath.mpf(a) ** mpmath.mpf(b)) for a, b in pairs]
+    np.testing.assert_allclose(out.flatten().numpy(), wanted, rtol=8 * np.finfo(float).eps)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scalars_of_the_device_are_those_of_the_host(name: str) -> None:
+    """To float64 where the host does not cancel; each variant, near the start and far from it."""
+    rule = load(name)
+    assert isinstance(rule, Rule)
+    for variant in cases.variants(rule):
+        storage = Storage(FP64, FP64)
+        runner = fused_runner(name, variant, SMALL, storage)
+        for count in (1, 2, 100_000):
+            kept = [[state[key].item() for key in compile(name, "triton").KEPT if key in state]
+                    for state in map(runner.optimizer.state.get, runner.params) if state]  # fmt: skip
+            grads = [storage.round(g) for g in cases.gradients(SMALL, storage.param, count)]
+            runner.step(grads, [count] * 3)
+            (launcher,) = runner.optimizer._fused_launchers.values()  # type: ignore[attr-defined]
+            (bucket,) = launcher._plan.buckets
+            wanted = _host(runner, count, kept[0] if kept else None)
+            for column, key in enumerate(launcher._names.scalars):
+                got = bucket.rows[:, column]
+                assert bool((got == got[0]).all()) or got.isnan().all()
+                if key in wanted and not got.isnan().all():  # of what this variant reads
+                    tolerance = 1e-12 if count < 10 else 1e-13
+                    assert math.isclose(got[0], wanted[key], rel_tol=tolerance, abs_tol=0), (variant.name, count, key)
+
+
+def _host(runner: Any, count: int, kept: list[float] | None) -> dict[str, float]:
+    optimizer, param = runner.optimizer, runner.params[0]
+    hypers, rule = optimizer._hypers(optimizer.param_groups[0]), optimizer.rule
+    states = rule.states(**_fused.answer(rule.states, hypers))
+    hosted = [state for state in states.values() if state.host]
+    past = {s.past: s.init if kept is None else value for s, value in zip(hosted, kept or [0] * 9, strict=False)}
+    given = {**hypers, **past, "t": count, "first": count == 1, "numel": param.numel(), "rows": 3, "cols": 5}
+    return {**hypers, **rule.host(**_fused.answer(rule.host, given))}
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
+    """Tensors whose values may not be read on the host: such a read would wait for a device."""
+    watched: list[torch.Tensor] = []
+
+    def reading(method: Any) -> Any:
+        def read(self: torch.Tensor, *args: Any) -> Any:
+            assert all(self.data_ptr() != x.data_ptr() for x in watched), f"{method.__name__} waits for the device"
+            return method(self, *args)
+
+        return read
+
+    for name in ("item", "tolist", "__bool__", "__int__", "__float__", "numpy"):
+        monkeypatch.setattr(torch.Tensor, name, reading(getattr(torch.Tensor, name)))
+    yield watched
+    watched.clear()
+
+
+def stepped(cls: Any, steps: int, options: dict[str, Any], hypers: dict[str, Any] | None = None) -> Any:
+    """An optimizer, its parameters and gradients, after so many steps."""
+    make = torch.Generator().manual_seed(0)
+    params = [torch.randn(shape, generator=make).requires_grad_() for shape in ((4, 3), (5,), ())]
+    optimizer = cls([{"params": params, **options}], **KWARGS.get(cls.__name__, {}), **(hypers or {}))
+    for _ in range(steps):
+        give_gradients(params, make)
+        optimizer.step()
+    give_gradients(params, make)
+    return optimizer, params
+
+
+def give_gradients(params: list[torch.Tensor], make: torch.Generator) -> None:
+    for param in params:
+        param.grad = torch.randn(param.shape, generator=make)
+
+
+def values(optimizer: Any, params: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Copies of parameters and all that is kept, counts too."""
+    kept = (value for param in params for value in optimizer.state[param].values())
+    return [x.detach().clone() for x in (*params, *kept)]
+
+
+def watch(unread: list[torch.Tensor], optimizer: Any, *others: torch.Tensor) -> None:
+    unread += [x for state in optimizer.state.values() for x in state.values() if x.dim() == 0]
+    unread += others
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_step_under_a_scaler_reads_nothing_back(cls: Any, steps: int, unread: list[torch.Tensor]) -> None:
+    optimizer, params = stepped(cls, steps, {"fused": True})
+    before = values(optimizer, params)
+    optimizer.grad_scale, optimizer.found_inf = torch.tensor([8.0]), torch.tensor([1.0])
+    watch(unread, optimizer, optimizer.grad_scale, optimizer.found_inf)
+    optimizer.step()
+    assert all(map(torch.equal, before, values(optimizer, params)))
+    for param in params:
+        param.grad *= 8
+    optimizer.found_inf.zero_()
+    optimizer.step()
+    unread.clear()
+    other, others = stepped(cls, steps, {"fused": True})
+    other.step()
+    assert all(map(torch.equal, values(other, others), values(optimizer, params)))
+    assert not all(map(torch.equal, before, values(optimizer, params)))
+
+
+def test_a_step_with_other_gradients_reads_nothing_back(unread: list[torch.Tensor]) -> None:
+    """What is made anew then, the tables, needs no value of the device."""
+    optimizer, params = stepped(optim.NAdam, 2, {"fused": True})
+    params[1].grad = None
+    optimizer.grad_scale, optimizer.found_inf = None, torch.tensor([1.0])
+    before = values(optimizer, params)
+    watch(unread, optimizer, optimizer.found_inf)
+    optimizer.step()
+    unread.clear()
+    assert all(map(torch.equal, before, values(optimizer, params)))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_capturable_steps_are_fused_and_follow_a_rate_on_the_device(
+    cls: Any, unread: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_faults, "_get_capturable_supported_devices", lambda: ["cpu"])
+    rate = torch.tensor(0.01)
+    optimizer, params = stepped(cls, 2, {"capturable": True, "fused": True, "lr": rate})
+    assert optimizer._last is not None
+    watch(unread, optimizer, rate)
+    rate.mul_(0.5)
+    optimizer.step()
+    unread.clear()
+    assert optimizer._last is not None
+    other, others = stepped(cls, 2, {"fused": False, "lr": 0.01})
+    other.param_groups[0]["lr"] = 0.005
+    other.step()
+    for got, want in zip(values(optimizer, params), values(other, others), strict=True):
+        torch.testing.assert_close(got, want, rtol=2e-6, atol=1e-7, check_dtype=False)
+
+
+def test_betas_on_the_device_are_read_there(unread: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_faults, "_get_capturable_supported_devices", lambda: ["cpu"])
+    betas = torch.tensor(0.5), torch.tensor(0.0)
+    hypers = {"betas": betas, "capturable": True}
+    optimizer, params = stepped(optim.Adam, 1, {"fused": True}, hypers)
+    watch(unread, optimizer, *betas)
+    optimizer.step()
+    unread.clear()
+    other, others = stepped(optim.Adam, 1, {"fused": False, "betas": (0.5, 0.0)})
+    other.step()
+    for got, want in zip(values(optimizer, params), values(other, others), strict=True):
+        torch.testing.assert_close(got, want, rtol=2e-6, atol=1e-7)
+
+
+CHANGES = {
+    "a gradient elsewhere": lambda o, p: setattr(p[0], "grad", p[0].grad.clone()),
+    "a gradient less": lambda o, p: setattr(p[0], "grad", None),
+    "another rate": lambda o, p: o.param_groups[0].update(lr=0.5),
+    "another parameter": lambda o, p: o.add_param_group({"params": [with_gradient()], "fused": True}),
+}
+
+
+def with_gradient() -> torch.Tensor:
+    param = torch.ones(3, requires_grad=True)
+    param.grad = torch.ones(3)
+    return param
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_capture_is_refused_where_its_replay_would_read_old_tables(
+    change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optimizer, params = stepped(optim.AdamW, 2, {"fused": True})
+    optimizer.step()
+    monkeypatch.setattr(_tables, "capturing", lambda device: True)
+    optimizer.step()  # as the last one
+    CHANGES[change](optimizer, params)
+    before = values(optimizer, params)
+    with pytest.raises(RuntimeError, match=r"a CUDA graph is being captured.*zero_grad\(set_to_none=False\)"):
+        optimizer.step()
+    assert all(map(torch.equal, before, values(optimizer, params)))
+
+
+def test_a_capture_needs_time_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_fused, "on_device", lambda group: False)
+    optimizer, _ = stepped(optim.AdamW, 2, {"fused": True})
+    optimizer.step()
+    monkeypatch.setattr(_tables, "capturing", lambda device: True)
+    with pytest.raises(RuntimeError, match="needs capturable=True"):
+        optimizer.step()
+
+
+def test_counts_on_the_host_are_advanced_with_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_fused, "on_device", lambda group: False)
+    optimizer, params = stepped(optim.AdamW, 3, {"fused": True})
+    assert [optimizer.state[p]["step"].item() for p in params] == [3.0] * 3
+    optimizer.state[params[1]]["step"].fill_(9)  # seen, though the tensor is the same
+    optimizer.step()
+    assert [optimizer.state[p]["step"].item() for p in params] == [4.0, 10.0, 4.0]
+
+
+def test_more_tensors_than_a_launch_has_rows_are_launched_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tables, "_ROWS", 2)
+    optimizer, params = stepped(optim.AdamW, 2, {"fused": True})
+    (launcher,) = optimizer._fused_launchers.values()
+    assert [len(bucket.positions) for bucket in launcher._plan.buckets] == [2, 1]
+    other, others = stepped(optim.AdamW, 2, {"fused": False})
+    for one in (optimizer, other):
+        one.step()
+    for got, want in zip(params, others, strict=True):
+        torch.testing.assert_close(got, want)
