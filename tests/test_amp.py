@@ -9,7 +9,7 @@ from typing import Any
 import needs
 import pytest
 import torch
-from every_class import equal
+from every_class import INTERPRETED, equal
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -17,11 +17,11 @@ from optgen import optim
 
 CLASSES: list[Any] = [getattr(optim, name) for name in optim.__all__]
 # Whether a step unscales and skips by itself, as fused ones do, or leaves it to the scaler.
+FUSED, WANTED = ("cuda", ()) if INTERPRETED else ("cpu", needs.a_c_compiler)  # whose fused steps are made here
 STEPPED = [
     *(pytest.param(cls, False, id=f"{cls.__name__}-eager") for cls in CLASSES),
-    *(pytest.param(cls, True, id=f"{cls.__name__}-fused", marks=needs.a_c_compiler)
-      for cls in CLASSES if "cpu" in cls.rule.fused),
-]  # fmt: skip
+    *(pytest.param(cls, True, id=f"{cls.__name__}-fused", marks=WANTED) for cls in CLASSES if FUSED in cls.rule.fused),
+]
 either = pytest.mark.parametrize(("cls", "supports"), STEPPED)
 EAGER = [cls for cls in CLASSES if "cpu" not in cls.rule.fused]
 OVERFLOWS = {2, 5}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import needs
 import pytest
 import torch
 from every_class import ALIKE
@@ -27,6 +28,7 @@ import optgen._generated.pytorch as generated
 from optgen import optim
 
 CLASSES: list[type[Optimizer]] = [getattr(optim, name) for name in optim.__all__]
+FUSED = [cls for name in optim.__all__ if "cpu" in (cls := getattr(optim, name)).rule.fused]
 # Muon takes more than torch's and has tests of its own.
 INFOS: list[OptimizerInfo] = [
     info for info in optim_db if info.optim_cls.__name__ in optim.__all__ and info.optim_cls.__name__ != "Muon"
@@ -602,8 +604,10 @@ def test_adagrad_has_its_state_from_the_start() -> None:
 # --- AMP, capture, the fused path
 
 
-@every
-@pytest.mark.parametrize("fused", [None, True])
+@pytest.mark.parametrize(
+    ("cls", "fused"),
+    [*((cls, None) for cls in CLASSES), *(pytest.param(cls, True, marks=needs.a_c_compiler) for cls in FUSED)],
+)
 def test_a_gradscaler_that_finds_infinities_leaves_all_as_it_was(cls: type[Optimizer], fused: bool | None) -> None:
     optimizer = cls([leaf(3)])
     step_with(optimizer, 0)
