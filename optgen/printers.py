@@ -65,7 +65,7 @@ class _Printer:
                 return str(expr.label), ATOM
             case sympy.Number() | sympy.NumberSymbol():
                 return self.number(expr)
-            case sympy.Add() if self.language.one_minus_power and (power := _taken_from_one(expr)):
+            case sympy.Add() if self.language.one_minus_power and (power := taken_from_one(expr)):
                 base, exponent = map(self.argument, power.args)
                 return self.language.one_minus_power.format(base, exponent), ATOM
             case sympy.Add():
@@ -230,7 +230,7 @@ def _is_reciprocal(expr: Any) -> bool:
     return bool(expr.is_Pow and expr.exp == S.NegativeOne)
 
 
-def _taken_from_one(expr: Any) -> Any:
+def taken_from_one(expr: Any) -> Any:
     """The power x**y of a sum 1 - x**y whose y is no number, else None."""
     one, rest = expr.args[0], expr.args[1:]
     if one != S.One or len(rest) != 1 or not isinstance(rest[0], sympy.Mul) or rest[0].args[0] != S.NegativeOne:

@@ -9,16 +9,24 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 
 C_COMPILER = next((found for found in map(shutil.which, ("cc", "gcc", "clang")) if found), "")
 a_c_compiler = pytest.mark.skipif(not C_COMPILER, reason="no C compiler is installed: neither cc nor gcc nor clang")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what a process has loaded")
 triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed; it exists for Linux only")
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that torch.cuda can use")
 
 
 def program(name: str) -> pytest.MarkDecorator:
     """For a test that runs this program."""
     return pytest.mark.skipif(not shutil.which(name), reason=f"{name} is not installed")
+
+
+def memory_of_a_gpu(size: int) -> None:
+    """Called by a test that takes so many bytes of a GPU."""
+    if torch.cuda.mem_get_info()[0] < 1.1 * size:
+        pytest.skip(f"takes {size / 2**30:.0f} GiB of a GPU's memory, and needs a tenth of it to spare")
 
 
 def memory(size: int) -> None:

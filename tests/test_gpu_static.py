@@ -26,10 +26,12 @@ CROWDED = {FAST: 56, STRICT: 72}
 MOST_INSTRUCTIONS = {"fp32": 26, "mixed": 29, "bf16": 32}  # of AdamW for an element, fast
 
 
-def judged(rule: str, mix: str, strict: bool = FAST, target: int = 90, variant: bool | None = None) -> Any:
+def judged(
+    rule: str, mix: str, strict: bool = FAST, target: int = 90, variant: bool | None = None, scaled: bool = False
+) -> Any:
     """One kernel; of the variants the one in which all static conditions hold, which keeps the most state."""
     whole = bool(lower(load(rule)).conditions) if variant is None else variant
-    return aot.judge(aot.Case(rule, whole, mix, strict, target))
+    return aot.judge(aot.Case(rule, whole, mix, strict, target, scaled))
 
 
 def assert_lean(found: Any) -> None:
@@ -68,6 +70,21 @@ def test_adamw_is_lean_on_every_target_and_correctly_rounded_too(mix: str, targe
         assert_lean(found)
         if not strict and not variant:
             assert found.main.instructions <= MOST_INSTRUCTIONS[mix]
+
+
+@pytest.mark.parametrize("mix", aot.MIXES)
+def test_a_scale_costs_one_multiplication_an_element(mix: str) -> None:
+    plain, scaled = judged("adamw", mix, variant=False), judged("adamw", mix, variant=False, scaled=True)
+    assert_lean(scaled)
+    assert 0 < scaled.main.instructions - plain.main.instructions <= 1.5
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_prologue_compiles_to_a_few_registers(rule: str) -> None:
+    """It takes 128 tensors a program, so that its arithmetic, in float64, does not matter."""
+    found = aot.prologue(rule, bool(lower(load(rule)).conditions), 90)
+    assert found.registers <= MOST_REGISTERS[STRICT]
+    assert found.local == found.shared == 0
 
 
 def test_the_figures_are_printed_and_written(tmp_path: Path) -> None:

@@ -77,9 +77,12 @@ def _same(got: Array, value: Array) -> Any:
 
 
 def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Storage, seed: int,
-        counts: Sequence[int] = COUNTS) -> Tally:
-    """Steps a backend along its own trajectory; each step is judged from the state that it started from."""
-    tally, machine = Tally(open=shapes.extreme), storage.machine(runner.host_scalar)
+        counts: Sequence[int] = COUNTS, machine: Machine | None = None) -> Tally:
+    """Steps a backend along its own trajectory; each step is judged from the state that it started from.
+
+    machine: its arithmetic, if that is not IEEE's.
+    """
+    tally, machine = Tally(open=shapes.extreme), machine or storage.machine(runner.host_scalar)
     own = [0] * len(shapes.shapes)
     kept: States = [{} for _ in shapes.shapes]
     for number, count in enumerate(counts, start=1):

@@ -123,12 +123,12 @@ class TorchRunner:
 
     def step(self, grads: Sequence[Array | None], counts: Sequence[int]) -> None:
         for param, grad, count in zip(self.params, grads, counts, strict=True):
-            param.grad = None if grad is None else tensor(grad, param.dtype, self.layout)
+            param.grad = None if grad is None else tensor(grad, param.dtype, self.layout, param.device)
             state = self.optimizer.state.get(param, {})
             if "step" in state:
                 state["step"].fill_(count - 1)
             elif count > 1 and "step" in self.optimizer.rule.keys:  # type: ignore[attr-defined]  # of RuleOptimizer
-                self.optimizer.state[param]["step"] = torch.tensor(float(count - 1))
+                self.optimizer.state[param]["step"] = torch.tensor(float(count - 1), device=param.device)
         self.optimizer.step()
         for param, grad, count in zip(self.params, grads, counts, strict=True):
             told = self.optimizer.state.get(param, {}).get("step")
@@ -165,13 +165,11 @@ def numpy_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[st
 
 
 def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[str, Any], layout: str, storage: Storage,
-                 fused: bool | None = False) -> TorchRunner:
+                 fused: bool | None = False, device: str = "cpu") -> TorchRunner:
     """A model for a PyTorch module, or for its fused steps; None is the default of a user, C on a CPU."""
-    params = [torch.nn.Parameter(tensor(v, TORCH[storage.param], layout)) for v in values]
+    params = [torch.nn.Parameter(tensor(v, TORCH[storage.param], layout, device)) for v in values]
     make: Any = optimizer_class(module)  # which may create the state at once, so that its dtype is in the group
-    optimizer = make([{"params": params, "state_dtype": TORCH[storage.state]}], **hypers)
-    for group in optimizer.param_groups:
-        group["fused"] = fused
+    optimizer = make([{"params": params, "state_dtype": TORCH[storage.state], "fused": fused}], **hypers)
     calls: list[str] = []
     counted = tuple(_Counted(update, calls) for update in optimizer.rule.updates)
     optimizer.rule = replace(optimizer.rule, updates=counted)
@@ -201,15 +199,15 @@ class _Counted:
         return self.update(*args, **given)
 
 
-def tensor(values: Array, dtype: torch.dtype, layout: str) -> torch.Tensor:
+def tensor(values: Array, dtype: torch.dtype, layout: str, device: torch.device | str = "cpu") -> torch.Tensor:
     """A tensor of this dtype and layout in memory."""
     laid = lay(np.asarray(values, np.float64), layout)
     strides = [s // laid.itemsize for s in laid.strides]
     room = 1 + sum((n - 1) * s for n, s in zip(laid.shape, strides, strict=True)) if laid.size else 0
-    made = torch.zeros(room, dtype=dtype).as_strided(laid.shape, strides)
+    made = torch.zeros(room, dtype=dtype, device=device).as_strided(laid.shape, strides)
     return made.copy_(torch.from_numpy(np.ascontiguousarray(laid)).reshape(laid.shape).to(dtype))
 
 
 def double(x: torch.Tensor) -> Array:
     """The values of a tensor in float64."""
-    return x.detach().to(torch.float64).numpy().copy()
+    return x.detach().to("cpu", torch.float64).numpy().copy()

@@ -1,0 +1,293 @@
+"""Kernels on a GPU, compiled and launched: numbers, graphs, a scaler, and what a step may not do.
+
+Their CPU twins are in interpreted/ and test_gpu_static.py. `pytest tests/test_gpu.py -n 8` compiles in parallel.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, partialmethod
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import needs
+import pytest
+import torch
+from torch import Tensor
+
+from optgen.bounds import BF16, FP16, FP32, FP64, Machine
+from optgen.build import compile
+from optgen.dsl import Rule, load
+from optgen.verify import cases
+from optgen.verify.lockstep import FEW, run
+from optgen.verify.runners import Storage, TorchRunner, optimizer_class, torch_runner
+
+pytestmark = [pytest.mark.gpu, needs.gpu, needs.triton]
+DEVICE = "cuda"
+ROOT = Path(__file__).parents[1]
+NAMES = sorted(path.stem for path in (ROOT / "generated" / "triton_gpu").glob("[a-z]*.py"))
+STORAGES = [Storage(FP32, FP32), Storage(BF16, FP32), Storage(FP16, FP16)]
+BLOCKS = cases.Shapes("blocks", ((70001,), (3, 683), (), (17,)))  # whole blocks and a rest; a rest alone
+SOME = [name for name in ("adamw", "nadam", "radam", "sgd", "lion", "schedulefreeadamw") if name in NAMES]
+SETTINGS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
+every = pytest.mark.parametrize("name", NAMES)
+some = pytest.mark.parametrize("name", SOME)
+
+
+@cache
+def class_of(name: str) -> Any:
+    return optimizer_class(compile(name, "torch"))
+
+
+def fast(machine: Machine) -> Machine:
+    """Arithmetic that is not strict, by the PTX manual: division (div.full) within 2 ulp, the square root
+    (sqrt.approx.ftz) within a relative 2^-23; an ulp is two units at most. All of it only where float32 is computed."""
+    return machine if machine.compute is FP64 else replace(machine, division=4.0, root=2.0, flush=True)
+
+
+def assert_in_bound(name: str, storage: Storage, number: int, shapes: cases.Shapes = BLOCKS, *, strict: bool = False,
+                    fused: bool | None = True, change: Callable[[TorchRunner], None] | None = None) -> TorchRunner:
+    """Asserts that kernels step as the oracle says, in lock-step; number: chooses the variant and the numbers."""
+    rule = load(name)
+    assert isinstance(rule, Rule)
+    variants = cases.variants(rule)
+    variant = variants[number % len(variants)]
+    values = cases.parameters(shapes, storage.param, 1)
+    runner = torch_runner(compile(name, "torch"), values, variant.hypers, shapes.layout, storage, fused, DEVICE)
+    if change is not None:
+        change(runner)
+    machine = storage.machine(runner.host_scalar)
+    tally = run(rule, runner, variant.hypers, shapes, storage, number, FEW, machine if strict else fast(machine))
+    assert not tally.faults, f"{variant.name}, {storage}: {tally.faults[0]}"
+    assert tally.decided
+    return runner
+
+
+@pytest.mark.parametrize("storage", STORAGES, ids=str)
+@every
+def test_every_class_steps_within_the_bound(name: str, storage: Storage) -> None:
+    assert not assert_in_bound(name, storage, STORAGES.index(storage)).note()
+
+
+@every
+def test_strict_arithmetic_is_that_of_ieee(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = (compile(name, "torch").__package__ or "").removesuffix("pytorch")
+    launcher = import_module(f"{package}triton_gpu._runtime").Launcher
+    monkeypatch.setattr(launcher, "again", partialmethod(launcher.again, strict=True))
+    assert not assert_in_bound(name, STORAGES[0], 1, strict=True).note()
+
+
+@some
+def test_counts_on_the_host_give_the_same_numbers(name: str) -> None:
+    runner = assert_in_bound(name, STORAGES[0], 0, fused=None)
+    assert not runner.eager_calls
+    assert all(state["step"].device.type == "cpu" for state in runner.optimizer.state.values() if "step" in state)
+
+
+def moved(runner: TorchRunner) -> None:
+    """Gives parameters addresses that are no multiples of an access, before there are states."""
+    for param in runner.params:
+        room = torch.empty(param.numel() + 1, dtype=param.dtype, device=DEVICE)[1:]
+        param.data = room.view(param.shape).copy_(param.data)
+
+
+@pytest.mark.parametrize("storage", [*STORAGES, Storage(FP64, FP64)], ids=str)
+def test_misaligned_parameters_are_stepped_by_kernels(storage: Storage) -> None:
+    shapes = cases.Shapes("small", ((3, 7), (), (17,))) if storage.param is FP64 else BLOCKS
+    assert not assert_in_bound("adamw", storage, 0, shapes, change=moved).note()
+
+
+@pytest.mark.parametrize("name", [name for name in ("adamw", "lion") if name in NAMES])
+@pytest.mark.parametrize("layout", ["transposed", "slice"])
+def test_parameters_lie_in_memory_as_they_like(name: str, layout: str) -> None:
+    """Slices are stepped eagerly."""
+    shapes = cases.Shapes(layout, ((123, 65), (41, 3, 7), (1025,), ()), layout=layout)
+    runner = assert_in_bound(name, STORAGES[0], 0, shapes)
+    assert bool(runner.note()) is (layout == "slice")
+
+
+# --- a model that is stepped many times
+
+
+SHAPES = ((513, 65), (70,), (), (33, 3, 5))
+
+
+def made(name: str, **options: Any) -> tuple[Any, list[Tensor]]:
+    make = torch.Generator(DEVICE).manual_seed(0)
+    params = [torch.randn(shape, generator=make, device=DEVICE).requires_grad_() for shape in SHAPES]
+    settings = {**SETTINGS.get(name, {}), **options}
+    group = {key: settings.pop(key) for key in ("fused", "capturable", "lr") if key in settings}
+    return class_of(name)([{"params": params, **group}], **settings), params
+
+
+def drawn(number: int) -> list[Tensor]:
+    """Gradients that depend on a number only."""
+    make = torch.Generator(DEVICE).manual_seed(100 + number)
+    return [torch.randn(shape, generator=make, device=DEVICE) for shape in SHAPES]
+
+
+def give(params: Sequence[Tensor], number: int, in_place: bool = False) -> None:
+    for param, grad in zip(params, drawn(number), strict=True):
+        if in_place:
+            assert param.grad is not None
+            param.grad.copy_(grad)
+        else:
+            param.grad = grad
+
+
+def kept(optimizer: Any, params: Sequence[Tensor]) -> list[Tensor]:
+    """Copies of parameters and all states, counts too."""
+    values = (value for param in params for value in optimizer.state[param].values())
+    return [x.detach().clone() for x in (*params, *values) if isinstance(x, Tensor)]
+
+
+def assert_same(some: Sequence[Tensor], others: Sequence[Tensor]) -> None:
+    assert len(some) == len(others)
+    assert all(map(torch.equal, some, others))
+
+
+@contextmanager
+def on_the_side() -> Iterator[None]:
+    """On another stream, as a warm-up before a capture must be."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        yield
+    torch.cuda.current_stream().wait_stream(side)
+
+
+@some
+def test_replays_of_a_graph_are_steps_that_follow_a_rate_on_the_device(name: str) -> None:
+    rates = [torch.tensor(2.0**-7, device=DEVICE) for _ in range(2)]
+    optimizer, params = made(name, fused=True, capturable=True, lr=rates[0])
+    plain, others = made(name, fused=True, capturable=True, lr=rates[1])
+    with on_the_side():
+        for number in range(3):
+            give(params, number, in_place=number > 0)
+            optimizer.step()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        optimizer.step()
+    for number in range(23):
+        if number >= 3:
+            give(params, number, in_place=True)
+            rates[0].mul_(0.9)
+            graph.replay()
+            rates[1].mul_(0.9)
+        give(others, number)
+        plain.step()
+    assert_same(kept(optimizer, params), kept(plain, others))
+    assert all(state["step"] == 23 for state in optimizer.state.values() if "step" in state)
+
+
+@every
+def test_a_step_with_infinities_leaves_all_as_it_was(name: str) -> None:
+    """The scale is a power of two, so that equality is to the bit."""
+    (optimizer, params), (plain, others) = made(name, fused=True), made(name, fused=True)
+    scaler = torch.amp.GradScaler("cuda", init_scale=2.0**10)
+    for number in range(5):
+        before = kept(optimizer, params)
+        loss = sum((p * g).sum() for p, g in zip(params, drawn(number), strict=True))
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        if number in (2, 3):
+            params[number - 2].grad.view(-1)[-1] = math.inf if number == 2 else math.nan  # type: ignore[union-attr]
+        else:
+            give(others, number)
+            plain.step()
+        scaler.step(optimizer)
+        scaler.update()
+        if number in (2, 3):
+            assert_same(kept(optimizer, params), before)
+    assert_same(kept(optimizer, params), kept(plain, others))
+    assert all(state["step"] == 3 for state in optimizer.state.values() if "step" in state)
+
+
+@contextmanager
+def without_waiting() -> Iterator[None]:
+    """Within this context an operation of torch that waits for the device is an error."""
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@every
+def test_a_step_does_not_wait_for_the_device(name: str) -> None:
+    optimizer, params = made(name, fused=True)
+    give(params, 0)
+    optimizer.step()
+    scale, inf = torch.full((1,), 4.0, device=DEVICE), [torch.full((1,), float(x), device=DEVICE) for x in range(2)]
+    for number in range(1, 8):
+        give(params, number, in_place=number == 2)
+        if number == 3:
+            optimizer.param_groups[0]["lr"] *= 0.5
+        if number == 4:
+            params[1].grad = None
+        if number > 5:
+            optimizer.grad_scale, optimizer.found_inf = scale, inf[number - 6]
+        with without_waiting():
+            optimizer.step()
+    wanted = {7.0, 6.0} if "step" in optimizer.rule.keys else set()
+    assert {float(state["step"]) for state in optimizer.state.values() if "step" in state} == wanted
+
+
+class Counted:
+    """A kernel that writes down its launches."""
+
+    def __init__(self, kernel: Any, calls: list[Any]) -> None:
+        self.kernel, self.calls = kernel, calls
+
+    def __getitem__(self, grid: Any) -> Any:
+        self.calls.append(grid)
+        return self.kernel[grid]
+
+
+@every
+def test_one_launch_of_each_kernel_steps_all_tensors(name: str) -> None:
+    """And takes no memory."""
+    optimizer, params = made(name, fused=True)
+    for number in range(2):
+        give(params, number)
+        optimizer.step()
+    calls: list[Any] = []
+    for launcher in optimizer._launchers().values():
+        launcher._kernel, launcher._prologue = Counted(launcher._kernel, calls), Counted(launcher._prologue, calls)
+    for number in range(2, 5):
+        give(params, number)
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        optimizer.step()
+        assert len(calls) == 2 * (number - 1)
+        assert torch.cuda.max_memory_allocated() - before < 4 * params[0].numel()
+
+
+@some
+def test_a_copy_goes_on_with_the_same_bits(name: str) -> None:
+    optimizer, params = made(name, fused=True)
+    give(params, 0)
+    optimizer.step()
+    twin, others = copy.deepcopy((optimizer, params))
+    for one, its in ((optimizer, params), (twin, others)):
+        for number in range(1, 4):
+            give(its, number)
+            one.step()
+    assert_same(kept(optimizer, params), kept(twin, others))
+
+
+def test_more_elements_than_an_int32_counts_are_stepped() -> None:
+    length = 2**31 + 3000
+    places = [0, 1, 2**31 - 1, 2**31, 2**31 + 1, length - 2, length - 1]
+    needs.memory_of_a_gpu(5 * length)
+    param = torch.zeros(length, dtype=torch.bfloat16, device=DEVICE)
+    param.grad = torch.zeros_like(param)
+    param[places], param.grad[places] = 1.0, 2.0
+    class_of("sgd")([param.requires_grad_()], lr=0.25, fused=True).step()
+    assert param.detach()[places].tolist() == [0.5] * len(places)
+    assert int(torch.count_nonzero(param.detach())) == len(places)
