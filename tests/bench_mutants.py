@@ -26,7 +26,7 @@ MUTANTS = (
            "return median(a / b for a, b in zip(times, others, strict=True))", "return median(times) / median(others)",
            "test_bench.py ratios"),
     Faulty("a part of the bandwidth is that of the fastest steps", "measure.py",
-           "floor / middle", "floor / low", "test_bench.py figures"),
+           "floor / device", "floor / low", "test_bench.py figures"),
     Faulty("the time that a caller waits is that of the step", "measure.py",
            "median(sample.host for sample in mine)", "median(sample.step for sample in mine)",
            "test_bench.py would_on_a_gpu"),
