@@ -14,13 +14,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from optgen.backends._formats import formats
 from optgen.cache import import_built
+from optgen.codecs import check_storage
 from optgen.dsl.load import built_in_names, load
 from optgen.dsl.names import FILES, check_identifier
 from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import OptgenError, RuleError, printable
 from optgen.listing import module_name
-from optgen.passes import lower
+from optgen.passes import Program, lower
 from optgen.passes.validate import validate
 
 ENTRIES: Mapping[str, str] = {
@@ -125,6 +127,8 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None, whol
         if isinstance(rule, Schedule):
             validate(rule)  # a rule is validated where it is lowered
         program = lower(rule) if isinstance(rule, Rule) else None
+        if program:
+            check_storage(program)
         for name, module in modules.items():
             try:
                 text = module.emit(program) if program else module.emit_schedule(rule)
@@ -133,6 +137,7 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None, whol
                     raise
                 refused.append((rule.name, name, error.problems[0].message))
                 continue
+            files |= {f"{module.FOLDER}/{path}": made for path, made in _storage(module, program).items()}
             texts = {"py": text} if isinstance(text, str) else text or {}
             stem = f"{module.FOLDER}/{module_name(rule)}"
             files |= {f"{stem}{'' if '.' in end else '.'}{end}": text for end, text in texts.items()}
@@ -144,6 +149,12 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None, whol
             )
     files |= {"__init__.py": '"""What optgen generates; do not edit."""\n'} if files else {}
     return Built(files, tuple(refused))
+
+
+def _storage(module: Any, program: Program | None) -> Files:
+    """The files that a backend needs for the storage formats of a program."""
+    found = formats(program) if program else []
+    return {path: text for made in found for path, text in module.storage(made).items()}
 
 
 def write(files: Files, out: Path) -> list[Path]:

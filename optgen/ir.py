@@ -69,7 +69,8 @@ ELEMENT = (TENSOR, BATCH, ROWS, COLS)
 @dataclass(frozen=True, slots=True)
 class Var:
     """A name. A STATE is the past value `x_prev` of the quantity x; `key` is its name in a checkpoint, `init` its
-    start, `tensor_init` whether that is the parameter or the gradient."""
+    start, `tensor_init` whether that is the parameter or the gradient, `codec` the storage format that the rule asks
+    for, and `is_nonnegative` whether what has one never is negative."""
 
     name: str
     role: Role
@@ -80,6 +81,8 @@ class Var:
     init: Any = None
     boolean: bool = False
     tensor_init: bool = False
+    codec: str = ""
+    is_nonnegative: bool = False
 
     @property
     def symbol(self) -> Symbol:

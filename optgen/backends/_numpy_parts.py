@@ -73,14 +73,20 @@ class Part:
 def unfit(program: Program) -> str:
     """The condition under which no rule is for the shape of parameter i; empty if there is one for all."""
     last = program.chain[-1]
-    return fits(last, "params[i]", False) if last.rule.ndim is not None or _least(last) else ""
+    is_picky = last.rule.ndim is not None or _least(last) or last.rule.min_numel
+    return fits(last, "params[i]", False) if is_picky else ""
 
 
 def fits(program: Program, array: str, fits: bool = True) -> str:
     """The condition under which the rule is, or is not, for the shape of an array."""
-    exact = program.rule.ndim is not None
-    sign = {(True, True): "==", (True, False): "!=", (False, True): ">=", (False, False): "<"}[exact, fits]
-    return f"{array}.ndim {sign} {program.rule.ndim if exact else _least(program)}"
+    rule, found = program.rule, []
+    if rule.ndim is not None:
+        found.append(f"{array}.ndim {'==' if fits else '!='} {rule.ndim}")
+    elif _least(program) or not rule.min_numel:
+        found.append(f"{array}.ndim {'>=' if fits else '<'} {_least(program)}")
+    if rule.min_numel:
+        found.append(f"{array}.size {'>=' if fits else '<'} {rule.min_numel}")
+    return (" and " if fits else " or ").join(found)
 
 
 def _least(program: Program) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.codecs import plain
+from optgen.backends._formats import companions, name_of
 from optgen.dsl.rule import Rule
 from optgen.ir import Place, Role, Step, Var
 from optgen.languages import HOST
@@ -33,7 +33,13 @@ def start_items(step: Step) -> Iterator[Item]:
     """A line for each state."""
     param = step.of_role(Role.PARAM)[0].name
     for state in step.of_role(Role.STATE):
-        yield (f'kept["{state.key}"] = {_initial(state, param, host_names(step))}',)
+        value = _initial(state, param, host_names(step))
+        yield (f"{places(state, 'kept')} = {f'{name_of(state)}.store({value})' if state.codec else value}",)
+
+
+def places(state: Var, kept: str) -> str:
+    """Where what is stored of a state stands in a dict."""
+    return ", ".join(f'{kept}["{key}"]' for key in companions(state))
 
 
 def _initial(state: Var, param: str, host: frozenset[str]) -> str:
@@ -42,5 +48,5 @@ def _initial(state: Var, param: str, host: frozenset[str]) -> str:
     value = to_text(state.init, HOST, host)
     if state.place is Place.HOST:
         return f"float({value})"
-    like = LIKE[extents(state)]
-    return plain.numpy_alloc(like.format(param), value)
+    like = LIKE[extents(state)].format(param)
+    return f"np.zeros_like({like})" if value in ("0", "0.0") else f"np.full_like({like}, {value})"

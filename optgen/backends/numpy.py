@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
+from optgen.backends._formats import companions, formats, maps, name_of, names_of
+from optgen.backends._formats import header as codec_header
 from optgen.backends._numpy_parts import Part, fits, unfit
-from optgen.codecs import plain
+from optgen.backends._numpy_start import places
+from optgen.codecs import Codec
 from optgen.constructor import bounds, requirements, tuple_of
 from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import Kind
-from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step
+from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
 from optgen.languages import NUMPY
 from optgen.listing import (
     annotation,
@@ -86,7 +90,8 @@ def emit(program: Program) -> str:
         sorts=[line for part in parts[:-1] for line in part.sorting()],
         unfit=unfit(program),
         last=parts[-1].work,
-        elementwise=any(map(is_elementwise, chain)),
+        elementwise=any(map(_in_stretches, chain)),
+        formats=names_of(program),
         apart=apart(program),
     )
 
@@ -111,12 +116,26 @@ def shared() -> dict[str, str]:
     return {name: (folder / name).read_text(encoding="utf-8") for name in ("_checks.py", "_stretches.py")}
 
 
+def storage(made: Codec) -> dict[str, str]:
+    """The files that rules with a storage format need besides."""
+    text = render_python(
+        "codec_numpy.jinja",
+        header=codec_header(made),
+        maps=list(maps(made, NUMPY)),
+        name=made.name,
+        block=made.block,
+        dtype=made.parts[0].dtype,
+    )
+    shared = resources.files("optgen.runtime.numpy_ref") / "_storage.py"
+    return {f"_{made.name}.py": text, "_storage.py": shared.read_text(encoding="utf-8")}
+
+
 def _mode(name: str, program: Program, arguments: list[str]) -> dict[str, Any]:
     """What the template needs to print the function that changes the mode."""
     phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
     lines = woven(program, lambda s: _body(program, s, phases[variant_of(s)], 0))
     taken = ["params: Sequence[Array]", "state: Sequence[State]", "*", *arguments]
-    stored = ['new_params[i] = new.pop("param")', "kept |= new"] if is_elementwise(program) else []
+    stored = ['new_params[i] = new.pop("param")', "kept |= new"] if _in_stretches(program) else []
     needed = f"{{{', '.join(map(quote, _keys(program)))}}}"
     return {
         "opens": signature(f"to_{name}", taken, "tuple[list[Array], list[State]]"),
@@ -138,7 +157,7 @@ def _loops(part: Part) -> list[dict[str, Any]]:
     """What the template needs to print the loops of one rule."""
     phases = {variant_of(s): phase(s, everywhere=False) for s in part.program.steps}
     start = part.call(part.param, *part.late)
-    if is_elementwise(part.program):
+    if _in_stretches(part.program):
         return [_stretched(part.program, phases, part.work, start)]
     count = max(map(len, phases.values()))
     return [_loop(part.program, phases, k, part.work, start if part.start else None) for k in range(count)]
@@ -180,7 +199,7 @@ def _loop(
     param, grad = f"{program.rule.param.label}_prev", program.rule.grad.label
     given = ["kept = dict(state[i])" if start is None else f"kept = {start}"] if k == 0 or "first" in read else []
     given += ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
-    given += [f"check_state(i, state[i], kept, {tuple_of(_keys(program))})"] if k == 0 else []
+    given += wrap(f"check_state(i, state[i], kept, {tuple_of(_keys(program))})") if k == 0 else []
     given += ["kept = new_state[i]"] if k else ["kept |= state[i]"] if start is not None else []
     values = [f"{param} = params[i]", f"{grad} = np.asarray(grads[i], {param}.dtype)"]
     combined = totals(phases, k)
@@ -234,20 +253,24 @@ def _numbers(program: Program, param: str, read: set[str]) -> list[str]:
 
 def _keys(program: Program) -> list[str]:
     """The keys of all states of any variant."""
-    return list(dict.fromkeys(state.key for step in program.steps for state in step.of_role(Role.STATE)))
+    return list(dict.fromkeys(k for s in program.steps for v in s.of_role(Role.STATE) for k in companions(v)))
+
+
+def _in_stretches(program: Program) -> bool:
+    """Whether elements are computed one by one, from numbers that can be looked at in pieces."""
+    return is_elementwise(program) and not formats(replace(program, otherwise=None))
 
 
 def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> Iterator[Item]:
     if k >= len(phases):
         return
     part, last, borrowed = phases[k], k == len(phases) - 1, _borrowed(program)
-    new, new_param = ("new", 'new["param"]') if is_elementwise(program) else ("kept", "new_params[i]")
-    written = {w.value: step.var(w.into).key for earlier in phases[:k] for w in earlier.stores}
+    new, new_param = ("new", 'new["param"]') if _in_stretches(program) else ("kept", "new_params[i]")
+    written = {w.value: step.var(w.into) for earlier in phases[:k] for w in earlier.stores}
     for name in part.loads:
-        key = written.get(name) or step.var(name).key
-        if key:
-            place = f'kept["{key}"]'
-            yield (f"{name} = {plain.numpy_load(place)}",)
+        var = written.get(name) or step.var(name)
+        if var.key:
+            yield (f"{name} = {_loaded(var, f'{program.rule.param.label}_prev')}",)
     scalars = [v for v in step.of_role(Role.STATE) if v.place is Place.HOST]
     yield from ((f'{v.name} = float(kept["{v.key}"])',) for v in scalars)
     yield from host_lines(step, part, last)
@@ -255,15 +278,22 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
         yield statement if isinstance(statement, tuple) else (_statement(statement, step),)
     for write in part.stores:
         var = step.var(write.into)
-        place = new_param if var.role is Role.PARAM else f'{new}["{var.key}"]'
-        dtype = f"{program.rule.param.label}_prev.dtype"
-        yield (f"{place} = {plain.numpy_store(write.value, dtype, write.value in borrowed)}",)
+        place = new_param if var.role is Role.PARAM else places(var, new)
+        make = f"np.{'array' if write.value in borrowed else 'asarray'}"
+        value = f"{make}({write.value}, {program.rule.param.label}_prev.dtype)"
+        yield (f"{place} = {f'{name_of(var)}.store({write.value})' if var.codec else value}",)
     if last:
         yield from (
             (f'{new}["{step.var(w.into).key}"] = {w.value}',)
             for w in step.writes
             if step.var(w.into).place is Place.HOST
         )
+
+
+def _loaded(var: Var, param: str) -> str:
+    """What is read of a state."""
+    kept = [f'kept["{key}"]' for key in companions(var)]
+    return f"{name_of(var)}.load({', '.join([*kept, param])})" if var.codec else kept[0]
 
 
 def _borrowed(program: Program) -> set[str]:

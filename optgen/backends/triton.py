@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from optgen.codecs import plain
 from optgen.dsl.rule import Schedule
 from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stream, streams, tuple_text
 from optgen.ir import Map, Place, Role, Step, Var, reads
@@ -109,7 +108,7 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
     """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
     (part,) = phase(step, everywhere=True)
     for name in part.loads:
-        yield (f"{name} = {plain.triton_load(stream(program, name))}",)
+        yield (f"{name} = {_load(stream(program, name))}",)
         if step.var(name).role is Role.GRAD:
             yield ("if SCALED:", f"    {name} = factor * {name}")
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
@@ -120,7 +119,7 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
             case tuple():
                 yield statement
     for write in part.stores:
-        yield (plain.triton_store(stream(program, write.into), write.value),)
+        yield (_store(stream(program, write.into), write.value),)
 
 
 def _is_counted(program: Program) -> bool:
@@ -176,3 +175,13 @@ def _host(step: Step, read: Sequence[Var], kept: Sequence[str]) -> Iterator[Item
     for w in step.writes:
         if step.var(w.into).place is Place.HOST:
             yield (f"put({w.into.removesuffix('_prev')}_at, {w.value}, goes)",)
+
+
+def _load(stream: str) -> str:
+    """A block of a stream of numbers, widened to the compute dtype."""
+    return f"load({stream}_at, at, left, tail, BLOCK, VEC, COMPUTE)"
+
+
+def _store(stream: str, value: str) -> str:
+    """A block of a stream of numbers, rounded to the stream's dtype."""
+    return f"store({stream}_at, {value}, at, left, tail, BLOCK, VEC)"

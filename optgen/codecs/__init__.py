@@ -1,29 +1,140 @@
-"""Codecs: how one stored quantity lives in memory, for each backend. The file name is the registry."""
+"""Codecs: how one stored quantity lives in memory. The file name is the registry; each module has one `codec`.
+
+A codec is a few numbers and two formulas, from which every backend prints its own functions: no format is written
+once per backend. A format of plain numbers has no formulas, only the dtype of what is stored.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module, resources
+from typing import Any
 
-from optgen.ir import Var
+from optgen.errors import OptgenError, Problem, RuleError
+from optgen.ir import ELEMENT, Place, Role, Var
+from optgen.passes import Program
+
+Lines = tuple[tuple[str, Any], ...]  # names, which may be given again, and expressions of those before
+BITS = {"uint8": 8, "int8": 8, "int16": 16, "bf16": 16, "fp16": 16, "fp32": 32}
 
 
-class Codec(Protocol):
-    """What a module of this folder defines; every function but `supports` returns code."""
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A map of numbers from -1 to 1, or from 0 to 1, to whole numbers from 0 to `levels` - 1, and back.
 
-    def supports(self, var: Var) -> str:
-        """Empty if the codec can hold the quantity, else the reason why it cannot."""
+    encode: lines from `x` to a number, which is rounded to the nearest whole number, and limited to those there are.
+    decode: lines from `code` to a number. The last line of each is the result, and has no name.
+    """
 
-    def numpy_alloc(self, like: str, value: str) -> str:
-        """A new store of the shape of the array `like`, every element `value`."""
+    levels: int
+    encode: Lines
+    decode: Lines
 
-    def numpy_load(self, at: str) -> str:
-        """The array that the store `at` holds."""
 
-    def numpy_store(self, value: str, dtype: str, borrowed: bool) -> str:
-        """The store that holds an array; a copy if it is borrowed from the caller."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A tensor of what is stored. suffix: of its key. elements: so many of the quantity to one number of it."""
 
-    def triton_load(self, stream: str) -> str:
-        """A block of a stream, in the compute dtype."""
+    suffix: str
+    dtype: str
+    elements: int = 1
 
-    def triton_store(self, stream: str, value: str) -> str:
-        """The statement that writes a block of a stream."""
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A storage format.
+
+    parts: what is stored of a quantity, the codes or numbers first, under the key of the state.
+    block: so many elements, one after the other in memory, share one largest absolute value, by which they are
+    divided before they are encoded; 0 for plain numbers.
+    signed, unsigned: the code of what may be negative, and of what never is.
+    for_param: whether it holds a parameter, whose own tensor is then the first part.
+    """
+
+    about: str
+    parts: tuple[Part, ...]
+    block: int = 0
+    signed: Code | None = None
+    unsigned: Code | None = None
+    for_param: bool = False
+    name: str = ""
+
+    def code(self, var: Var) -> Code:
+        """How a quantity is encoded."""
+        found = self.unsigned if var.is_nonnegative else self.signed
+        assert found is not None, f"{self.name} stores plain numbers"
+        return found
+
+    def bytes_per_element(self) -> float:
+        """What is stored of an element on average, in bytes."""
+        return sum(BITS[part.dtype] / 8 / part.elements for part in self.parts)
+
+    def refusal(self, var: Var) -> str:
+        """Empty if it can hold a quantity, else the reason why it cannot."""
+        if self.for_param != (var.role is Role.PARAM):
+            return "it is a format of parameters" if self.for_param else "it is a format of states"
+        if var.place is Place.HOST:
+            return "the state is one number on the host"
+        if self.block and var.axes != ELEMENT:
+            return "it is for states with a number for each element"
+        if self.block and var.tensor_init and var.role is Role.STATE:
+            return "the state starts as a parameter or gradient, whose small numbers beside large ones it would lose"
+        return ""
+
+
+def blockwise(about: str, block: int, signed: Code, unsigned: Code) -> Codec:
+    """Codes with one largest absolute value in fp32 for each block. Codes of at most 16 levels lie two in a byte."""
+    halves = {code.levels <= 16 for code in (signed, unsigned)}
+    codes = Part("", "uint8", 2 if halves == {True} else 1)
+    return Codec(about, (codes, Part("_absmax", "fp32", block)), block, signed, unsigned)
+
+
+def plain(about: str, dtype: str) -> Codec:
+    """Plain numbers."""
+    return Codec(about, (Part("", dtype),))
+
+
+@cache
+def codecs() -> Mapping[str, Codec]:
+    """All formats, by name."""
+    folder = resources.files(__name__)
+    names = sorted(f.name.removesuffix(".py") for f in folder.iterdir() if f.name.endswith(".py"))
+    return {
+        name: replace(import_module(f"{__name__}.{name}").codec, name=name) for name in names if name[0] != "_"
+    }
+
+
+def codec(name: str) -> Codec:
+    """A format. Raises OptgenError for one that there is not."""
+    if name not in codecs():
+        raise OptgenError(f"there is no storage format {name!r}\nhint: choose one of {', '.join(codecs())}")
+    return codecs()[name]
+
+
+def codec_of(var: Var) -> Codec | None:
+    """The format that a rule asks for, None where it asks for none or for plain numbers of the default dtype."""
+    return codec(var.codec) if var.codec else None
+
+
+def coded(program: Program) -> dict[str, Var]:
+    """The quantities of any variant that are stored in a format with a block, by name."""
+    found = {v.name: v for step in program.steps for v in step.of_role(Role.PARAM, Role.STATE) if v.codec}
+    return {name: var for name, var in found.items() if codec(var.codec).block}
+
+
+def check_storage(program: Program) -> None:
+    """Raises RuleError for a quantity that its format cannot hold, OptgenError for a format that there is not."""
+    problems = list(dict.fromkeys(problem for part in program.chain for problem in _problems(part)))
+    if problems:
+        raise RuleError.several(problems)
+
+
+def _problems(program: Program) -> Iterator[Problem]:
+    for var in (v for step in program.steps for v in step.vars if v.codec):
+        reason = codec(var.codec).refusal(var)
+        if reason:
+            name = var.name.removesuffix("_prev")
+            yield Problem(f"{name} cannot be stored as {var.codec}: {reason}", program.rule.loc,
+                          f"leave {name} out of `storage`, or choose another format")

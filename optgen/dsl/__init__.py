@@ -29,6 +29,7 @@ from optgen.dsl.functions import (
 )
 from optgen.dsl.load import literal, load
 from optgen.dsl.rule import Eq, Rule, Schedule
+from optgen.dsl.storage import stored
 from optgen.dsl.structural import structural
 from optgen.dsl.symbols import cols, elems, first, flag, hyper, machine_eps, model, numel, rows, t, tensors
 from optgen.dsl.transforms import (
@@ -83,6 +84,7 @@ __all__ = [
     "sign",
     "sin",
     "sqrt",
+    "stored",
     "structural",
     "t",
     "tanh",

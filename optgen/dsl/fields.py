@@ -45,6 +45,14 @@ def _is_rank(value: Any) -> bool:
     return value is None or (type(value) is int and 0 <= value <= 64)
 
 
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and value >= 0)
+
+
+def _is_storage(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(_is_text(x) for pair in value.items() for x in pair)
+
+
 def _is_flag(value: Any) -> bool:
     return type(value) is bool
 
@@ -65,6 +73,8 @@ FIELDS: Mapping[str, tuple[Check, str, str]] = {
     "requires": (_is_requirements, "a list of pairs of a condition and a text", '[(momentum > 0, "...")]'),
     "ndim": (_is_rank, "None or a number of axes", "2"),
     "min_ndim": (_is_rank, "None or a number of axes", "2"),
+    "min_numel": (_is_count, "None or a number of elements", "4096"),
+    "storage": (_is_storage, "a dict of names and storage formats", '{"m": "int8"}'),
     "name": (_is_text, "a text", '"MyRule"'),
     "doc": (_is_text, "a text", '"MyRule. Authors, Title, year."'),
     "source": (_is_text, "a text", '"my_rule.py"'),

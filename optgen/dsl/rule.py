@@ -54,8 +54,8 @@ class Rule:
     state_keys: names of states in a checkpoint; `{t: "step"}` stores the step count.
     init: what a state starts from, 0 if absent: a number, an expression of hyperparameters, param, grad.
     requires: pairs (condition on hyperparameters, message), checked whenever values are given.
-    ndim, min_ndim, otherwise: which shapes the rule is for, and the rule for all others. What both call by one name is
-    one argument of the constructor, with the default and the bounds that this rule gives it. `otherwise` is a Rule.
+    ndim, min_ndim, min_numel, otherwise: which shapes the rule is for, and the rule for all others, a Rule. What both
+    call by one name is one argument of the constructor, with the default and the bounds that this rule gives it.
     structural: parameters that are fixed when the class is built.
     to_train, to_eval: equations that change the parameter and the states when the mode changes, in both directions.
     signature: constructor arguments in order, `*` before the keyword-only ones, where a class of torch sets it.
@@ -63,6 +63,7 @@ class Rule:
     sparse: sparse gradients are accepted. sparse_refusal: what is said of one else, where a class of torch has words
     of its own. group_constants: what the class of torch keeps in its groups besides.
     typical_lr: task -> (lowest, highest) learning rate. use: what it is used for, in a line.
+    storage: the formats of states, by their names, and of the parameter, as `param`; see `stored`.
     Raises RuleError for what is no equation, a state key that is invalid or given twice, an unknown quantity.
     """
 
@@ -74,6 +75,7 @@ class Rule:
     requires: Sequence[tuple[Any, str]] = ()
     ndim: int | None = None
     min_ndim: int | None = None
+    min_numel: int | None = None
     otherwise: Any = None
     name: str = ""
     doc: str = ""
@@ -88,6 +90,7 @@ class Rule:
     group_constants: Mapping[str, bool] = field(default_factory=dict)
     typical_lr: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     use: str = ""
+    storage: Mapping[str, str] = field(default_factory=dict)
     loc: Loc | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from optgen.passes.infer import infer
 from optgen.passes.keep import keep
 from optgen.passes.resolve import resolve
 from optgen.passes.specialise import conditions, specialise, variants
+from optgen.passes.store import store
 from optgen.passes.validate import validate
 
 PIPELINE: tuple[Callable[[Step], Step], ...] = (flatten, infer, hoist)
@@ -47,6 +48,7 @@ def lower(rule: Rule, after: str = STAGES[-1]) -> Program:
         validate(rule)
         found = conditions(rule)
         steps = tuple(_run(rule, variant, after) for variant in variants(rule, found))
+        steps = store(rule, steps) if after == STAGES[-1] else steps
         otherwise = lower(rule.otherwise, after) if rule.otherwise is not None else None
         modes = {name: without_copies(lower(mode, after)) for name, mode in rule.modes.items()}
         return Program(rule, found, steps, otherwise, modes)

@@ -1,0 +1,129 @@
+"""Maps: the codes that formats are made of, as lines of a computation from `x` to a code, and from `code` back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Add, Float, Mul, Piecewise, Symbol, sqrt
+
+from optgen.codecs import Code, Lines
+from optgen.dsl.functions import Abs, Max, Min, sign
+from optgen.dsl.load import literal
+
+x, code, size, count, root, value = (Symbol(name, real=True) for name in "x code size count root value".split())
+
+
+def linear(levels: int) -> Code:
+    """Evenly spaced from -1 to 1, with 0 in the middle."""
+    half = levels // 2
+    with literal():
+        position, number = Add(Mul(half - 1, x), half), Mul(Add(code, -half), Float(1 / (half - 1)))
+        return Code(levels, (("", position),), (("", number),))
+
+
+def linear_above_zero(levels: int) -> Code:
+    """Evenly spaced from 1 / levels to 1: without 0, so that nothing divides by it."""
+    with literal():
+        position, number = Add(Mul(levels, x), -1), Mul(Add(code, 1), Float(1 / levels))
+        return Code(levels, (("", position),), (("", number),))
+
+
+def square(levels: int) -> Code:
+    """Squares of evenly spaced numbers from -1 to 1, with their signs: close together around 0."""
+    half = levels // 2
+    with literal():
+        position = Add(Mul(half - 1, Mul(sign(x), sqrt(Abs(x)))), half)
+        number = (("root", Mul(Add(code, -half), Float(1 / (half - 1)))), ("", Mul(root, Abs(root))))
+        return Code(levels, (("", position),), number)
+
+
+def square_above_zero(levels: int) -> Code:
+    """Squares of evenly spaced numbers from 1 / levels to 1."""
+    with literal():
+        number = (("root", Mul(Add(code, 1), Float(1 / levels))), ("", Mul(root, root)))
+        return Code(levels, (("", Add(Mul(levels, sqrt(x)), -1)),), number)
+
+
+def dynamic(bits: int, decades: int, signed: bool) -> Code:
+    """Dettmers' dynamic map: each of `decades` decades below 1 holds twice as many numbers as the one below it.
+
+    Within a decade they are the middles of equal parts; 0 and 1 are numbers too. Codes go up with the numbers.
+    Dettmers, Lewis, Shleifer & Zettlemoyer, 8-bit Optimizers via Block-wise Quantization, ICLR 2022,
+    https://arxiv.org/abs/2110.02861, section 2.2.
+    """
+    least = 2 ** (bits - signed - decades)  # numbers in the lowest decade, which are counted from there on
+    top = least * 2**decades  # what the count is for 1
+    middle = 2 ** (bits - 1) - 1 if signed else 0  # the code of 0
+    lows = [least * 2**i for i in range(decades)]
+    scales = [10.0 ** (i + 1 - decades) for i in range(decades)]
+
+    def number(at: int) -> float:
+        """The number that has this count."""
+        if at in (least - 1, top):
+            return float(at == top)
+        i = max(i for i, low in enumerate(lows) if low <= at)
+        return scales[i] * (0.9 * (at + 0.5) / lows[i] - 0.8)
+
+    with literal():
+        near = [size >= _tidy((number(low - 1) + number(low)) / 2) for low in (*lows, top)]
+        lines: list[Any] = [
+            Min(Add(Mul(_tidy(low / scale / 0.9), size), _tidy(low * 0.8 / 0.9 - 0.5)), Float(2 * low - 1))
+            for low, scale in zip(lows, scales, strict=True)
+        ]
+        encode = _steps("count", Float(least - 1), [*zip(near, [*lines, Float(top)], strict=True)])
+        numbers: list[Any] = [
+            Add(Mul(_tidy(0.9 * scale / low), count), _tidy(scale * (0.45 / low - 0.8)))
+            for low, scale in zip(lows, scales, strict=True)
+        ]
+        at_least = [count >= low for low in (*lows, top)]
+        decode = _steps("value", Float(0.0), [*zip(at_least, [*numbers, Float(1.0)], strict=True)])
+        shift = [1 - least] if least != 1 else []
+        if not signed:
+            counted = Add(code, least - 1) if shift else code
+            total = Add(count, *shift) if shift else count
+            return Code(2**bits, (("size", x), *encode, ("", total)), (("count", counted), *decode, ("", value)))
+        total, counted = Add(count, *shift) if shift else count, Abs(Add(code, -middle))
+        counted = Add(counted, least - 1) if shift else counted
+        return Code(
+            2**bits,
+            (("size", Abs(x)), *encode, ("", Add(Mul(sign(x), total), middle))),
+            (("count", counted), *decode, ("", Mul(sign(Add(code, -middle)), value))),
+        )
+
+
+def _tidy(number: float) -> Any:
+    """The number without the last digits, which are noise of how it was computed."""
+    return Float(float(f"{number:.14g}"))
+
+
+def _steps(name: str, start: Any, pairs: list[tuple[Any, Any]]) -> Lines:
+    """Lines after which the name has the value of the last pair whose condition holds."""
+    before, lines = start, []
+    for condition, found in pairs:
+        lines.append((name, Piecewise((found, condition), (before, True), evaluate=False)))
+        before = Symbol(name, real=True)
+    return tuple(lines)
+
+
+def e4m3(signed: bool) -> Code:
+    """The finite numbers of 8-bit floats with four bits of exponent and three of mantissa, over the largest, 448.
+
+    Codes are the bits of the format. What is never negative has the same codes, without the sign.
+    Micikevicius et al., FP8 Formats for Deep Learning, 2022, https://arxiv.org/abs/2209.05433, table 1.
+    """
+    octaves = range(1, 16)
+    with literal():
+        counts = [Add(Mul(Float(448 * 2.0 ** (10 - e)), size), 8 * (e - 1)) for e in octaves]
+        numbers = [Mul(Add(count, -8 * (e - 1)), Float(2.0 ** (e - 10) / 448)) for e in octaves]
+        encode = [("count", Min(count, line) if k else line) for k, line in enumerate(counts)]
+        decode = [("value", Max(value, line) if k else line) for k, line in enumerate(numbers)]
+        if not signed:
+            return Code(127, (("size", x), *encode, ("", count)), (("count", code), *decode, ("", value)))
+        below = Piecewise((128, x < 0), (0, True), evaluate=False)
+        above = Piecewise((Add(code, -128), code >= 128), (code, True), evaluate=False)
+        signs = Piecewise((-1, code >= 128), (1, True), evaluate=False)
+        return Code(
+            255,
+            (("size", Abs(x)), *encode, ("", Add(count, below))),
+            (("count", above), *decode, ("", Mul(signs, value))),
+        )
