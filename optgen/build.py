@@ -131,13 +131,14 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None, whol
             check_storage(program)
         for name, module in modules.items():
             try:
+                formatted = _storage(name, module, program)
                 text = module.emit(program) if program else module.emit_schedule(rule)
             except RuleError as error:
                 if backends is not None and whole:
                     raise
                 refused.append((rule.name, name, error.problems[0].message))
                 continue
-            files |= {f"{module.FOLDER}/{path}": made for path, made in _storage(module, program).items()}
+            files |= formatted
             texts = {"py": text} if isinstance(text, str) else text or {}
             stem = f"{module.FOLDER}/{module_name(rule)}"
             files |= {f"{stem}{'' if '.' in end else '.'}{end}": text for end, text in texts.items()}
@@ -151,10 +152,12 @@ def build(sources: Sequence[Source], backends: Sequence[str] | None = None, whol
     return Built(files, tuple(refused))
 
 
-def _storage(module: Any, program: Program | None) -> Files:
-    """The files that a backend needs for the storage formats of a program."""
+def _storage(name: str, module: Any, program: Program | None) -> Files:
+    """The files that a backend needs for the storage formats of a program. Raises RuleError if it has none."""
     found = formats(program) if program else []
-    return {path: text for made in found for path, text in module.storage(made).items()}
+    if program and found and not hasattr(module, "storage"):
+        raise RuleError(f"the {name} backend has no storage formats yet", program.rule.loc, "leave it to numpy")
+    return {f"{module.FOLDER}/{path}": text for made in found for path, text in module.storage(made).items()}
 
 
 def write(files: Files, out: Path) -> list[Path]:

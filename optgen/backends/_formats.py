@@ -7,7 +7,7 @@ from typing import Any
 
 from optgen import __version__
 from optgen.codecs import Codec, Lines, codec
-from optgen.ir import ELEMENT, Role, Var
+from optgen.ir import ELEMENT, Var
 from optgen.languages import Language
 from optgen.listing import FORMAT
 from optgen.passes import Program
@@ -36,13 +36,6 @@ def names_of(program: Program) -> dict[str, list[str]]:
     for var in (v for part in program.chain for step in part.steps for v in step.vars if v.codec):
         found.setdefault(var.codec, set()).add(name_of(var))
     return {name: sorted(names) for name, names in sorted(found.items())}
-
-
-def companions(var: Var) -> list[str]:
-    """The keys in a checkpoint of what is stored of a state, the first of which is its own."""
-    if not var.codec or var.role is not Role.STATE:
-        return [var.key]
-    return [f"{var.key}{part.suffix}" for part in codec(var.codec).parts]
 
 
 def header(made: Codec) -> list[str]:

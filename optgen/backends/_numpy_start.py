@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.backends._formats import companions, name_of
+from optgen.backends._numpy_formats import kept, places
 from optgen.dsl.rule import Rule
 from optgen.ir import Place, Role, Step, Var
 from optgen.languages import HOST
@@ -34,12 +34,7 @@ def start_items(step: Step) -> Iterator[Item]:
     param = step.of_role(Role.PARAM)[0].name
     for state in step.of_role(Role.STATE):
         value = _initial(state, param, host_names(step))
-        yield (f"{places(state, 'kept')} = {f'{name_of(state)}.store({value})' if state.codec else value}",)
-
-
-def places(state: Var, kept: str) -> str:
-    """Where what is stored of a state stands in a dict."""
-    return ", ".join(f'{kept}["{key}"]' for key in companions(state))
+        yield (f"{places(state, 'kept')} = {kept(state, value, value)}",)
 
 
 def _initial(state: Var, param: str, host: frozenset[str]) -> str:

@@ -7,15 +7,14 @@ from dataclasses import replace
 from importlib import resources
 from typing import Any
 
-from optgen.backends._formats import companions, formats, maps, name_of, names_of
-from optgen.backends._formats import header as codec_header
+from optgen.backends._formats import formats, names_of
+from optgen.backends._numpy_formats import kept, loaded, places, storage
+from optgen.backends._numpy_numbers import floats, numbers_of
 from optgen.backends._numpy_parts import Part, fits, unfit
-from optgen.backends._numpy_start import places
-from optgen.codecs import Codec
-from optgen.constructor import bounds, requirements, tuple_of
+from optgen.codecs import companions
+from optgen.constructor import requirements, tuple_of
 from optgen.dsl.rule import Schedule
-from optgen.dsl.symbols import Kind
-from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var
+from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step
 from optgen.languages import NUMPY
 from optgen.listing import (
     annotation,
@@ -42,6 +41,8 @@ from optgen.render import render_python
 from optgen.weave import Item
 from optgen.wrapping import wrap
 
+__all__ = ["FOLDER", "emit", "emit_schedule", "shared", "storage"]
+
 FOLDER = "numpy_ref"
 TAKEN = (
     "params: Sequence[Array]",
@@ -54,11 +55,6 @@ CHECKS = frozenset({"check_state", "counts", "number", "numbers", "to_step"})
 FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
 COMBINE = {Op.SUM: "sum({}_parts)", Op.MAX: "np.max({}_parts, initial=-np.inf)"}
 AXIS: dict[tuple[Axis, ...], str] = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
-EXTENT = {
-    "numel": "{0}.size",
-    "rows": "{0}.shape[-2] if {0}.ndim > 1 else 1",
-    "cols": "{0}.shape[-1] if {0}.ndim else 1",
-}
 
 
 def emit(program: Program) -> str:
@@ -71,7 +67,7 @@ def emit(program: Program) -> str:
     arguments = [f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations]
     code = [line for loop in loops for line in loop["lines"]]
     required = requirements(rule, "raise ValueError({})")
-    hypers = [*_floats(program, names_in([*code, *start, *required])), *required]
+    hypers = [*floats(program, names_in([*code, *start, *required])), *required]
     hypers += ["steps = counts(t, params)"] if "t" in names_in(code) else []
     return render_python(
         "numpy.jinja",
@@ -86,14 +82,19 @@ def emit(program: Program) -> str:
         ],
         parts=loops,
         hypers=hypers,
-        checks=sorted({"to_step", *(CHECKS & names_in([*code, *hypers]))}),
+        imports=_imports(program, sorted({"to_step", *(CHECKS & names_in([*code, *hypers]))})),
         sorts=[line for part in parts[:-1] for line in part.sorting()],
         unfit=unfit(program),
         last=parts[-1].work,
-        elementwise=any(map(_in_stretches, chain)),
-        formats=names_of(program),
         apart=apart(program),
     )
+
+
+def _imports(program: Program, checks: list[str]) -> list[str]:
+    """The lines that import what the module uses of its folder."""
+    found = {"checks": checks, **names_of(program)}
+    found |= {"stretches": ["begin", "stretches"]} if any(map(_in_stretches, program.chain)) else {}
+    return [f"from ._{module} import {', '.join(names)}" for module, names in sorted(found.items())]
 
 
 def emit_schedule(schedule: Schedule) -> str:
@@ -116,20 +117,6 @@ def shared() -> dict[str, str]:
     return {name: (folder / name).read_text(encoding="utf-8") for name in ("_checks.py", "_stretches.py")}
 
 
-def storage(made: Codec) -> dict[str, str]:
-    """The files that rules with a storage format need besides."""
-    text = render_python(
-        "codec_numpy.jinja",
-        header=codec_header(made),
-        maps=list(maps(made, NUMPY)),
-        name=made.name,
-        block=made.block,
-        dtype=made.parts[0].dtype,
-    )
-    shared = resources.files("optgen.runtime.numpy_ref") / "_storage.py"
-    return {f"_{made.name}.py": text, "_storage.py": shared.read_text(encoding="utf-8")}
-
-
 def _mode(name: str, program: Program, arguments: list[str]) -> dict[str, Any]:
     """What the template needs to print the function that changes the mode."""
     phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
@@ -141,7 +128,7 @@ def _mode(name: str, program: Program, arguments: list[str]) -> dict[str, Any]:
         "opens": signature(f"to_{name}", taken, "tuple[list[Array], list[State]]"),
         "about": f"What `{name}` makes of parameters and states, as new ones; what has not stepped stays as it is.",
         "lines": [
-            *_floats(program, names_in(lines)),
+            *floats(program, names_in(lines)),
             "new_params, new_state = list(params), [dict(kept) for kept in state]",
             "for i, kept in enumerate(new_state):",
             f"    if not kept.keys() >= {needed}:",
@@ -155,7 +142,8 @@ def _mode(name: str, program: Program, arguments: list[str]) -> dict[str, Any]:
 
 def _loops(part: Part) -> list[dict[str, Any]]:
     """What the template needs to print the loops of one rule."""
-    phases = {variant_of(s): phase(s, everywhere=False) for s in part.program.steps}
+    exact = not formats(replace(part.program, otherwise=None))  # whether what is stored is what was computed
+    phases = {variant_of(s): phase(s, everywhere=False, read_back=exact) for s in part.program.steps}
     start = part.call(part.param, *part.late)
     if _in_stretches(part.program):
         return [_stretched(part.program, phases, part.work, start)]
@@ -171,23 +159,9 @@ def _init(program: Program, parts: Sequence[Part]) -> list[str]:
     made = parts[-1].call(name)
     for part in reversed(parts[:-1]):
         made = f"{part.call(name)} if {fits(part.program, name)} else {made}"
-    hypers = _floats(program, {n for part in parts for n in part.asked})
+    hypers = floats(program, {n for part in parts for n in part.asked})
     return [*hypers, *wrap(f"return [{made} for {name} in params]")]
 
-
-def _floats(program: Program, used: set[str]) -> list[str]:
-    """Lines that check the hyperparameters in use and make Python floats of them."""
-    lines = []
-    for d in program.rule.declarations:
-        if d.is_tuple and used & set(d.names):
-            none = ["none=float(np.finfo(float).eps)"] if d.none_is_eps else []
-            given = ", ".join([quote(d.name), d.name, str(len(d.names)), *none, *bounds(d)])
-            names = [name if name in used else "_" for name in d.names]
-            lines.append(f"{', '.join(names)}{',' * (len(names) == 1)} = numbers({given})")
-        elif not d.is_tuple and d.name in used and d.kind is Kind.REAL:
-            told = [f"refusal={quote(d.refusal)}"] if d.refusal else []
-            lines += wrap(f"{d.name} = number({', '.join([quote(d.name), d.name, *bounds(d), *told])})")
-    return lines
 
 
 def _loop(
@@ -205,7 +179,7 @@ def _loop(
     combined = totals(phases, k)
     return {
         "opens": [f"for i in {work}:"],
-        "lines": [*values, *given, *_numbers(program, param, read), *lines, "new_state[i] = kept"],
+        "lines": [*values, *given, *numbers_of(program, param, read), *lines, "new_state[i] = kept"],
         "parts": [name for name, _ in combined],
         "combined": [f"{name} = {COMBINE[op].format(name)}" for name, op in combined],
     }
@@ -224,7 +198,7 @@ def _stretched(
     keys = _keys(program)
     first = f"lambda {param}, {grad}: {start}"
     given = ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
-    given += _numbers(program, "params[i]", read)
+    given += numbers_of(program, "params[i]", read)
     used = names_in([*given, *lines])
     targets = ", ".join(name if name in used else "_" for name in ("i", param, str(grad), "kept", "new"))
     return {
@@ -238,17 +212,6 @@ def _stretched(
         "combined": [],
     }
 
-
-def _numbers(program: Program, param: str, read: set[str]) -> list[str]:
-    """The lines that make known the count, extents and machine epsilon of a parameter, as far as they are read."""
-    extents = [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
-    epsilons = [
-        f"{name} = float(np.finfo({param}.dtype).eps) if {d.name}[{k}] is None else float({d.name}[{k}])"
-        for d in program.rule.declarations
-        for k, name in enumerate(d.names)
-        if d.none_is_eps and d.default[k] is None and name in read
-    ]
-    return [*(["t = steps[i]"] if "t" in read else []), *extents, *epsilons]
 
 
 def _keys(program: Program) -> list[str]:
@@ -270,7 +233,7 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
     for name in part.loads:
         var = written.get(name) or step.var(name)
         if var.key:
-            yield (f"{name} = {_loaded(var, f'{program.rule.param.label}_prev')}",)
+            yield (f"{name} = {loaded(var, f'{program.rule.param.label}_prev')}",)
     scalars = [v for v in step.of_role(Role.STATE) if v.place is Place.HOST]
     yield from ((f'{v.name} = float(kept["{v.key}"])',) for v in scalars)
     yield from host_lines(step, part, last)
@@ -280,20 +243,14 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
         var = step.var(write.into)
         place = new_param if var.role is Role.PARAM else places(var, new)
         make = f"np.{'array' if write.value in borrowed else 'asarray'}"
-        value = f"{make}({write.value}, {program.rule.param.label}_prev.dtype)"
-        yield (f"{place} = {f'{name_of(var)}.store({write.value})' if var.codec else value}",)
+        plain = f"{make}({write.value}, {program.rule.param.label}_prev.dtype)"
+        yield (f"{place} = {kept(var, write.value, plain)}",)
     if last:
         yield from (
             (f'{new}["{step.var(w.into).key}"] = {w.value}',)
             for w in step.writes
             if step.var(w.into).place is Place.HOST
         )
-
-
-def _loaded(var: Var, param: str) -> str:
-    """What is read of a state."""
-    kept = [f'kept["{key}"]' for key in companions(var)]
-    return f"{name_of(var)}.load({', '.join([*kept, param])})" if var.codec else kept[0]
 
 
 def _borrowed(program: Program) -> set[str]:

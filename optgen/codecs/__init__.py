@@ -132,9 +132,20 @@ def check_storage(program: Program) -> None:
 
 
 def _problems(program: Program) -> Iterator[Problem]:
+    loc, keys = program.rule.loc, {v.key for step in program.steps for v in step.of_role(Role.STATE)}
     for var in (v for step in program.steps for v in step.vars if v.codec):
-        reason = codec(var.codec).refusal(var)
+        name, reason = var.name.removesuffix("_prev"), codec(var.codec).refusal(var)
         if reason:
-            name = var.name.removesuffix("_prev")
-            yield Problem(f"{name} cannot be stored as {var.codec}: {reason}", program.rule.loc,
-                          f"leave {name} out of `storage`, or choose another format")
+            hint = f"leave {name} out of what is stored so, or choose another format"
+            yield Problem(f"{name} cannot be stored as {var.codec}: {reason}", loc, hint)
+        for key in companions(var)[1:]:
+            if key in keys:
+                yield Problem(f"the state key {key!r} is that of what {var.codec} stores beside {name}", loc,
+                              "choose another key")
+
+
+def companions(var: Var) -> list[str]:
+    """The keys in a checkpoint of what is stored of a state, the first of which is its own."""
+    if not var.codec or var.role is not Role.STATE:
+        return [var.key]
+    return [f"{var.key}{part.suffix}" for part in codec(var.codec).parts]

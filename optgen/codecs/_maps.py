@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sympy import Add, Float, Mul, Piecewise, Symbol, sqrt
@@ -52,43 +53,54 @@ def dynamic(bits: int, decades: int, signed: bool) -> Code:
     https://arxiv.org/abs/2110.02861, section 2.2.
     """
     least = 2 ** (bits - signed - decades)  # numbers in the lowest decade, which are counted from there on
-    top = least * 2**decades  # what the count is for 1
     middle = 2 ** (bits - 1) - 1 if signed else 0  # the code of 0
     lows = [least * 2**i for i in range(decades)]
-    scales = [10.0 ** (i + 1 - decades) for i in range(decades)]
-
-    def number(at: int) -> float:
-        """The number that has this count."""
-        if at in (least - 1, top):
-            return float(at == top)
-        i = max(i for i, low in enumerate(lows) if low <= at)
-        return scales[i] * (0.9 * (at + 0.5) / lows[i] - 0.8)
-
     with literal():
-        near = [size >= _tidy((number(low - 1) + number(low)) / 2) for low in (*lows, top)]
-        lines: list[Any] = [
-            Min(Add(Mul(_tidy(low / scale / 0.9), size), _tidy(low * 0.8 / 0.9 - 0.5)), Float(2 * low - 1))
-            for low, scale in zip(lows, scales, strict=True)
-        ]
-        encode = _steps("count", Float(least - 1), [*zip(near, [*lines, Float(top)], strict=True)])
-        numbers: list[Any] = [
-            Add(Mul(_tidy(0.9 * scale / low), count), _tidy(scale * (0.45 / low - 0.8)))
-            for low, scale in zip(lows, scales, strict=True)
-        ]
-        at_least = [count >= low for low in (*lows, top)]
-        decode = _steps("value", Float(0.0), [*zip(at_least, [*numbers, Float(1.0)], strict=True)])
-        shift = [1 - least] if least != 1 else []
+        encode, decode = _encoded(lows), _decoded(lows)
+        total, counted = (Add(count, 1 - least), Add(code, least - 1)) if least != 1 else (count, code)
         if not signed:
-            counted = Add(code, least - 1) if shift else code
-            total = Add(count, *shift) if shift else count
             return Code(2**bits, (("size", x), *encode, ("", total)), (("count", counted), *decode, ("", value)))
-        total, counted = Add(count, *shift) if shift else count, Abs(Add(code, -middle))
-        counted = Add(counted, least - 1) if shift else counted
+        assert least == 1, "a signed map has one number in its lowest decade"
+        from_middle = Add(code, -middle)
         return Code(
             2**bits,
             (("size", Abs(x)), *encode, ("", Add(Mul(sign(x), total), middle))),
-            (("count", counted), *decode, ("", Mul(sign(Add(code, -middle)), value))),
+            (("count", Abs(from_middle)), *decode, ("", Mul(sign(from_middle), value))),
         )
+
+
+def _number(at: int, lows: Sequence[int]) -> float:
+    """The number that has a count. lows: the first count of each decade."""
+    if at < lows[0] or at == 2 * lows[-1]:
+        return float(at >= lows[0])
+    i = max(i for i, low in enumerate(lows) if low <= at)
+    return _scale(i, lows) * (0.9 * (at + 0.5) / lows[i] - 0.8)
+
+
+def _scale(i: int, lows: Sequence[int]) -> float:
+    """Where a decade ends."""
+    return float(10.0 ** (i + 1 - len(lows)))
+
+
+def _encoded(lows: Sequence[int]) -> Lines:
+    """The count of the number that is nearest to `size`, before it is rounded."""
+    top = 2 * lows[-1]
+    near = [size >= _tidy((_number(low - 1, lows) + _number(low, lows)) / 2) for low in (*lows, top)]
+    lines: list[Any] = [
+        Min(Add(Mul(_tidy(low / _scale(i, lows) / 0.9), size), _tidy(low * 0.8 / 0.9 - 0.5)), Float(2 * low - 1))
+        for i, low in enumerate(lows)
+    ]
+    return _steps("count", Float(lows[0] - 1), [*zip(near, [*lines, Float(top)], strict=True)])
+
+
+def _decoded(lows: Sequence[int]) -> Lines:
+    """The `value` of a count."""
+    numbers: list[Any] = [
+        Add(Mul(_tidy(0.9 * _scale(i, lows) / low), count), _tidy(_scale(i, lows) * (0.45 / low - 0.8)))
+        for i, low in enumerate(lows)
+    ]
+    at_least = [count >= low for low in (*lows, 2 * lows[-1])]
+    return _steps("value", Float(0.0), [*zip(at_least, [*numbers, Float(1.0)], strict=True)])
 
 
 def _tidy(number: float) -> Any:

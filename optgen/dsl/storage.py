@@ -8,7 +8,7 @@ from sympy import Indexed
 
 from optgen.dsl.names import caller, check_identifier, shown
 from optgen.dsl.rule import Rule
-from optgen.dsl.symbols import t
+from optgen.dsl.symbols import model, t
 from optgen.errors import Loc, RuleError
 
 SMALL = 4096  # elements below which states stay as they are: scales would outweigh what is saved, as users expect
@@ -19,7 +19,8 @@ def stored(rule: Rule, states: str = "", *, name: str = "", min_numel: int = SMA
 
     states: the format of every state with a number for each element; formats: those of single states, by the name of
     the quantity, which go before, and of the parameter, as `param`. name: of the class.
-    min_numel: the states of a parameter with fewer elements stay as they are.
+    min_numel: the states of a parameter with fewer elements stay as they are; but where a rule looks at all tensors
+    together, all are stored alike.
     Raises RuleError for what is no rule, and for a name that is no state.
     """
     loc = caller()
@@ -44,7 +45,8 @@ def _stored(rule: Rule, states: str, min_numel: int, formats: dict[str, str], lo
     small = replace(rule, storage=ours, otherwise=rest)
     if not found:
         return small
-    if rule.min_numel is not None or not min_numel:
+    together = any(e.has(model) for e in rule.expressions())
+    if rule.min_numel is not None or not min_numel or together:
         return replace(rule, storage={**found, **ours}, otherwise=rest)
     return replace(rule, storage={**found, **ours}, min_numel=min_numel, otherwise=small)
 
