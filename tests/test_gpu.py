@@ -74,11 +74,16 @@ def test_every_class_steps_within_the_bound(name: str, storage: Storage) -> None
     assert not assert_in_bound(name, storage, STORAGES.index(storage)).note()
 
 
-@every
-def test_strict_arithmetic_is_that_of_ieee(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def make_strict(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every operation of the rule's kernels is rounded once, as IEEE says."""
     package = (compile(name, "torch").__package__ or "").removesuffix("pytorch")
     launcher = import_module(f"{package}triton_gpu._runtime").Launcher
     monkeypatch.setattr(launcher, "again", partialmethod(launcher.again, strict=True))
+
+
+@every
+def test_strict_arithmetic_is_that_of_ieee(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_strict(name, monkeypatch)
     assert not assert_in_bound(name, STORAGES[0], 1, strict=True).note()
 
 
@@ -186,8 +191,9 @@ def test_replays_of_a_graph_are_steps_that_follow_a_rate_on_the_device(name: str
 
 
 @every
-def test_a_step_with_infinities_leaves_all_as_it_was(name: str) -> None:
-    """The scale is a power of two, so that equality is to the bit."""
+def test_a_step_with_infinities_leaves_all_as_it_was(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scale is a power of two, so that equality is to the bit where a multiplication may not join an addition."""
+    make_strict(name, monkeypatch)
     (optimizer, params), (plain, others) = made(name, fused=True), made(name, fused=True)
     scaler = torch.amp.GradScaler("cuda", init_scale=2.0**10)
     for number in range(5):
