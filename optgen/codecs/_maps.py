@@ -14,14 +14,6 @@ from optgen.dsl.load import literal
 x, code, size, count, root, value = (Symbol(name, real=True) for name in "x code size count root value".split())
 
 
-def linear(levels: int) -> Code:
-    """Evenly spaced from -1 to 1, with 0 in the middle."""
-    half = levels // 2
-    with literal():
-        position, number = Add(Mul(half - 1, x), half), Mul(Add(code, -half), Float(1 / (half - 1)))
-        return Code(levels, (("", position),), (("", number),))
-
-
 def linear_above_zero(levels: int) -> Code:
     """Evenly spaced from 1 / levels to 1: without 0, so that nothing divides by it."""
     with literal():
@@ -38,11 +30,12 @@ def square(levels: int) -> Code:
         return Code(levels, (("", position),), number)
 
 
-def square_above_zero(levels: int) -> Code:
-    """Squares of evenly spaced numbers from 1 / levels to 1."""
+def fourth_power_above_zero(levels: int) -> Code:
+    """Fourth powers of evenly spaced numbers from 1 / levels to 1."""
     with literal():
-        number = (("root", Mul(Add(code, 1), Float(1 / levels))), ("", Mul(root, root)))
-        return Code(levels, (("", Add(Mul(levels, sqrt(x)), -1)),), number)
+        squared = Mul(root, root)
+        number = (("root", Mul(Add(code, 1), Float(1 / levels))), ("", Mul(squared, squared)))
+        return Code(levels, (("", Add(Mul(levels, sqrt(sqrt(x))), -1)),), number)
 
 
 def dynamic(bits: int, decades: int, signed: bool) -> Code:
@@ -120,7 +113,8 @@ def _steps(name: str, start: Any, pairs: list[tuple[Any, Any]]) -> Lines:
 def e4m3(signed: bool) -> Code:
     """The finite numbers of 8-bit floats with four bits of exponent and three of mantissa, over the largest, 448.
 
-    Codes are the bits of the format. What is never negative has the same codes, without the sign.
+    Codes are the bits of the format. What is never negative has the same codes, without the sign, but nothing is
+    rounded to 0, so that nothing is divided by it.
     Micikevicius et al., FP8 Formats for Deep Learning, 2022, https://arxiv.org/abs/2209.05433, table 1.
     """
     octaves = range(1, 16)
@@ -130,7 +124,8 @@ def e4m3(signed: bool) -> Code:
         encode = [("count", Min(count, line) if k else line) for k, line in enumerate(counts)]
         decode = [("value", Max(value, line) if k else line) for k, line in enumerate(numbers)]
         if not signed:
-            return Code(127, (("size", x), *encode, ("", count)), (("count", code), *decode, ("", value)))
+            position = Max(count, 1)
+            return Code(127, (("size", x), *encode, ("", position)), (("count", code), *decode, ("", value)))
         below = Piecewise((128, x < 0), (0, True), evaluate=False)
         above = Piecewise((Add(code, -128), code >= 128), (code, True), evaluate=False)
         signs = Piecewise((-1, code >= 128), (1, True), evaluate=False)
