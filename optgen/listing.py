@@ -51,7 +51,7 @@ def header(rule: Rule | Schedule, backend: str) -> list[str]:
     lines += [f"    optgen build {name} --backend {backend}", ""] if name else []
     about = " ".join(rule.doc.removeprefix(f"{rule.name}.").split())
     lines += [*textwrap.wrap(about, WIDTH, break_long_words=False), ""] if about else []
-    for line in [*equations.text(rule), *_of_others(rule)]:
+    for line in [*equations.text(rule), *_stored(rule), *_of_others(rule)]:
         lines += textwrap.wrap(
             line,
             WIDTH,
@@ -63,14 +63,23 @@ def header(rule: Rule | Schedule, backend: str) -> list[str]:
     return [docstring(line) for line in lines]
 
 
+def _stored(rule: Rule | Schedule) -> Iterator[str]:
+    """In which formats quantities are stored."""
+    if isinstance(rule, Rule) and rule.storage:
+        names = {"states": "every state", "param": str(rule.param.label)}
+        kept = ", ".join(f"{names.get(name, name)} as {codec}" for name, codec in rule.storage.items())
+        yield f"with {kept}" + (f", of parameters with at least {rule.min_numel} elements" if rule.min_numel else "")
+
+
 def _of_others(rule: Rule | Schedule) -> Iterator[str]:
     """What `train()` and `eval()` compute, and the equations for parameters of other shapes."""
     for name, mode in rule.modes.items() if isinstance(rule, Rule) else ():
         yield f"and by {name}():"
         yield from equations.text(mode)[: len(getattr(rule, f"to_{name}"))]
     if isinstance(rule, Rule) and rule.otherwise is not None:
-        yield f"and for parameters of other shapes, as {rule.otherwise.name or 'another rule'}:"
-        yield from equations.text(rule.otherwise)
+        if equations.text(rule.otherwise) != equations.text(rule):
+            yield f"and for parameters of other shapes, as {rule.otherwise.name or 'another rule'}:"
+            yield from equations.text(rule.otherwise)
         yield from _of_others(rule.otherwise)
 
 

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optgen.codecs import codec_of, codecs, companions
 from optgen.dsl.load import built_in_names, load
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, t
@@ -30,10 +31,18 @@ def overview() -> RenderableType:
                 rules.add_row(name, rule.name, ", ".join(keys) or "none", rule.use)
             case Schedule() as rule:
                 schedules.add_row(name, rule.name, ", ".join(d.name for d in rule.declarations) or "none", rule.use)
-    formats = _table("storage format", "meaning")
-    formats.add_row("float64, float32, bfloat16, float16", "parameters, gradients and state, in any mix; computed in "
-                    "float32, or float64 for float64 parameters")
-    return Group(rules, schedules, formats)
+    return Group(rules, schedules, formats_table())
+
+
+def formats_table() -> RenderableType:
+    """What quantities may be stored in, with the bytes that each takes for an element."""
+    table = _table("storage format", "bytes per element", "of", "meaning")
+    table.add_row("float64, float32, bfloat16, float16", "8, 4, 2, 2", "all, in any mix, at run time",
+                  "the tensors' own dtypes; computed in float32, or in float64 for float64 parameters")
+    for name, codec in codecs().items():
+        kind = "the parameter" if codec.for_param else "a state"
+        table.add_row(name, _bytes(codec.bytes_per_element()), kind, codec.about)
+    return table
 
 
 def description(rule: Rule | Schedule) -> RenderableType:
@@ -69,29 +78,34 @@ def hyperparameters(declarations: tuple[Declaration, ...]) -> RenderableType:
 
 def state_table(rule: Rule, steps: tuple[Step, ...]) -> RenderableType:
     """What is kept between steps, in which shape, and in which variants."""
-    table = _table("key", "quantity", "starts at", "one number per", "when")
+    kept = states(steps)
+    is_coded = any(var.codec for var in kept)
+    table = _table("key", "quantity", "starts at", "one number per", "when", *(["stored as"] if is_coded else []))
     for quantity, key in rule.state_keys.items():
         if quantity == t:
             table.add_row(key, "t", "0", "tensor", "always")
-    for var in states(steps):
-        table.add_row(var.key, var.name.removesuffix("_prev"), str(var.init), _extent(var.axes), _when(var, steps))
-    return table if table.row_count else Text("  none")
+    for var in kept:
+        told = [var.name.removesuffix("_prev"), str(var.init), _extent(var.axes), _when(var, steps)]
+        table.add_row(", ".join(companions(var)), *told, *([var.codec] if is_coded else []))
+    if rule.min_numel is None:
+        return table if table.row_count else Text("  none")
+    return Group(table, Text(f"  of parameters with fewer than {rule.min_numel} elements: in the parameter's dtype"))
 
 
 def bytes_table(steps: tuple[Step, ...]) -> RenderableType:
     """State kept and most memory moved by a step for each element, for each set of states that some variant keeps."""
     table = _table("state kept", *FORMATS)
-    rows: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    rows: dict[tuple[str, ...], list[tuple[float, float]]] = {}
     for step in steps:
         costs = [bytes_per_element(step, *sizes) for sizes in FORMATS.values()]
         keys = tuple(v.key for v in states((step,)))
         rows[keys] = [max(pair) for pair in zip(costs, rows.get(keys, costs), strict=True)]
     for keys, cells in sorted(rows.items(), key=lambda row: len(row[0])):
-        table.add_row(", ".join(keys) or "none", *(f"{kept} / {moved}" for kept, moved in cells))
+        table.add_row(", ".join(keys) or "none", *(f"{_bytes(kept)} / {_bytes(moved)}" for kept, moved in cells))
     return table
 
 
-def bytes_per_element(step: Step, weight: int, state: int) -> tuple[int, int]:
+def bytes_per_element(step: Step, weight: int, state: int) -> tuple[float, float]:
     """Bytes of state, and bytes that a step reads and writes, per element. Row and column statistics count nothing."""
     kept = sum(_size(step.var(v.name), weight, state) for v in step.of_role(Role.STATE))
     return kept, sum(_moved(step, part, weight, state) for part in _phases(step))
@@ -103,7 +117,7 @@ def passes_table(step: Step) -> RenderableType:
     for number, part in enumerate(_passes(step), 1):
         reads = [name for name in part.loads if _size(step.var(name), 1, 1)]
         writes = [w.value for w in part.stores if _size(step.var(w.into), 1, 1)]
-        costs = (str(_moved(step, part, *sizes)) for sizes in FORMATS.values())
+        costs = (_bytes(_moved(step, part, *sizes)) for sizes in FORMATS.values())
         table.add_row(str(number), ", ".join(reads), ", ".join(writes) or "none", *costs)
     return table
 
@@ -118,12 +132,15 @@ def _passes(step: Step) -> list[Phase]:
     return [part for part in _phases(step) if _moved(step, part, 1, 1)]
 
 
-def _moved(step: Step, part: Phase, weight: int, state: int) -> int:
+def _moved(step: Step, part: Phase, weight: int, state: int) -> float:
     return sum(_size(step.var(name), weight, state) for name in (*part.loads, *(w.into for w in part.stores)))
 
 
-def _size(var: Var, weight: int, state: int) -> int:
+def _size(var: Var, weight: int, state: int) -> float:
     """Bytes of one element."""
+    codec = codec_of(var)
+    if codec is not None and var.axes == ELEMENT:
+        return codec.bytes_per_element()
     if var.role in (Role.PARAM, Role.GRAD):
         return weight
     return state if var.role is Role.STATE and var.axes == ELEMENT else 0
@@ -167,6 +184,10 @@ def _extent(axes: tuple[Axis, ...]) -> str:
 
 def _launches(steps: tuple[Step, ...]) -> str:
     return " or ".join(str(n) for n in sorted({len(_phases(step)) for step in steps}))
+
+
+def _bytes(count: float) -> str:
+    return f"{count:.3f}".rstrip("0").rstrip(".")
 
 
 def _short(rate: float) -> str:

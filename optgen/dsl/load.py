@@ -83,7 +83,8 @@ def _load(path: Path, shown: str, source: str) -> Rule | Schedule:
         raise _no_rule(module, text, shown)
     doc = module.__doc__.strip() if isinstance(module.__doc__, str) else ""
     name = rule.name or check_identifier(_class_name(doc, stem), "the class", nowhere)
-    return replace(rule, name=name, doc=rule.doc or doc, source=source or path.name)
+    told = doc or rule.doc if rule.source else rule.doc or doc  # what was made of another file's rule has that's text
+    return replace(rule, name=name, doc=told, source=source or path.name)
 
 
 def _no_rule(module: ModuleType, text: str, shown: str) -> RuleError:
