@@ -83,7 +83,7 @@ def _load(path: Path, shown: str, source: str) -> Rule | Schedule:
         raise _no_rule(module, text, shown)
     doc = module.__doc__.strip() if isinstance(module.__doc__, str) else ""
     name = rule.name or check_identifier(_class_name(doc, stem), "the class", nowhere)
-    told = doc or rule.doc if rule.source else rule.doc or doc  # what was made of another file's rule has that's text
+    told = doc or rule.doc if rule.source else rule.doc or doc  # a rule made of another file's brings that file's text
     return replace(rule, name=name, doc=told, source=source or path.name)
 
 
