@@ -107,6 +107,22 @@ MUTANTS = (
            "test_c_reductions.py oracle and factored"),
     Mutant("the largest of a column is that of its last tile", "runtime/c_cpu/_phases.h",
            "cols[i] = maximum(cols[i], parts[i]);", "cols[i] = parts[i];", "test_c_reductions.py oracle and mixed"),
+    Mutant("a graph reads a table that a later step writes", "runtime/triton_gpu/_mirror.py",
+           "if self._is_lent or not self._spare:", "if not self._spare:", "interpreted/test_triton_captures.py"),
+    Mutant("a capture fills the table of later steps", "runtime/triton_gpu/_mirror.py",
+           "return self._record(make())", "self._refresh(make())\n                self.key = key\n"
+           "                return self.copy", "interpreted/test_triton_captures.py"),
+    Mutant("what a graph reads goes with the plan", "runtime/triton_gpu/_runtime.py",
+           "self._captured.append(plan)", "pass", "interpreted/test_triton_captures.py outlives"),
+    Mutant("a gradient that moved is read where it was", "runtime/triton_gpu/_tables.py",
+           "self.gradients.of(addresses, ", "self.gradients.of(True, ", "interpreted/test_triton_runtime.py"),
+    Mutant("a negated gradient is taken for a plain one", "runtime/triton_gpu/_tables.py",
+           "            and not any(map(Tensor.is_neg, mine))\n", "", "interpreted/test_triton_runtime.py since"),
+    Mutant("a gradient of another dtype is read as before", "runtime/triton_gpu/_reading.py",
+           "if self._kinds != _kinds_of(tensors):", "if False:", "interpreted/test_triton_runtime.py since"),
+    Mutant("one minus a power cancels", "runtime/triton_gpu/_device.py",
+           "near = tl.where(u == 1, -z, (1 - u) * z / tl.log(u))", "near = 1 - u",
+           "interpreted/test_triton_time.py lie_within"),
 )
 
 if __name__ == "__main__":

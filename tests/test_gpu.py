@@ -190,6 +190,59 @@ def test_replays_of_a_graph_are_steps_that_follow_a_rate_on_the_device(name: str
     assert all(state["step"] == 23 for state in optimizer.state.values() if "step" in state)
 
 
+def loss_of(params: Sequence[Tensor], inputs: Sequence[Tensor]) -> Tensor:
+    """Whose gradient is element by element, so that its bits depend on no order of a sum."""
+    return torch.stack([(p * p * x).sum() for p, x in zip(params, inputs, strict=True)]).sum()
+
+
+@some
+def test_backward_and_step_are_captured_together(name: str) -> None:
+    """As in torch's documentation: in the capture gradients come from the pool of the graph. An eager step between
+    replays, with gradients and a rate of its own, leaves the graph as it was."""
+    (optimizer, params), (plain, others) = (made(name, fused=True, capturable=True) for _ in range(2))
+    inputs = drawn(0)
+
+    def train(one: Any, its: Sequence[Tensor], number: int) -> None:
+        one.zero_grad(set_to_none=True)
+        loss_of(its, drawn(number)).backward()
+        one.step()
+
+    with on_the_side():
+        for number in range(3):
+            train(optimizer, params, number)
+    graph = torch.cuda.CUDAGraph()
+    optimizer.zero_grad(set_to_none=True)
+    with torch.cuda.graph(graph):
+        loss_of(params, inputs).backward()
+        optimizer.step()
+    pool = [param.grad for param in params]
+    rate = optimizer.param_groups[0]["lr"]
+    for number in range(3):
+        train(plain, others, number)
+    for number in range(3, 23):
+        is_eager = number % 5 == 0
+        for one in (optimizer, plain):
+            one.param_groups[0]["lr"] = 0.5 * rate if is_eager else rate
+        if is_eager:
+            train(optimizer, params, number)
+        else:
+            for x, new in zip(inputs, drawn(number), strict=True):
+                x.copy_(new)
+            graph.replay()
+        train(plain, others, number)
+        assert_same(kept(optimizer, params), kept(plain, others))
+    assert all(grad is not None for grad in pool)
+
+
+def test_a_capture_without_a_step_before_it_says_what_to_do() -> None:
+    optimizer, params = made("adamw", fused=True, capturable=True)
+    give(params, 0)
+    graph = torch.cuda.CUDAGraph()
+    with pytest.raises(RuntimeError, match="take two steps"), torch.cuda.graph(graph):
+        optimizer.step()
+    torch.cuda.synchronize()
+
+
 @every
 def test_a_step_with_infinities_leaves_all_as_it_was(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scale is a power of two, so that equality is to the bit where a multiplication may not join an addition."""

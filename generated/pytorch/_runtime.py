@@ -100,7 +100,8 @@ class RuleOptimizer(Optimizer):
             super().load_state_dict(state_dict)
         finally:
             handle.remove()
-        self._launchers().clear()
+        for launcher in self._launchers().values():
+            launcher.reset()
         self._last = None
 
     def share_memory(self) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
-import operator
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,21 +13,18 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from ._layout import TYPES, same_order, supports, supports_number
+from ._counts import can_count
+from ._layout import CLASSES, TYPES, same_order, supports, supports_number
+from ._mirror import Mirror, upload
+from ._reading import know
 
 Columns = Sequence[Sequence[Tensor] | None]  # for each name one tensor per parameter, or None
-Numbers = list[list[float]]
 
 # A word of work, from the top: slow (1 bit), tensor (20), row of scalars (13), chunk (30).
 _SLOW, _TENSOR, _ROW = -(1 << 63), 1 << 43, 1 << 30
 _TENSORS, _ROWS = 1 << 20, 1 << 13
 LANES = 128  # tensors that a program of the prologue takes
 WARPS = 4  # of a program
-MOVED = (
-    "a CUDA graph is being captured, but what a fused step reads has changed since the last step: before the capture, "
-    "take a step with the same parameters, gradients (zero_grad(set_to_none=False) keeps them) and hyperparameters"
-)
-_dtype_of = operator.attrgetter("dtype")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class Kept:
 
     rows: for each parameter the index of its row of what the host gives. counts: if the rule stores them.
     hosted: None where that is scalars; where it is hyperparameters, for each name of KEPT the states.
-    told: for each name of TOLD a number per parameter.
+    told: the names of TOLD. firsts: of which parameters it is the first step, empty if of none or if nobody asks.
     """
 
     params: Sequence[Tensor]
@@ -45,7 +41,8 @@ class Kept:
     rows: Sequence[int]
     counts: Sequence[Tensor] | None = None
     hosted: Columns | None = None
-    told: Sequence[Sequence[int]] = ()
+    told: Sequence[str] = ()
+    firsts: Sequence[bool] = ()
 
     def columns(self) -> Iterator[Sequence[Tensor] | None]:
         """Parameters, states, counts and what else is kept."""
@@ -53,10 +50,6 @@ class Kept:
         yield from self.states
         yield self.counts
         yield from self.hosted or ()
-
-    def flat(self) -> list[Tensor]:
-        """Every tensor, column by column."""
-        return [*chain.from_iterable(column for column in self.columns() if column is not None)]
 
     def stored(self, i: int) -> list[Tensor | None]:
         """The states of one parameter."""
@@ -70,7 +63,14 @@ class Kept:
     def clock(self, i: int) -> list[int]:
         """The record of one parameter that the prologue reads."""
         numbers = [0] * (self.counts is None) + [0 if x is None else x.data_ptr() for x in self.numbers(i)]
-        return [self.rows[i], *numbers, *(column[i] for column in self.told)]
+        size = self.params[i].shape
+        told = {
+            "first": int(bool(self.firsts) and self.firsts[i]),
+            "numel": self.params[i].numel(),
+            "rows": size[-2] if len(size) > 1 else 1,
+            "cols": size[-1] if size else 1,
+        }
+        return [self.rows[i], *numbers, *(told[name] for name in self.told)]
 
     def fits(self, grads: Sequence[Tensor], i: int) -> bool:
         """Whether kernels can step this parameter."""
@@ -80,92 +80,79 @@ class Kept:
         return not fault and all(supports_number(number, device) for number in numbers)
 
 
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """What is launched. scalars: how many the prologue writes for each tensor."""
+
+    step: Any
+    prologue: Any
+    scalars: int
+
+
 class Plan:
     """Which tensors are stepped together, until one of them is another, has moved or has another kind of gradient."""
 
     def __init__(self, kept: Kept, grads: Sequence[Tensor]) -> None:
         self.kept, self.is_timed = replace(kept, rows=[*kept.rows]), kept.hosted is not None
         self.can_count = self.is_timed or all(map(can_count, kept.counts or ()))
-        self.flat = kept.flat()
-        self.lengths = [None if column is None else len(column) for column in kept.columns()]
-        self.addresses = [*map(Tensor.data_ptr, self.flat)]
+        self.lengths = _lengths(kept)
         kinds: dict[tuple[Any, ...], list[int]] = {}
         self.rest: list[int] = []
-        taken: set[int] = set()
+        places: set[int] = set()
         for i, param in enumerate(kept.params):
             place = param.data_ptr() if param.numel() else id(param)  # a tied parameter takes its steps in turn
-            if place in taken or not kept.fits(grads, i):
+            if place in places or not kept.fits(grads, i):
                 self.rest.append(i)
                 continue
-            taken.add(place)
+            places.add(place)
             numbers = kept.numbers(i) if self.is_timed else []
             mix = [None if x is None else x.dtype for x in (param, grads[i], *kept.stored(i), *numbers)]
             kinds.setdefault((param.device, *mix), []).append(i)
         self.taken = sorted(i for positions in kinds.values() for i in positions)
-        self.gradients = self._kinds_of(grads)
+        self.stored = know(self._flat(kept), keep=True)
+        self.gradients = know(self._of_taken(grads), keep=False)
         self.buckets = [
-            Bucket(positions[at : at + _ROWS], kept, grads)
+            Bucket(positions[at : at + _ROWS], self.taken, kept, grads)
             for positions in kinds.values()
             for at in range(0, len(positions), _ROWS)
         ]
 
     def holds(self, kept: Kept, grads: Sequence[Tensor]) -> bool:
         """Whether these are the same tensors at the same addresses, with gradients of the same kinds."""
-        flat = kept.flat()
+        mine = self._of_taken(grads)
         return (
-            len(flat) == len(self.flat)
-            and all(map(operator.is_, flat, self.flat))
-            and self.is_timed == (kept.hosted is not None)
-            and self.lengths == [None if column is None else len(column) for column in kept.columns()]
+            self.is_timed == (kept.hosted is not None)
+            and self.lengths == _lengths(kept)
             and self.kept.rows == kept.rows
-            and self.kept.told == kept.told
-            and self.addresses == [*map(Tensor.data_ptr, flat)]
-            and self.gradients == self._kinds_of(grads)
+            and self.kept.firsts == kept.firsts
+            and {*map(type, mine)} <= CLASSES
+            and self.stored.are_as_before(self._flat(kept))
+            and self.gradients.are_alike(mine)
+            and not any(map(Tensor.is_neg, mine))
         )
 
-    def _kinds_of(self, grads: Sequence[Tensor]) -> tuple[list[Any], ...]:
-        """All that a launch depends on but the address: dtype, and order in memory where it is not the plain one."""
-        taken = grads if not self.rest else [grads[i] for i in self.taken]
-        plain = [*map(Tensor.is_contiguous, taken)]
-        pairs = zip(taken, plain, strict=True)
-        others = [] if all(plain) else [(g.stride(), g.is_neg()) for g, is_plain in pairs if not is_plain]
-        return [*map(_dtype_of, taken)], plain, others
+    def _of_taken(self, column: Sequence[Tensor]) -> list[Tensor]:
+        return [column[i] for i in self.taken] if self.rest else [*column]
+
+    def _flat(self, kept: Kept) -> list[Tensor]:
+        """Every tensor that is taken but the gradients, column by column."""
+        columns = [column for column in kept.columns() if column is not None]
+        return [*chain.from_iterable(map(self._of_taken, columns) if self.rest else columns)]
 
 
-class Mirror:
-    """A table of the host with its copy on a device, refreshed without waiting from two pinned buffers in turn."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.copy = torch.empty(0)
-        self._buffers: list[tuple[Tensor, Any]] = []
-
-    def refresh(self, table: Tensor) -> None:
-        """Copy a table, of the same shape each time. Raises RuntimeError while a CUDA graph is captured."""
-        if capturing(self.device):
-            raise RuntimeError(MOVED)
-        if self.device.type != "cuda":
-            self.copy = table.clone()
-            return
-        if not self._buffers:
-            self.copy = torch.empty_like(table, device=self.device)
-            event: Any = torch.cuda.Event
-            self._buffers = [(torch.empty_like(table).pin_memory(), event()) for _ in range(2)]
-        self._buffers.reverse()
-        buffer, event = self._buffers[0]
-        event.synchronize()  # the copy before the last has read this buffer long ago
-        buffer.copy_(table)
-        self.copy.copy_(buffer, non_blocking=True)
-        event.record()
+def _lengths(kept: Kept) -> list[int | None]:
+    return [None if column is None else len(column) for column in kept.columns()]
 
 
 class Bucket:
     """The tables of tensors of one device and one mix of dtypes: one launch, after one of the prologue if timed."""
 
-    def __init__(self, positions: Sequence[int], kept: Kept, grads: Sequence[Tensor]) -> None:
+    def __init__(self, positions: Sequence[int], taken: Sequence[int], kept: Kept, grads: Sequence[Tensor]) -> None:
         if kept.hosted is None and max(kept.rows) >= _ROWS:
             raise ValueError(f"one launch takes at most {_ROWS} rows of scalars")
-        self.positions, self.is_all = positions, len(positions) == len(kept.params)
+        at = {i: k for k, i in enumerate(taken)}
+        self.positions = positions
+        self.places = None if len(positions) == len(taken) else [at[i] for i in positions]  # among what is taken
         self.params = [kept.params[i] for i in positions]
         param, grad, *stored = self.params[0], grads[positions[0]], *kept.stored(positions[0])
         self.device, self.is_timed = param.device, kept.hosted is not None
@@ -190,33 +177,66 @@ class Bucket:
         records[:, : len(columns) + 1] = torch.stack([*torch.tensor(columns), self.numels], 1)
         rows = range(len(positions)) if self.is_timed else [kept.rows[i] for i in positions]
         self.base = torch.arange(len(positions)) * _TENSOR + torch.tensor([*rows]) * _ROW
-        self.records, self.clocks, self.words, self.gradients, self.table = (Mirror(self.device) for _ in range(5))
-        self.records.refresh(records)
-        if self.is_timed:
-            self.clocks.refresh(torch.tensor([kept.clock(i) for i in positions]))
-        self.addresses: list[int] = []
-        self.slow = torch.empty(0, dtype=torch.bool)
-        self.given: Numbers = []
+        self.records = upload(records, self.device)
+        self.clocks = upload(torch.tensor([kept.clock(i) for i in positions]), self.device)
+        self.gradients, self.words, self.table = (Mirror(self.device) for _ in range(3))
+        self.addresses = self.slow = b""
         self.rows = torch.empty(0)
         self.scale, self.found_inf = torch.ones(1, device=self.device), torch.zeros(1, device=self.device)
 
-    def follow(self, grads: Sequence[Tensor]) -> list[Tensor]:
-        """Look where the gradients are; what is returned must live until the launch."""
-        mine = [*grads] if self.is_all else [grads[i] for i in self.positions]
-        for k, (shape, stride) in self.reordered.items():
-            mine[k] = torch.empty_strided(shape, stride, dtype=mine[k].dtype, device=self.device).copy_(mine[k])
-        addresses = [*map(Tensor.data_ptr, mine)]
-        if addresses != self.addresses:
-            table = torch.tensor(addresses)
-            slow = self.is_slow | (table % self.promised != 0)
-            self.gradients.refresh(table)
-            if not torch.equal(slow, self.slow):
-                self.words.refresh(_words(self.base + slow * _SLOW, self.numels, self.chunk))
-            self.addresses, self.slow = addresses, slow
-        return mine
+    def step(self, kernels: Kernels, grads: Sequence[Tensor], taken: array[int], given: Sequence[Sequence[Any]],
+             flags: Mapping[str, bool], options: Mapping[str, Any], grad_scale: Tensor | None,
+             found_inf: Tensor | None) -> None:  # fmt: skip
+        """Refresh what has moved or changed in the tables, and launch.
 
-    def give(self, given: Sequence[Sequence[Any]], scalars: int) -> None:
-        """Take the rows of scalars or, if timed, of hyperparameters, some of which may be tensors on the device."""
+        taken: the addresses of the gradients of all that is taken. given: rows of scalars or, if timed, of
+        hyperparameters, some of which may be tensors on the device.
+        """
+        words, gradients, alive = self._follow(grads, taken)
+        table = self._give(given)
+        scaled = {"SCALED": grad_scale is not None or found_inf is not None}
+        scale, inf = (
+            mine if x is None else x.to(self.device, non_blocking=True)
+            for x, mine in ((grad_scale, self.scale), (found_inf, self.found_inf))
+        )
+        if self.is_timed:
+            if not self.rows.numel():
+                size = len(self.params), kernels.scalars
+                self.rows = torch.full(size, math.nan, dtype=self.compute, device=self.device)
+            read = self.clocks, table, self.rows, inf, len(self.params)
+            how = {"TENSORS": LANES, "num_warps": WARPS, "enable_fp_fusion": False}
+            kernels.prologue[(-(-len(self.params) // LANES),)](*read, *self.clock_types, **flags, **scaled, **how)
+        if len(words):
+            tables = words, self.records, gradients, self.rows if self.is_timed else table, scale, inf, self.chunk
+            constants = {"COMPUTE": TYPES[self.compute], "VEC": self.vector}
+            kernels.step[(len(words),)](*tables, *self.types, **flags, **constants, **scaled, **options)
+        del alive
+        increment_version(self.params)  # autograd must learn that a parameter it may have saved was overwritten
+
+    def _follow(self, grads: Sequence[Tensor], taken: array[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The tables of work and of gradients, and what must live until the launch."""
+        mine = taken if self.places is None else array("q", [taken[k] for k in self.places])
+        alive = [
+            torch.empty_strided(shape, stride, dtype=grad.dtype, device=self.device).copy_(grad)
+            for grad, shape, stride in ((grads[self.positions[k]], *form) for k, form in self.reordered.items())
+        ]
+        if alive:
+            mine = array("q", mine)
+            for k, copy in zip(self.reordered, alive, strict=True):
+                mine[k] = copy.data_ptr()
+        addresses, table = mine.tobytes(), torch.frombuffer(mine, dtype=torch.int64)
+        if addresses != self.addresses:
+            slow = self.is_slow | (table % self.promised != 0)
+            self.addresses, self.slow = addresses, bytes(slow.tolist())
+        words = self.words.of(self.slow, self._work)
+        return words, self.gradients.of(addresses, lambda: table), alive
+
+    def _work(self) -> Tensor:
+        slow = torch.tensor([*self.slow])
+        return _words(self.base + slow * _SLOW, self.numels, self.chunk)
+
+    def _give(self, given: Sequence[Sequence[Any]]) -> Tensor:
+        """The table of what the host gives."""
         on_device = {
             (r, k): x
             for r, row in enumerate(given if self.is_timed else ())
@@ -224,61 +244,11 @@ class Bucket:
             if isinstance(x, Tensor) and (x.device.type != "cpu" or self.device.type == "cpu")
         }
         numbers = [[0.0 if (r, k) in on_device else float(x) for k, x in enumerate(row)] for r, row in enumerate(given)]
-        if numbers != self.given:
-            self.table.refresh(torch.tensor(numbers, dtype=torch.float64 if self.is_timed else self.compute))
-            self.given = numbers
+        dtype = torch.float64 if self.is_timed else self.compute
+        table = self.table.of(numbers, lambda: torch.tensor(numbers, dtype=dtype))
         for place, x in on_device.items():
-            self.table.copy[place].copy_(x.reshape(()))
-        if not self.is_timed:
-            self.rows = self.table.copy
-        elif not self.rows.numel():
-            self.rows = torch.full((len(self.params), scalars), math.nan, dtype=self.compute, device=self.device)
-
-    def launch(self, kernel: Any, prologue: Any, flags: Mapping[str, bool], options: Mapping[str, Any],
-               grad_scale: Tensor | None, found_inf: Tensor | None) -> None:  # fmt: skip
-        """Launch what the tables describe."""
-        scaled = {"SCALED": grad_scale is not None or found_inf is not None}
-        scale, inf = (
-            mine if x is None else x.to(self.device, non_blocking=True)
-            for x, mine in ((grad_scale, self.scale), (found_inf, self.found_inf))
-        )
-        if self.is_timed:
-            given = self.clocks.copy, self.table.copy, self.rows, inf, len(self.params)
-            how = {"TENSORS": LANES, "num_warps": WARPS, "enable_fp_fusion": False}
-            prologue[(-(-len(self.params) // LANES),)](*given, *self.clock_types, **flags, **scaled, **how)
-        if len(self.words.copy):
-            read = self.words.copy, self.records.copy, self.gradients.copy, self.rows, scale, inf, self.chunk
-            constants = {"COMPUTE": TYPES[self.compute], "VEC": self.vector}
-            kernel[(len(self.words.copy),)](*read, *self.types, **flags, **constants, **scaled, **options)
-        increment_version(self.params)  # autograd must learn that a parameter it may have saved was overwritten
-
-
-def capturing(device: torch.device) -> bool:
-    """Whether a CUDA graph is being captured, which replays launches but nothing that the host does."""
-    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
-
-
-def can_count(count: Tensor) -> bool:
-    """Whether HostCounts can read and write this step count."""
-    return count.device.type == "cpu" and count.numel() == 1 and count.dtype in (torch.float32, torch.float64)
-
-
-class HostCounts:
-    """Step counts that lie on the host, read and written without the cost of a call of torch for each."""
-
-    def __init__(self, counts: Sequence[Tensor], rows: Sequence[int]) -> None:
-        kinds = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
-        self.rows = rows
-        self.cells = [kinds[count.dtype].from_address(count.data_ptr()) for count in counts]
-
-    def advance(self, times: Sequence[float]) -> bool:
-        """Let each count become what `times` says of its row, if each is one less than that; else let all be."""
-        wanted = [times[row] for row in self.rows]
-        if [cell.value + 1 for cell in self.cells] != wanted:
-            return False
-        for cell, time in zip(self.cells, wanted, strict=True):
-            cell.value = time
-        return True
+            table[place].copy_(x.reshape(()))
+        return table
 
 
 def _words(base: Tensor, numels: Tensor, chunk: int) -> Tensor:

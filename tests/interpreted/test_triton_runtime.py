@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from optgen._generated.triton_gpu import adamw
 from optgen.build import compile
 
 ADAMW = compile("adamw", "triton")
@@ -119,7 +120,7 @@ def test_an_unaligned_tensor_goes_through_the_masked_loop(offset: int) -> None:
     launcher = ADAMW.launcher()
     step(params, grads, states, launcher)
     assert_stepped(params, states, wanted)
-    assert [bool(flag) for flag in launcher._plan.buckets[0].slow] == [offset % 4 != 0, False]
+    assert [*launcher._plan.buckets[0].slow] == [offset % 4 != 0, False]
 
 
 @pytest.mark.parametrize("which", ["grad", "exp_avg"])
@@ -142,7 +143,7 @@ def test_narrow_streams_need_the_alignment_of_as_many_elements() -> None:
     launcher = ADAMW.launcher()
     step(params, grads, states, launcher)
     assert_stepped(params, states, wanted)
-    assert not launcher._plan.buckets[0].slow.any()
+    assert not any(launcher._plan.buckets[0].slow)
 
 
 def layouts() -> dict[str, tuple[Tensor, Tensor]]:
@@ -205,16 +206,18 @@ def test_tables_stay_while_nothing_moves_and_follow_a_gradient_that_does() -> No
     params, grads = [torch.randn(2000), torch.randn(7)], [torch.randn(2000), torch.randn(7)]
     states, launcher = states_of(params), ADAMW.launcher()
     step(params, grads, states, launcher)
-    plan, moved = launcher._plan, launcher._plan.buckets[0].gradients.copy
+    plan, table = launcher._plan, launcher._plan.buckets[0].gradients
+    turn = table._buffers[0]
     step(params, grads, states, launcher, t=3)
     assert launcher._plan is plan
-    assert launcher._plan.buckets[0].gradients.copy is moved
+    assert table._buffers[0] is turn
     grads[0] = torch.randn(2001)[1:]
     wanted = expected(params, grads, states)
     step(params, grads, states, launcher)
     assert_stepped(params, states, wanted)
     assert launcher._plan is plan
-    assert launcher._plan.buckets[0].slow.tolist() == [True, False]
+    assert table._buffers[0] is not turn
+    assert [*launcher._plan.buckets[0].slow] == [True, False]
 
 
 def changes() -> dict[str, Any]:
@@ -239,7 +242,11 @@ def changes() -> dict[str, Any]:
     def same_address_other_order(p: Any, g: Any, s: Any) -> None:
         g[1] = g[1].as_strided((12, 12), (1, 12))
 
+    def negated_where_it_lies(p: Any, g: Any, s: Any) -> None:
+        g[0] = torch._neg_view(g[0])
+
     every = (
+        negated_where_it_lies,
         shorter,
         new_state,
         state_of_another_dtype,
@@ -250,10 +257,11 @@ def changes() -> dict[str, Any]:
     return {change.__name__: change for change in every}
 
 
+@pytest.mark.parametrize("module", [ADAMW, adamw], ids=["alone", "beside C"])
 @pytest.mark.parametrize("name", changes())
-def test_a_step_sees_whatever_changed_since_the_last(name: str) -> None:
+def test_a_step_sees_whatever_changed_since_the_last(name: str, module: ModuleType) -> None:
     params, grads = [torch.randn(600), torch.randn(12, 12)], [torch.randn(600), torch.randn(12, 12)]
-    states, launcher = states_of(params), ADAMW.launcher()
+    states, launcher = states_of(params), module.launcher()
     step(params, grads, states, launcher)
     changes()[name](params, grads, states)
     wanted = expected(params, grads, states)

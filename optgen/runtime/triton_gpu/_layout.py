@@ -11,6 +11,8 @@ from torch import Tensor
 
 TYPES = {torch.float32: tl.float32, torch.float64: tl.float64, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
 
+CLASSES = {Tensor, torch.nn.Parameter}
+
 
 def available(device: torch.device) -> bool:
     """Whether kernels run on this device: a GPU, or any device under Triton's interpreter."""
@@ -21,7 +23,7 @@ def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None]) -> st
     """Empty if the kernels can step this parameter, else what stands in the way."""
     stored = [param, *(state for state in states if state is not None)]
     for tensor in (*stored, grad):
-        if type(tensor) not in (Tensor, torch.nn.Parameter):
+        if type(tensor) not in CLASSES:
             return f"a {type(tensor).__name__}, which is a subclass of Tensor"
         if tensor.layout is not torch.strided:
             return f"a tensor of layout {tensor.layout}"

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import importlib
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import _tables
-from ._tables import MOVED, WARPS, Columns, HostCounts, Kept, Plan
+from . import _mirror
+from ._counts import HostCounts
+from ._mirror import MOVED
+from ._tables import WARPS, Columns, Kept, Kernels, Plan
 
 __all__ = ["Launcher", "Names"]
 
@@ -49,7 +49,10 @@ def block_of(vector: int, strict: bool, streams: int) -> int:
 
 
 class Launcher:
-    """Steps lists of tensors with one kernel. It holds only tables: a copy or a pickle of it is an empty one."""
+    """Steps lists of tensors with one kernel. It holds only tables: a copy or a pickle of it is an empty one.
+
+    What a CUDA graph has captured it holds as long as it lives.
+    """
 
     keeps_counts = True  # a call can advance step counts
     keeps_time = True  # and need not be told them: if they lie on the device, it computes the scalars there
@@ -58,6 +61,7 @@ class Launcher:
         self._kernel, self._prologue, self._names = kernel, prologue, names
         self._plan: Plan | None = None
         self._counts: HostCounts | None = None
+        self._captured: list[Plan] = []  # whose tables graphs read
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _fresh, (self._kernel.fn.__module__,)
@@ -93,7 +97,7 @@ class Launcher:
         """
         kept = self._kept(params, states, rows, counts, hosted, firsts)
         if self._plan is None or not self._plan.holds(kept, grads):
-            if any(_tables.capturing(param.device) for param in params):
+            if any(_mirror.capturing(param.device) for param in params):
                 raise RuntimeError(MOVED)
             self._plan, self._counts = Plan(kept, grads), None
         return self.again(grads, scalars, flags, **options)
@@ -109,9 +113,11 @@ class Launcher:
     ) -> bool:
         """Whether all is as it was at the last step, but for the addresses of gradients, and `again` can count."""
         plan = self._plan
-        if plan is None or not plan.can_count or any(map(operator.is_, grads, repeat(None))):
-            return False
-        return plan.holds(self._kept(params, states, rows, counts, hosted, None), grads)
+        return (
+            plan is not None
+            and plan.can_count
+            and plan.holds(self._kept(params, states, rows, counts, hosted, None), grads)
+        )
 
     def again(
         self,
@@ -135,7 +141,7 @@ class Launcher:
         plan = self._plan
         assert plan is not None
         if not plan.is_timed:
-            if any(_tables.capturing(bucket.device) for bucket in plan.buckets):
+            if any(_mirror.capturing(bucket.device) for bucket in plan.buckets):
                 raise RuntimeError(_CAPTURED)
             if found_inf is not None and found_inf.item():
                 return None
@@ -144,13 +150,14 @@ class Launcher:
         names = self._names.hypers if plan.is_timed else self._names.scalars
         given = [[_number(row.get(name)) for name in names] for row in scalars]
         options = {"MAXIMIZE": maximize, "STRICT": strict, "enable_fp_fusion": not strict, "num_warps": WARPS}
+        kernels = Kernels(self._kernel, self._prologue, len(self._names.scalars))
+        taken = plan.gradients.addresses
         for bucket in plan.buckets:
             with torch.cuda.device(bucket.device) if bucket.device.type == "cuda" else nullcontext():
-                alive = bucket.follow(grads)
-                bucket.give(given, len(self._names.scalars))
                 how = {**options, "BLOCK": block_of(bucket.vector, strict, bucket.streams)}
-                bucket.launch(self._kernel, self._prologue, flags, how, grad_scale, found_inf)
-                del alive
+                bucket.step(kernels, grads, taken, given, flags, how, grad_scale, found_inf)
+            if _mirror.capturing(bucket.device) and plan not in self._captured:
+                self._captured.append(plan)
         return [*plan.rest]
 
     def _advance(self, plan: Plan, times: Sequence[float]) -> bool:
@@ -168,9 +175,9 @@ class Launcher:
     ) -> Kept:
         if hosted is None:
             return Kept(params, states, rows, counts)
-        told = [[_told(name, param, bool(firsts and firsts[i])) for i, param in enumerate(params)]
-                for name in self._names.told]  # fmt: skip
-        return Kept(params, states, rows, counts, [hosted.get(key) for key in self._names.kept], told)
+        asked = [*firsts] if firsts and any(firsts) and "first" in self._names.told else []
+        kinds = [hosted.get(key) for key in self._names.kept]
+        return Kept(params, states, rows, counts, kinds, self._names.told, asked)
 
 
 def _fresh(module: str) -> Launcher:
@@ -180,10 +187,3 @@ def _fresh(module: str) -> Launcher:
 
 def _number(x: Any) -> Any:
     return _ABSENT if x is None else x
-
-
-def _told(name: str, param: Tensor, first: bool) -> int:
-    """What a prologue is told of a parameter: whether its step is the first, or an extent."""
-    size = param.shape
-    extents = {"numel": param.numel(), "rows": size[-2] if len(size) > 1 else 1, "cols": size[-1] if size else 1}
-    return int(first) if name == "first" else extents[name]
