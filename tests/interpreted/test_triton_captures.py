@@ -83,23 +83,23 @@ def pool_of(params: list[torch.Tensor]) -> list[torch.Tensor]:
 @pytest.mark.parametrize("read", ["compiled", "each by itself"])
 @pytest.mark.parametrize("cls", [optim.AdamW, optim.NAdam, optim.SGD])
 def test_a_graph_keeps_tables_of_its_own(cls: Any, read: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two graphs with gradients and rates of their own, replayed in turns with steps of other gradients and rates."""
+    """Graphs, the first of them of what was stepped before, in turns with steps of other gradients and rates."""
     if read == "each by itself":
         monkeypatch.setattr(_reading, "Compiled", None)
     optimizer, params = stepped(cls, 2, {"fused": True})
     optimizer.step()
     other, others = stepped(cls, 2, {"fused": True})
     other.step()
-    rates, graphs, pools = [0.5, 0.25], [], []
+    rates, graphs, pools = [optimizer.param_groups[0]["lr"], 0.5, 0.25], [], []
     for rate in rates:
         optimizer.param_groups[0]["lr"] = rate
-        pools.append(pool_of(params))
+        pools.append(pool_of(params) if pools else [param.grad for param in params])
         graphs.append(captured(optimizer, monkeypatch))
     make, again = (torch.Generator().manual_seed(1) for _ in range(2))
-    for number in range(6):
-        which = number % 3
+    for number in range(8):
+        which = (number - 1) % 4
         rate = [*rates, 2.0**-number][which]
-        if which == 2:
+        if which == 3:
             optimizer.param_groups[0]["lr"] = rate
             give_gradients(params, make)
             optimizer.step()
