@@ -42,6 +42,9 @@ def _sides(rule: Rule | Schedule, factor: str) -> list[tuple[Any, Any]]:
 class _Text(StrPrinter):
     """SymPy's own text, but a product keeps its parentheses and a reciprocal is one."""
 
+    def _print_Given(self, expr: Any) -> str:
+        return f"given({expr.quantity.label})"
+
     def _print_Mul(self, expr: Any) -> str:
         sign, factors = ("-", expr.args[1:]) if expr.args[0] == -1 and len(expr.args) > 1 else ("", expr.args)
         text = self.parenthesize(factors[0], PRECEDENCE["Mul"], strict=True)
@@ -58,6 +61,9 @@ class _Latex(LatexPrinter):
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
         head, below = symbol_parts(expr.name)
         return f"{head}_{{{','.join(below)}}}" if below else head
+
+    def _print_Given(self, expr: Any) -> str:
+        return rf"{self._print(expr.quantity.label)} \text{{ is given}}"
 
     def _print_Indexed(self, expr: Any) -> str:
         head, below = symbol_parts(str(expr.base.label))

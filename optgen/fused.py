@@ -6,14 +6,14 @@ from collections.abc import Sequence, Set
 from typing import Any
 
 from optgen.dsl.symbols import EXTENTS, Kind
-from optgen.errors import Problem, RuleError
+from optgen.errors import Problem, RuleError, line_of
 from optgen.ir import Map, Place, Reduce, Role, Var, reads
 from optgen.listing import condition_texts, is_elementwise
-from optgen.passes import Program
+from optgen.passes import Program, asked_given
 from optgen.wrapping import WIDTH
 
 RELATIONS = {"!=": "is_not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
-ORDER = (Role.PARAM, Role.GRAD, Role.STATE)
+ORDER = (Role.PARAM, Role.GRAD, Role.STATE, Role.INPUT)
 INSTEAD = "leave this rule to the numpy and torch backends"
 
 
@@ -41,6 +41,7 @@ def flag_arguments(program: Program) -> list[str]:
         for name in d.names
         if name in read
     ]
+    arguments += [f"{name}: bool" for name in asked_given(program)]
     return ["*", *arguments] if arguments else []
 
 
@@ -67,11 +68,11 @@ def stream(program: Program, name: str) -> str:
 
 
 def streams(program: Program) -> dict[str, Var]:
-    """What lies in memory, by the quantity's name: the parameter, the gradient, the states of any variant."""
+    """What lies in memory, by the quantity's name: the parameter, the gradient, states and inputs of any variant."""
     found = {
         stream(program, v.name): v
         for step in program.steps
-        for v in step.of_role(Role.PARAM, Role.GRAD, Role.STATE)
+        for v in step.of_role(*ORDER)
         if v.place is Place.DEVICE
     }
     return dict(sorted(found.items(), key=lambda item: ORDER.index(item[1].role)))
@@ -100,13 +101,17 @@ def names(program: Program) -> set[str]:
 def devices(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel."""
     kinds = {type(statement) for part in program.chain for step in part.steps for statement in step.body}
-    found = {"cuda": "on_gpu"} if program.otherwise is None and is_elementwise(program) else {}
+    alone = program.otherwise is None and not program.rule.inputs
+    found = {"cuda": "on_gpu"} if alone and is_elementwise(program) else {}
     return {**found, "cpu": "on_cpu"} if kinds <= {Map, Reduce} else found
 
 
 def check_one_pass(program: Program, backend: str, taken: Set[str]) -> None:
     """Raises RuleError for a rule that needs more than one pass over memory, or uses a name of the kernel's own."""
     check_passes(program, backend, taken, (Map,))
+    if program.rule.inputs:
+        message = f"the {backend} backend takes no rule with inputs yet"
+        raise RuleError(message, line_of(program.rule.loc, "inputs"), INSTEAD)
 
 
 def check_passes(program: Program, backend: str, taken: Set[str], kinds: tuple[type, ...]) -> None:

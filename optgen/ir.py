@@ -27,6 +27,7 @@ class Role(Enum):
 
     PARAM = "param"
     GRAD = "grad"
+    INPUT = "input"
     STATE = "state"
     HYPER = "hyper"
     STEP = "step"
@@ -69,8 +70,9 @@ ELEMENT = (TENSOR, BATCH, ROWS, COLS)
 @dataclass(frozen=True, slots=True)
 class Var:
     """A name. A STATE is the past value `x_prev` of the quantity x; `key` is its name in a checkpoint, `init` its
-    start, `tensor_init` whether that is the parameter or the gradient, `codec` the storage format that the rule asks
-    for, and `is_nonnegative` whether what has one never is negative."""
+    start, `tensor_init` whether that is the parameter or the gradient, `settled` whether axes and place are known
+    before they are inferred, `codec` the storage format that the rule asks for, and `is_nonnegative` whether what has
+    one never is negative."""
 
     name: str
     role: Role
@@ -81,6 +83,7 @@ class Var:
     init: Any = None
     boolean: bool = False
     tensor_init: bool = False
+    settled: bool = False
     codec: str = ""
     is_nonnegative: bool = False
 

@@ -36,6 +36,7 @@ from optgen._generated.pytorch.schedulefreesgd import ScheduleFreeSGD
 from optgen._generated.pytorch.sgd import SGD
 from optgen._generated.pytorch.sgdw import SGDW
 from optgen._generated.pytorch.signum import Signum
+from optgen._generated.pytorch.sophia import Sophia
 from optgen._generated.pytorch.stableadamw import StableAdamW
 from optgen._generated.pytorch.tiger import Tiger
 from optgen._generated.pytorch.yogi import Yogi
@@ -44,5 +45,6 @@ __all__ = [
     "ADOPT", "ASGD", "LAMB", "LARS", "MARS", "SGD", "SGDW", "AdEMAMix", "AdaBelief", "AdaBound", "Adadelta",
     "Adafactor", "AdafactorHF", "Adagrad", "Adam", "AdamMini", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW",
     "DiffGrad", "LaProp", "Lion", "Muon", "NAdam", "NAdamW", "Prodigy", "QHAdam", "RAdam", "RMSprop", "RMSpropTF",
-    "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "StableAdamW", "Tiger", "Yogi",
+    "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "Sophia", "StableAdamW",
+    "Tiger", "Yogi",
 ]

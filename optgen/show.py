@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optgen.codecs import codec_of, codecs, companions
+from optgen.dsl.inputs import Given
 from optgen.dsl.load import built_in_names, load
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, t
@@ -57,6 +58,7 @@ def description(rule: Rule | Schedule) -> RenderableType:
     parts += [_heading("hyperparameters"), hyperparameters(rule.declarations)]
     if isinstance(rule, Rule):
         steps = without_copies(lower(rule)).steps
+        parts += [_heading("given besides the gradient"), inputs_table(rule)] if rule.inputs else []
         parts += [_heading("state"), state_table(rule, steps)]
         parts += [_heading("bytes per parameter: state / read and written by a step"), bytes_table(steps)]
         longest = max(steps, key=lambda step: len(_passes(step)))
@@ -74,6 +76,15 @@ def hyperparameters(declarations: tuple[Declaration, ...]) -> RenderableType:
         default = "required" if declared.default is None else str(declared.default)
         table.add_row(declared.name, default, str(declared.bounds) or "none", ", ".join(declared.names))
     return table if declarations else Text("  none")
+
+
+def inputs_table(rule: Rule) -> RenderableType:
+    """What a step is given by name besides the gradient, and whether it has to be."""
+    asked = {s for e in rule.equations for s in e.rhs.free_symbols}
+    table = _table("argument of step", "quantity", "when")
+    for quantity, name in rule.inputs.items():
+        table.add_row(name, str(quantity.label), "may be absent" if Given(quantity) in asked else "always")
+    return table
 
 
 def state_table(rule: Rule, steps: tuple[Step, ...]) -> RenderableType:
@@ -141,7 +152,7 @@ def _size(var: Var, weight: int, state: int) -> float:
     codec = codec_of(var)
     if codec is not None and var.axes == ELEMENT:
         return codec.bytes_per_element()
-    if var.role in (Role.PARAM, Role.GRAD):
+    if var.role in (Role.PARAM, Role.GRAD, Role.INPUT):
         return weight
     return state if var.role is Role.STATE and var.axes == ELEMENT else 0
 

@@ -39,6 +39,7 @@ class Backend:
         """Whether it can step a rule."""
         has_product = any(equation.rhs.has(matmul) for equation in rule.equations)
         alone = rule.otherwise is None
+        alone = alone and (not rule.inputs or self.reduces)
         return not self.fused or (alone and (elementwise or (self.reduces and not has_product)))
 
 

@@ -25,6 +25,7 @@ from optgen.dsl import (
     exp,
     first,
     flag,
+    given,
     hyper,
     literal,
     log,
@@ -48,7 +49,7 @@ from optgen.dsl import (
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 DEEPEST = 5
 
-theta, g, h, *QUANTITIES = tensors("theta g h m v u w")
+theta, g, h, k, *QUANTITIES = tensors("theta g h k m v u w")
 m = QUANTITIES[0]
 lr = hyper("lr", 0.05, at_least=0)
 beta, gamma = hyper("betas", (0.9, 0.75), at_least=0, below=1, names="beta gamma")
@@ -59,7 +60,7 @@ heavy = flag("heavy", True)
 
 @dataclass(frozen=True)
 class Drawn:
-    """A rule and what it is made of: "time", "host", "flag", "reduction", "state", "first", "elements"."""
+    """A rule and what it is made of: "time", "host", "flag", "reduction", "state", "first", "elements", "input"."""
 
     rule: Rule
     features: frozenset[str]
@@ -67,11 +68,14 @@ class Drawn:
 
 @st.composite
 def random_rules(draw: Draw, elementwise: bool = False) -> Drawn:
-    """A rule with a Piecewise in t, a host recurrence and a flag, each in half of all cases; reductions in a third."""
+    """A rule with a Piecewise in t, a host recurrence and a flag, each in half of all cases; reductions in a third,
+    inputs in a fourth."""
     with literal():
         wanted = {name for name in ("time", "host", "flag") if draw(st.booleans())}
         if not elementwise and draw(st.integers(0, 2)) == 2:
             wanted.add("reduction")
+        if draw(st.integers(0, 3)) == 3:
+            wanted.add(draw(st.sampled_from(("input", "needed input"))))
         return _Drawing(draw, wanted).rule(draw(st.integers(0 if "host" in wanted else 1, 4)))
 
 
@@ -98,7 +102,8 @@ class _Drawing:
             if self.reads_past(equations[-1]) and start != 0:
                 init[quantity] = start
         equations.append(Eq(theta[t], theta[t - 1] - lr * self.featured(self.expression(self.depth()))))
-        rule = Rule(param=theta, grad=g, equations=equations, init=init, name="Drawn")
+        rule = Rule(param=theta, grad=g, equations=equations, init=init, name="Drawn",
+                    inputs={k: "besides"} if self.features["input"] else {})
         return Drawn(rule, frozenset(self.features))
 
     def reads_past(self, equation: Eq) -> bool:
@@ -122,6 +127,8 @@ class _Drawing:
             expr = self.by_time(expr, self.leaf())
         if "host" in self.wanted:
             expr = self.one(h[t] * expr, expr + h[t], expr / (1 + Abs(h[t])))
+        if {"input", "needed input"} & self.wanted and not self.features["input"]:
+            expr = self.one(expr + self.input(), expr * (1 + self.input()))
         if "reduction" in self.wanted and not self.features["reduction"]:
             expr = expr / (1 + self.reduction(1))
         return expr
@@ -148,6 +155,8 @@ class _Drawing:
 
     def leaf(self) -> Any:
         now, past = self.defined, [theta[t - 1], *(q.base[t - 1] for q in self.defined)]
+        if {"input", "needed input"} & self.wanted and self.one(False, False, True):
+            return self.input()
         kind = self.one("g", "now", "past", "scalar", "number")
         if kind == "past":
             self.features["state"] += 1
@@ -158,6 +167,14 @@ class _Drawing:
             "scalar": self.scalar,
             "number": lambda: self.one(1, 2, 0.5, 3, -1.25, 0.1),
         }[kind]()
+
+    def input(self) -> Any:
+        """What a step is given besides, or something else where it is not."""
+        self.features["input"] += 1
+        if "needed input" in self.wanted:
+            return k[t]
+        there = self.one(k[t], k[t] * g[t], k[t] - theta[t - 1])
+        return Piecewise((there, given(k)), (self.one(g[t], 0.5, g[t] / 2), True))
 
     def expression(self, depth: int) -> Any:
         if depth <= 0:

@@ -19,6 +19,7 @@ import transformers.optimization as transformers
 from adam_mini import Adam_mini
 from torch import Tensor
 from torch.optim import Optimizer
+from transcribed import SophiaG
 
 Kwargs = dict[str, Any]
 Shape = tuple[int, ...]
@@ -32,6 +33,7 @@ class Reference:
     given: what it is given besides. counts: whether it counts steps for each parameter, so that a gradient may be
     missing. late: whether a group may be added. shapes: of the parameters, the last of which joins late.
     close: how near they must come, relative to the parameter: 1e-12, unless the package keeps float32 inside.
+    every: how many steps the curvature that it asks for is given once in.
     """
 
     make: Callable[..., Optimizer]
@@ -41,6 +43,7 @@ class Reference:
     late: bool = True
     shapes: Sequence[Shape] = SHAPES
     close: float = 1e-12
+    every: int = 0
 
 
 def training(cls: Any) -> Callable[..., Optimizer]:
@@ -140,6 +143,7 @@ REFERENCES = {
     "SGDW": published("SGDW", {**DECAYED, "lr": 0.05}, {**DECAYED, "lr": 0.05, "momentum": 0.9},
                       {"momentum": 0.9, "nesterov": True}, counts=True),
     "Signum": published("SignSGD", {}, DECAYED, {"momentum": 0.0}, counts=True),
+    "Sophia": Reference(SophiaG, [{}, {"lr": 0.05, "betas": (0.8, 0.9), "rho": 0.1, "bs": 3}], counts=True, every=3),
     "StableAdamW": published("StableAdamW", {}, QUICK),
     "Tiger": published("Tiger", {}, DECAYED, {"beta": 0.5, "lr": 0.01}, counts=True),
     "Yogi": published("Yogi", DECAYED, QUICK),

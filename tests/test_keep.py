@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optgen.dsl import Eq, Rule, hyper, matmul, t, tensors, total, transpose
+from optgen.dsl import Eq, Piecewise, Rule, flag, hyper, literal, matmul, t, tensors, total, transpose
 from optgen.dsl.symbols import elems
 from optgen.ir_text import show
 from optgen.passes import lower, without_copies
@@ -41,3 +41,16 @@ def test_what_is_a_copy_of_another_state_or_is_changed_is_written() -> None:
 def test_a_scalar_of_the_host_that_stays_is_handed_on() -> None:
     text = kept(Eq(p[t], p[t - 1]), Eq(theta[t], theta[t - 1] - p[t] * g[t]), init={p: lr})
     assert "p_prev <- p" in text
+
+
+def test_a_copy_keeps_its_name_where_another_variant_computes_it() -> None:
+    slow = flag("slow", False)
+    with literal():
+        made = Rule(param=theta, grad=g, name="Kept", equations=[
+            Eq(p[t], Piecewise((p[t - 1], slow), (p[t - 1] + g[t], True))), Eq(theta[t], theta[t - 1] - lr * p[t])],
+            init={p: theta})
+    moving, staying = (show(step) for step in without_copies(lower(made)).steps)
+    assert "theta_prev - lr * p\n" in moving
+    assert "theta_prev - lr * p\n" in staying
+    assert "p_prev <- p" in moving
+    assert "p_prev <-" not in staying

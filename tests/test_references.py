@@ -33,6 +33,24 @@ def in_double() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+def refreshed(optimizer: Any, params: list[Tensor], random: torch.Generator, now: bool) -> dict[str, Any]:
+    """What the step is given besides: every so often the squares of other gradients, which a reference that has
+    `update_hessian` takes from where gradients are, before the step."""
+    if not now:
+        return {}
+    samples = [None if p.grad is None else torch.randn(p.shape, generator=random) for p in params]
+    if not hasattr(optimizer, "update_hessian"):
+        held = sum(len(group["params"]) for group in optimizer.param_groups)
+        return {"hessian": [None if s is None else s * s for s in samples[:held]]}
+    grads = [p.grad for p in params]
+    for of in (samples, grads):
+        for p, grad in zip(params, of, strict=True):
+            p.grad = grad
+        if of is samples:
+            optimizer.update_hessian()
+    return {}
+
+
 def trained(make: Callable[..., Optimizer], settings: Kwargs, reference: Reference) -> list[Tensor]:
     """Parameters after all steps. A group comes late and gradients are missing, if the reference admits it."""
     random = torch.Generator().manual_seed(0)
@@ -45,7 +63,7 @@ def trained(make: Callable[..., Optimizer], settings: Kwargs, reference: Referen
             for at, param in enumerate(params):
                 grad = torch.randn(param.shape, generator=random)
                 param.grad = None if reference.counts and step % 4 == 1 and at % 3 == step % 3 else grad
-            optimizer.step()
+            optimizer.step(**refreshed(optimizer, params, random, reference.every and step % reference.every == 0))
     return [param.detach() for param in params]
 
 

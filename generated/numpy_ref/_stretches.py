@@ -47,35 +47,45 @@ def stretches(
     new_params: list[Array],
     new_state: list[State],
     out: bool,
-) -> Iterator[tuple[int, Array, Array, State, State]]:
-    """For each stretch: the position of the parameter, the old values of parameter, gradient and states, and a dict for
-    the new ones, by the key of a state and "param". It is read when the next stretch is asked for.
+    *inputs: Sequence[Any],
+) -> Iterator[tuple[Any, ...]]:
+    """For each stretch: the position of the parameter, the old values of parameter, gradient and states, a dict for the
+    new ones, which is read when the next stretch is asked for, by the key of a state and "param", and all inputs.
 
     Each element must be computed from itself and from scalars. A parameter is one stretch if it is small or its arrays
-    do not lie alike. Else, with out=True, new values overwrite the old, unless another array of the step sees them.
+    lie otherwise. Else, with out=True, new values overwrite the old, unless another array of the step sees them.
     """
-    seen: set[int] | None = None
+    seen, every = None, (params, grads, *inputs)
     for i, old in states.items():
         param, grad, new = params[i], grads[i], State()
         stored = {"param": param, **{key: x for key, x in old.items() if np.ndim(x)}}
-        rows = _rows([*stored.values(), grad]) if param.size > _LENGTH else None
+        besides = [of[i] for of in inputs]
+        rows = _rows([*stored.values(), grad, *(x for x in besides if x is not None)]) if param.size > _LENGTH else None
         if rows is None:
-            yield i, param, np.asarray(grad, param.dtype), old, new
+            yield i, param, np.asarray(grad, param.dtype), old, new, *besides
             new_params[i] = new["param"]
             new_state[i].update({key: new[key] for key in old})
             continue
         if out and seen is None:
-            seen = _overlapping(x for k in states for x in (params[k], grads[k], *states[k].values()))
+            seen = _overlapping(x for k in states for x in (*states[k].values(), *(of[k] for of in every)))
         made = {key: x if _is_free(x, param, seen) else np.empty_like(x, param.dtype) for key, x in stored.items()}
         into = dict(zip(made, _rows([*made.values()]) or [], strict=True))
         for start in range(0, param.size, _LENGTH):
-            now, *past, g = (row[start : start + _LENGTH] for row in rows)
+            now, *past, g = (row[start : start + _LENGTH] for row in rows[: len(stored) + 1])
+            given = _given(besides, [row[start : start + _LENGTH] for row in rows[len(stored) + 1 :]])
+            kept = {**old, **dict(zip([*stored][1:], past, strict=True))}
             new.clear()
-            yield i, now, np.asarray(g, param.dtype), {**old, **dict(zip([*stored][1:], past, strict=True))}, new
+            yield i, now, np.asarray(g, param.dtype), kept, new, *given
             for key, row in into.items():
                 row[start : start + _LENGTH] = new[key]
         new_params[i] = made["param"]
         new_state[i].update({key: made[key] if key in made else new[key] for key in old})
+
+
+def _given(inputs: Sequence[Any], views: Sequence[Array]) -> list[Array | None]:
+    """The views of inputs, each at the place of its input; None where there is none."""
+    waiting = iter(views)
+    return [None if x is None else next(waiting) for x in inputs]
 
 
 def _rows(arrays: Sequence[Any]) -> list[Array] | None:

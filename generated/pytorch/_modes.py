@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ._checkpoints import Group
+from ._inputs import Given
 from ._rule import answer, asked
 from ._runtime import RuleOptimizer
 from ._step import Stepped, real
@@ -30,10 +31,10 @@ class ModalOptimizer(RuleOptimizer):
             param_group.setdefault("train_mode", self.param_groups[0]["train_mode"])
         super().add_param_group(param_group)
 
-    def _found(self, number: int, scale: Tensor | None, only: set[int] | None) -> Any:
+    def _found(self, number: int, scale: Tensor | None, only: set[int] | None, given: Given) -> Any:
         if not self.param_groups[number]["train_mode"]:
             raise RuntimeError(f"{type(self).__name__} cannot step in evaluation: call its train() first")
-        return super()._found(number, scale, only)
+        return super()._found(number, scale, only, given)
 
     @torch.no_grad()
     def _switch(self, mode: str, train: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._fused import Bunch, columns_of, counts_of, reads, rows_of
+from ._fused import Bunch, columns_of, counts_of, given_to, reads, rows_of
 from ._rule import answer
 from ._step import Stepped, compute_scalars
 
@@ -24,7 +24,7 @@ def is_repeatable(bunches: Sequence[Bunch], rest: Sequence[Stepped]) -> bool:
     """Whether calls alone made the step, each of which can count, with gradients that are the parameters' own."""
     return not rest and all(
         bunch.launcher.keeps_counts
-        and all(one.param is one.owner and one.grad is one.owner.grad for one in bunch.ones)
+        and all(one.param is one.owner and one.grad is one.owner.grad and not one.inputs for one in bunch.ones)
         for bunch in bunches
     )
 
@@ -89,6 +89,7 @@ class _Call:
         self.params = [one.owner for one in bunch.ones]
         self.entries = [state.get(param, {}) for param in self.params]
         self.keys = columns_of(bunch.ones[0], bunch.module)
+        self.absent = len(given_to(bunch.ones[0], bunch.module))  # a step that was given inputs is not made again
         self.is_timed, self.is_counted = bunch.is_timed, counts_of(bunch.ones) is not None
         _, self.rows = rows_of(bunch.ones)
         first = {row: place for place, row in reversed([*enumerate(self.rows)])}
@@ -108,6 +109,7 @@ class _Call:
         grads = [*map(_grad_of, self.params)]  # where one is None the launcher's answer is no
         try:
             states = [None if key is None else [*map(operator.itemgetter(key), self.entries)] for key in self.keys]
+            states += [None] * self.absent
             counts = [*map(operator.itemgetter("step"), self.entries)] if self.is_counted else None
             timed = {"hosted": self._columns()} if self.is_timed else {}
             if not self.is_timed and not all(map(self._is_common, self.hosted)):

@@ -140,7 +140,7 @@ class Variant:
 
     def is_stored(self, name: str) -> bool:
         """Whether a name is read from memory: the parameter, the gradient, a past state."""
-        return self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE) and self.kind(name) != "host"
+        return self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE, Role.INPUT) and self.kind(name) != "host"
 
     def sums(self, k: int, model: bool) -> list[Reduce]:
         """What phase k reduces over elements: of all tensors, or within one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from optgen.dsl.symbols import EXTENTS, Kind
 from optgen.ir import TENSOR, Phase, Place, Reduce, Role, Statement, reads
 from optgen.listing import names_in, variant_of
-from optgen.passes import Program
+from optgen.passes import Program, asked_given
 
 
 def asked_of(program: Program, lines: list[str]) -> list[str]:
@@ -17,6 +17,7 @@ def asked_of(program: Program, lines: list[str]) -> list[str]:
         for n in d.names
         if n in read
     ]
+    found += [f"{name}: bool" for name in asked_given(program) if name in read]
     return ["*", *found] if found else []
 
 
@@ -58,6 +59,8 @@ def update_arguments(
     kinds |= {
         n: "bool" if d.kind is Kind.FLAG else "Scalar" for d in program.rule.declarations for n in d.names if n in asked
     }
+    kinds |= {name: "bool" for name in asked_given(program) if name in read}
+    in_all |= {name: len(program.steps) for name in asked_given(program)}
     kinds |= {e.name: "int" for e in EXTENTS if e.name in read}
     in_all |= {e.name: len(program.steps) for e in EXTENTS}
     absent = {"Tensor": " | None = None", "bool": " = False", "Scalar": " = 0.0"}

@@ -90,6 +90,7 @@ def _emit(program: Program) -> dict[str, str]:
             "c_py.jinja",
             header=header(program.rule, "c"),
             states=tuple_text([v.key for v in stored.values() if v.role is Role.STATE]),
+            inputs=tuple_text(inputs) if (inputs := [n for n, v in stored.items() if v.role is Role.INPUT]) else "",
             scalars=[f'"{v.name}",' for v in read],
             types=tuple_text([f"{name}_type" for name in stored]),
             flags_opens=signature("flags", flag_arguments(program), "dict[str, bool]"),
@@ -160,8 +161,9 @@ def _form(program: Program, stored: Sequence[str]) -> dict[str, Any]:
 
 def _kinds(program: Program, step: Step, stored: Sequence[str]) -> str:
     """What each state has one number per in one variant, as a tuple in Python. One that it lacks has none."""
-    axes = {stream(program, v.name): v.axes for v in step.of_role(Role.STATE) if v.place is Place.DEVICE}
-    other = {name: v.axes for name, v in streams(program).items() if v.role is Role.STATE}
+    kept = (Role.STATE, Role.INPUT)
+    axes = {stream(program, v.name): v.axes for v in step.of_role(*kept) if v.place is Place.DEVICE}
+    other = {name: v.axes for name, v in streams(program).items() if v.role in kept}
     return tuple_text([KINDS[axes.get(name, other[name])] for name in stored if name in other])
 
 

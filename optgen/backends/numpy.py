@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any
 
 from optgen.backends._formats import formats, names_of
+from optgen.backends._inputs import about_inputs, checked, input_arguments, presence
 from optgen.backends._numpy_formats import kept, loaded, places, storage
 from optgen.backends._numpy_numbers import floats, numbers_of
 from optgen.backends._numpy_parts import Part, fits, unfit
@@ -51,7 +52,8 @@ TAKEN = (
     "t: int | Sequence[int]",
     "*",
 )
-CHECKS = frozenset({"check_state", "counts", "number", "numbers", "to_step"})
+CHECKS = frozenset({"check_state", "check_given", "counts", "number", "numbers", "to_step"})
+KIND = "Sequence[Array | None]"  # of an input
 FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
 COMBINE = {Op.SUM: "sum({}_parts)", Op.MAX: "np.max({}_parts, initial=-np.inf)"}
 AXIS: dict[tuple[Axis, ...], str] = {(ROWS,): ", axis=-2, keepdims=True", (COLS,): ", axis=-1, keepdims=True"}
@@ -65,6 +67,8 @@ def emit(program: Program) -> str:
     loops = [loop for part in parts for loop in _loops(part)]
     start = [line for part in parts for line in part.start]
     arguments = [f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations]
+    taken = [*TAKEN, *input_arguments(program, KIND), *arguments, "out: bool = False"]
+    inputs = [line for part in parts for line in checked(part.program, part.work, _is_together(part.program))]
     code = [line for loop in loops for line in loop["lines"]]
     required = requirements(rule, "raise ValueError({})")
     hypers = [*floats(program, names_in([*code, *start, *required])), *required]
@@ -75,18 +79,18 @@ def emit(program: Program) -> str:
         math=any("math." in line for line in [*code, *start]),
         init_opens=signature("init", [TAKEN[0], *(["*", *arguments] if arguments else [])], "list[State]"),
         init=_init(program, parts),
-        step_opens=signature("step", [*TAKEN, *arguments, "out: bool = False"], "tuple[list[Array], list[State]]"),
+        step_opens=signature("step", taken, "tuple[list[Array], list[State]]"),
         functions=[
             *(_mode(name, mode, arguments) for name, mode in program.modes.items()),
             *(part.starting(rule) for part in parts if part.start),
         ],
         parts=loops,
         hypers=hypers,
-        imports=_imports(program, sorted({"to_step", *(CHECKS & names_in([*code, *hypers]))})),
-        sorts=[line for part in parts[:-1] for line in part.sorting()],
+        imports=_imports(program, sorted({"to_step", *(CHECKS & names_in([*code, *hypers, *inputs]))})),
+        sorts=[*(line for part in parts[:-1] for line in part.sorting()), *inputs],
         unfit=unfit(program),
         last=parts[-1].work,
-        apart=apart(program),
+        apart=[*about_inputs(program), *apart(program)],
     )
 
 
@@ -115,6 +119,11 @@ def shared() -> dict[str, str]:
     """The files that all rules of this backend need: the checks of what a step is given, and the walk over it."""
     folder = resources.files("optgen.runtime.numpy_ref")
     return {name: (folder / name).read_text(encoding="utf-8") for name in ("_checks.py", "_stretches.py")}
+
+
+def _is_together(program: Program) -> bool:
+    """Whether the rule looks at all tensors together."""
+    return any(isinstance(s, Reduce) and TENSOR in s.over for step in program.steps for s in step.body)
 
 
 def _mode(name: str, program: Program, arguments: list[str]) -> dict[str, Any]:
@@ -163,7 +172,6 @@ def _init(program: Program, parts: Sequence[Part]) -> list[str]:
     return [*hypers, *wrap(f"return [{made} for {name} in params]")]
 
 
-
 def _loop(
     program: Program, phases: dict[tuple[bool, ...], tuple[Phase, ...]], k: int, work: str, start: str | None
 ) -> dict[str, Any]:
@@ -176,6 +184,9 @@ def _loop(
     given += wrap(f"check_state(i, state[i], kept, {tuple_of(_keys(program))})") if k == 0 else []
     given += ["kept = new_state[i]"] if k else ["kept |= state[i]"] if start is not None else []
     values = [f"{param} = params[i]", f"{grad} = np.asarray(grads[i], {param}.dtype)"]
+    told = {str(q.label): f"{q.label} = {name}[i]" for q, name in program.rule.inputs.items()}
+    asked = [line for line in presence(program) if line.partition(" ")[0] in read]
+    values += [line for q, line in told.items() if q in read | names_in(asked)] + asked
     combined = totals(phases, k)
     return {
         "opens": [f"for i in {work}:"],
@@ -198,20 +209,21 @@ def _stretched(
     keys = _keys(program)
     first = f"lambda {param}, {grad}: {start}"
     given = ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
-    given += numbers_of(program, "params[i]", read)
+    given += numbers_of(program, "params[i]", read) + presence(program)
     used = names_in([*given, *lines])
-    targets = ", ".join(name if name in used else "_" for name in ("i", param, str(grad), "kept", "new"))
+    inputs = {str(q.label): name for q, name in program.rule.inputs.items()}
+    targets = ", ".join(name if name in used else "_" for name in ("i", param, str(grad), "kept", "new", *inputs))
+    walked = ", ".join(["params, grads, states, new_params, new_state, out", *inputs.values()])
     return {
         "opens": [
             *wrap(f"keys = {tuple_of(keys)}"),
             *wrap(f"states = begin({work}, params, grads, state, keys, {first})"),
-            f"for {targets} in stretches(params, grads, states, new_params, new_state, out):",
+            f"for {targets} in stretches({walked}):",
         ],
         "lines": [*given, *lines],
         "parts": [],
         "combined": [],
     }
-
 
 
 def _keys(program: Program) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
+from optgen.backends._inputs import specs, step_method
 from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments
 from optgen.constructor import argument, arguments, defaults, hyper, required, requirements, update_rule
 from optgen.dsl.rule import Schedule
@@ -58,9 +59,9 @@ WRONG = "What is wrong with hyperparameters that do not go together; empty if no
 ON_GPU = "The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."
 ON_CPU = "The fused step in C. Raises ImportError where this folder was copied without its sibling."
 OFFERED = frozenset(
-    """Fixed Hyper RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor from_grad
-    from_param largest log maximum minimum negated per_col per_matrix per_row per_tensor rows_by_rows sign sin sqrt tanh
-    total""".split()
+    """Fixed Hyper Input Inputs RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor
+    from_grad from_param largest log maximum minimum negated per_col per_matrix per_row per_tensor rows_by_rows sign sin
+    sqrt tanh total""".split()
 )
 
 
@@ -80,11 +81,13 @@ def emit(program: Program) -> str:
     requires = [*requirements(rule), 'return ""'] if required(rule) else []
     base = "ModalOptimizer" if program.modes else "RuleOptimizer"
     code = [*spec, *(line for function in functions for line in function["lines"])]
+    methods = step_method(program)
+    always = f"Hyper {base} Scalar State UpdateRule"
     return render_python(
         "torch.jinja",
         header=header(rule, "torch"),
-        imports=sorted(names_in([*code, f"Hyper {base} Scalar State UpdateRule"]) & OFFERED),
-        math=any("math." in line for line in code),
+        imports=sorted(names_in([*code, always, *methods]) & OFFERED),
+        standard=_standard([*code, *methods], fused),
         torch=any("torch." in line for line in [*code, *arguments(rule)]),
         name=rule.name,
         base=base,
@@ -94,13 +97,21 @@ def emit(program: Program) -> str:
             *([_function("requires", asked_of(program, requires), "str", WRONG, requires)] if requires else []),
             *_fused(program, fused.values()),
         ],
-        fused=bool(fused),
         spec=spec,
+        methods=methods,
         arguments=arguments(rule),
         defaults=defaults(rule),
         about=docstring(f"{rule.name}{': ' + rule.use if rule.use else ''}."),
         apart=apart(program),
     )
+
+
+def _standard(code: Collection[str], fused: Collection[str]) -> list[str]:
+    """The lines that import what the code needs of the standard library."""
+    lines = ["import math"] if any("math." in line for line in code) else []
+    lines += ["from collections.abc import Callable"] if any("Callable" in line for line in code) else []
+    lines += ["from types import ModuleType"] if fused else []
+    return lines + (["from typing import overload"] if "@overload" in code else [])
 
 
 def _part(program: Program, suffix: str, fused: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -114,7 +125,7 @@ def _part(program: Program, suffix: str, fused: Mapping[str, str]) -> tuple[list
         _filling(f"host{suffix}", host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
         *(_update(program, phases, k, count, suffix) for k in range(count)),
     ]
-    return functions, update_rule(program, count, combine, suffix, fused)
+    return functions, [*update_rule(program, count, combine, suffix, fused), *specs(program)]
 
 
 def _mode(program: Program, suffix: str, name: str) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from optgen.dsl.functions import (
     total,
     transpose,
 )
+from optgen.dsl.inputs import given
 from optgen.dsl.load import literal, load
 from optgen.dsl.rule import Eq, Rule, Schedule
 from optgen.dsl.storage import stored
@@ -67,6 +68,7 @@ __all__ = [
     "first",
     "flag",
     "floor",
+    "given",
     "hyper",
     "literal",
     "load",

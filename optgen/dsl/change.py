@@ -58,7 +58,8 @@ class Change:
         rule, made = self.rule, self.prefix + name
         hypers = {n for d in rule.declarations for n in (d.name, *d.names)}
         quantities = {str(node.base.label) for e in rule.expressions() for node in e.atoms(Indexed)}
-        taken = {**dict.fromkeys(rule.state_keys.values(), "state key"), **dict.fromkeys(quantities, "quantity"),
+        taken = {**dict.fromkeys(rule.inputs.values(), "input"),
+                 **dict.fromkeys(rule.state_keys.values(), "state key"), **dict.fromkeys(quantities, "quantity"),
                  **dict.fromkeys(hypers, "hyperparameter")}
         if made in taken:
             raise RuleError(f"{self.name} adds the {what} {made}, but the rule has a {taken[made]} of that name",

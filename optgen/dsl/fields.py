@@ -69,6 +69,7 @@ def _is_range(rates: Any) -> bool:
 FIELDS: Mapping[str, tuple[Check, str, str]] = {
     "equations": (_is_list, "a list of equations", "[Eq(theta[t], ...), ...]"),
     "state_keys": (lambda v: isinstance(v, Mapping), "a dict of quantities and names", '{m: "momentum_buffer"}'),
+    "inputs": (lambda v: isinstance(v, Mapping), "a dict of quantities and names", '{H: "hessian"}'),
     "init": (lambda v: isinstance(v, Mapping), "a dict of quantities and values", "{v: 1e-6}"),
     "requires": (_is_requirements, "a list of pairs of a condition and a text", '[(momentum > 0, "...")]'),
     "ndim": (_is_rank, "None or a number of axes", "2"),

@@ -11,6 +11,7 @@ from sympy import Indexed, IndexedBase
 
 from optgen.dsl.expression import expression
 from optgen.dsl.fields import field_problems
+from optgen.dsl.inputs import input_problems
 from optgen.dsl.names import caller, check_identifier, name_problem, shown
 from optgen.dsl.structural import Structural
 from optgen.dsl.symbols import Declaration, Hyper, t
@@ -50,6 +51,7 @@ class Rule:
     """An optimizer: what one step does to one parameter.
 
     param, grad: the quantities that hold the parameter and its gradient.
+    inputs: quantities that a step is given besides, by name: tensors shaped as the parameter, each at t only.
     equations: in the order in which they are computed. A quantity is state if and only if its past is read.
     state_keys: names of states in a checkpoint; `{t: "step"}` stores the step count.
     init: what a state starts from, 0 if absent: a number, an expression of hyperparameters, param, grad.
@@ -70,6 +72,7 @@ class Rule:
     param: Any
     grad: Any
     equations: Sequence[Eq]
+    inputs: Mapping[Any, str] = field(default_factory=dict)
     state_keys: Mapping[Any, str] = field(default_factory=dict)
     init: Mapping[Any, Any] = field(default_factory=dict)
     requires: Sequence[tuple[Any, str]] = ()
@@ -145,8 +148,9 @@ class Rule:
         states = past.keys() - {self.param}
         kept = [Eq(q[t], past[q]) for q in sorted(states - made, key=str)]
         return replace(
-            self, equations=(*equations, *kept), requires=(), signature="", structural=(), to_train=(), to_eval=(),
-            otherwise=None, state_at_construction=False, init={q: v for q, v in self.init.items() if q in states},
+            self, equations=(*equations, *kept), inputs={}, requires=(), signature="", structural=(), to_train=(),
+            to_eval=(), otherwise=None, state_at_construction=False,
+            init={q: v for q, v in self.init.items() if q in states},
             state_keys={q: key for q, key in self.state_keys.items() if q in states},
         )
 
@@ -191,10 +195,12 @@ class Rule:
                 yield Problem(f"{where} is {_text(what)}, which is no quantity", loc.of(where), hint)
         if isinstance(self.param, IndexedBase) and self.param == self.grad:
             yield Problem(f"{_text(self.param)} is both param and grad", loc.of("grad"), "declare a quantity for each")
+        taken = {self.param: "param", self.grad: "grad"}
+        yield from input_problems(self.inputs, taken, loc.of("inputs"))
         used = {atom for e in self.expressions() for atom in e.atoms(IndexedBase)} | {self.param, self.grad, t}
-        for where, quantities in (("state_keys", self.state_keys), ("init", self.init)):
+        for where, quantities in (("state_keys", self.state_keys), ("init", self.init), ("inputs", self.inputs)):
             for quantity in quantities:
-                if quantity not in used:
+                if quantity not in used and (where != "inputs" or isinstance(quantity, IndexedBase)):
                     is_text = isinstance(quantity, str)
                     hint = "write the quantity itself, without quotes" if is_text else "remove it, or correct its name"
                     yield Problem(f"{where} names {_text(quantity)}, which stands in no equation", loc.of(where), hint)

@@ -11,6 +11,7 @@ import sympy
 from sympy import IndexedBase, Symbol
 
 from optgen.bounds import EXACT, FLOAT, FP64, MULTI, Bounded, Machine
+from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Eq, Rule, Schedule
 from optgen.dsl.symbols import Declaration, Hyper, Kind, first, t
 from optgen.errors import OptgenError
@@ -21,24 +22,25 @@ __all__ = ["among", "as_rule", "decide", "enclose", "factor", "rule_for", "state
 
 Array = Any
 State = Mapping[str, Any]
+Inputs = Mapping[str, Sequence[Array | None]]
 _EXACTLY = {reals is MULTI: Machine(EXACT, EXACT, EXACT, reals=reals) for reals in (FLOAT, MULTI)}
 
 
 def step(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], state: Sequence[State],
          count: int | Sequence[int], hypers: Mapping[str, Any] | None = None, *, mp: bool = False,
-         ) -> tuple[list[Array], list[dict[str, Array]]]:
+         inputs: Inputs | None = None) -> tuple[list[Array], list[dict[str, Array]]]:
     """The parameters and states after one step, in float64, or in 128-bit mpmath numbers.
 
     count is the number of this step, from 1, of all parameters or of each. A state that is missing is created. hypers
-    are named as the constructor names them; those that are missing take their defaults.
+    are named as the constructor names them; those that are missing take their defaults. inputs: by name, beside grads.
     """
-    new, states = enclose(rule, params, grads, state, count, hypers, _EXACTLY[mp])
+    new, states = enclose(rule, params, grads, state, count, hypers, _EXACTLY[mp], inputs)
     return [p.value for p in new], [{key: s.value for key, s in one.items()} for one in states]
 
 
 def enclose(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], state: Sequence[State],
             count: int | Sequence[int], hypers: Mapping[str, Any] | None, machine: Machine,
-            ) -> tuple[list[Bounded], list[dict[str, Bounded]]]:
+            inputs: Inputs | None = None) -> tuple[list[Bounded], list[dict[str, Bounded]]]:
     """As `step`, with the error that a backend which computes and stores as `machine` does may make.
 
     A parameter without a gradient and an empty one stay as they are. Only states of the variant in force are returned.
@@ -52,6 +54,7 @@ def enclose(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], 
             chosen = rule_for(rule, np.ndim(p))
             stepping[i] = _tensor(chosen, machine, np.shape(p), symbols(chosen, among(rule, chosen, hypers or {})))
             _fill(stepping[i], new[i], machine.tensor(grad), state[i], counts[i])
+            _give(stepping[i], {name: of[i] for name, of in (inputs or {}).items()})
     for tensor in stepping.values():
         tensor.together = [other for other in stepping.values() if other.rule is tensor.rule]
         tensor.common = tensor.together[0].common
@@ -182,6 +185,15 @@ def _fill(tensor: Tensor, param: Bounded, grad: Bounded, state: State, count: in
         else:
             past = machine.tensor(state[key])
         tensor.known[quantity, PAST] = past
+
+
+def _give(tensor: Tensor, inputs: Mapping[str, Array | None]) -> None:
+    """What the step is given besides, and what it is not."""
+    for quantity, name in tensor.rule.inputs.items():
+        value = inputs.get(name)
+        tensor.known[Given(quantity)] = value is not None
+        if value is not None:
+            tensor.known[quantity, NOW] = tensor.machine.tensor(value)
 
 
 def _start(tensor: Tensor, value: Any, param: Bounded, grad: Bounded, host: bool) -> Bounded:

@@ -19,6 +19,7 @@ from optgen.bounds import Bounded, Machine
 from optgen.bounds import branches as br
 from optgen.bounds import reductions as red
 from optgen.dsl.functions import REDUCTIONS, Max, Min, amax, matmul, mean, norm, rms, transpose
+from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import cols, elems, first, model, rows
 from optgen.errors import OptgenError
@@ -31,8 +32,9 @@ ORDER = {sympy.Le: operator.le, sympy.Lt: operator.lt, sympy.Ge: operator.ge, sy
 
 @dataclass(slots=True)
 class Tensor:
-    """static: hyperparameters and extents. known: t, first and the quantities read so far. together: all that step now.
-    common: values that those share. reached: what the parameter's update reads, once that is known.
+    """static: hyperparameters and extents. known: t, first, which inputs are given and the quantities read so far.
+    together: all that step now. common: values that those share.
+    reached: what the parameter's update reads, once that is known.
     """
 
     rule: Rule
@@ -53,9 +55,9 @@ class Tensor:
 
     def on_host(self) -> frozenset[Any]:
         """The quantities that depend on t and hyperparameters only, their own past included."""
-        device: set[Any] = {self.rule.param, self.rule.grad}
+        device: set[Any] = {self.rule.param, self.rule.grad, *self.rule.inputs}
         device |= {q for q, start in self.rule.init.items() if start in (self.rule.param, self.rule.grad)}
-        equations = [(k[0], self._equation(k)) for k in self._reached() if k[1] != PAST and k[0] != self.rule.grad]
+        equations = [(k[0], self._equation(k)) for k in self._reached() if k[1] != PAST and not self._is_outer(k)]
         before = -1
         while len(device) != before:
             before = len(device)
@@ -74,9 +76,12 @@ class Tensor:
             found[key] = None
             if key[1] == PAST:
                 waiting.append((key[0], NOW))
-            elif key != (self.rule.grad, NOW):
+            elif not self._is_outer(key):
                 waiting += self._reads(self._equation(key))
         return found
+
+    def _is_outer(self, key: Key) -> bool:
+        return key[0] == self.rule.grad or key[0] in self.rule.inputs
 
     def _reads(self, expr: Any) -> Iterator[Key]:
         if isinstance(expr, Indexed):
@@ -95,27 +100,32 @@ class Tensor:
             raise OptgenError(f"{key[0]}[{key[1]}] is read, but no equation of rule {self.rule.name!r} computes it")
         return found
 
-    def _branches(self, piecewise: Any) -> Iterator[tuple[Any, Any]]:
+    def _branches(self, piecewise: Any, now: bool = False) -> Iterator[tuple[Any, Any]]:
         for value, condition in piecewise.args:
-            decided = self.decide(condition)
+            decided = self.decide(condition, now)
             if decided is not False:
                 yield value, sympy.true if decided else condition
             if decided:
                 return
 
-    def decide(self, condition: Any) -> bool | None:
-        """Whether a condition holds, as far as hyperparameters and extents tell. That of numbers alone is no choice."""
+    def decide(self, condition: Any, now: bool = False) -> bool | None:
+        """Whether a condition holds, as far as hyperparameters and extents tell. That of numbers alone is no choice.
+
+        now: also what is given in this step, on which no state depends.
+        """
         match condition:
             case sympy.logic.boolalg.BooleanAtom():
                 return bool(condition)
+            case Given():
+                return bool(self.known[condition]) if now else None
             case Symbol():
                 return bool(self.static[condition]) if condition in self.static else None
             case Not():
-                inner = self.decide(condition.args[0])
+                inner = self.decide(condition.args[0], now)
                 return None if inner is None else not inner
             case And() | Or():
                 decisive = isinstance(condition, Or)
-                parts = [self.decide(arg) for arg in condition.args]
+                parts = [self.decide(arg, now) for arg in condition.args]
                 return decisive if decisive in parts else None if None in parts else not decisive
         if condition.free_symbols and all(s in self.static for s in condition.free_symbols):
             return bool(self.condition(condition).holds)
@@ -147,7 +157,8 @@ class Tensor:
             case Pow():
                 return self.machine.power(self.evaluate(expr.base), self.evaluate(expr.exp))
             case sympy.Piecewise():
-                pairs = [(self.evaluate(value), self.condition(condition)) for value, condition in self._branches(expr)]
+                branches = self._branches(expr, now=True)
+                pairs = [(self.evaluate(value), self.condition(condition)) for value, condition in branches]
                 return br.select(self.machine, pairs) if len(pairs) > 1 else pairs[0][0]
             case sympy.Rational():
                 return self.machine.constant(int(expr.p), int(expr.q))
@@ -207,7 +218,8 @@ class Tensor:
             case sympy.logic.boolalg.BooleanAtom():
                 return br.known(bool(expr))
             case Symbol():
-                return br.known(bool(self.known[expr] if expr == first else self.static[expr]))
+                in_step = expr == first or isinstance(expr, Given)
+                return br.known(bool(self.known[expr] if in_step else self.static[expr]))
             case Not():
                 return br.negation(self.condition(expr.args[0]))
             case And():

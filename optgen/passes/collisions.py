@@ -90,7 +90,7 @@ def _declared(declaration: Declaration) -> Iterator[Problem]:
 
 def _bases(rule: Rule) -> Iterator[Problem]:
     """Quantities that were not made by tensors, or that were but have a name that is none."""
-    places = [(rule.param, rule.loc), (rule.grad, rule.loc)]
+    places = [(base, rule.loc) for base in (rule.param, rule.grad, *rule.inputs)]
     places += [(node.base, e.loc) for e in rule.equations for node in (e.lhs, *_in_order(e.rhs))]
     for base, loc in dict(reversed(places)).items():
         problem = name_problem(label(base), "quantity", loc)
@@ -103,6 +103,9 @@ def _quantities(rule: Rule) -> Iterator[tuple[str, str, Loc | None]]:
     """Every name that quantities become, what it stands for, and an equation that reads or defines it."""
     yield label(rule.param) + "_prev", f"the past of {label(rule.param)}", rule.loc
     yield label(rule.grad), f"quantity {label(rule.grad)}", rule.loc
+    for quantity, name in rule.inputs.items():
+        yield name, f"{'quantity' if name == label(quantity) else 'input'} {name}", rule.loc
+        yield f"has_{label(quantity)}", f"given({label(quantity)})", rule.loc
     for equation in rule.equations:
         for node in (equation.lhs, *_in_order(equation.rhs)):
             name, index = label(node), index_of(node)

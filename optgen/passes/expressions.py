@@ -14,6 +14,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Not, Or
 
 from optgen.dsl.functions import REDUCTIONS, Max, Min, matmul, mean, transpose
+from optgen.dsl.inputs import Given
 from optgen.dsl.symbols import AXES, BUILT_IN, Hyper, Kind, first, model
 from optgen.errors import Loc, Problem
 
@@ -74,9 +75,8 @@ class Reader:
             hint = "Python decides `t == 1` at once; write Eq(t, 1), Ne(t, 1), t <= 1, first or a flag"
             yield self._problem(f"a condition holds the bare Python value {node}", hint)
         elif isinstance(node, Symbol):
-            is_condition = node == first or (isinstance(node, Hyper) and node.declaration.kind is Kind.FLAG)
             yield from self._known(node)
-            if not is_condition:
+            if not _is_truth(node):
                 yield self._problem(f"{node} is a number, not a condition", f"write Ne({node}, 0), or {node} > 0")
         elif isinstance(node, Relational):
             for side in node.args:
@@ -124,13 +124,18 @@ class Reader:
 
     def _symbol(self, node: Any) -> Iterator[Problem]:
         yield from self._known(node)
-        if node == first or (isinstance(node, Hyper) and node.declaration.kind is Kind.FLAG):
+        if _is_truth(node):
             yield self._problem(f"{node} is a condition, not a number", IN_PIECEWISE.format(node))
 
     def _known(self, node: Any) -> Iterator[Problem]:
         """What is wrong with a symbol, whatever it stands for."""
         name = node.name
         if node in self.symbols or (isinstance(node, Hyper) and name in node.declaration.names):
+            return
+        if isinstance(node, Given):
+            name = node.quantity.label
+            hint = f'write Rule(..., inputs={{{name}: "{name}"}})'
+            yield self._problem(f"given is asked of {name}, which is no input", hint)
             return
         near = difflib.get_close_matches(name, self.declared, 1, 0.75)
         if node in AXES:
@@ -156,6 +161,12 @@ class Reader:
 
     def _problem(self, message: str, hint: str) -> Problem:
         return Problem(message, self.loc, hint)
+
+
+def _is_truth(symbol: Symbol) -> bool:
+    """Whether a symbol stands for a condition."""
+    is_flag = isinstance(symbol, Hyper) and symbol.declaration.kind is Kind.FLAG
+    return symbol == first or is_flag or isinstance(symbol, Given)
 
 
 def _value(node: Any) -> float:

@@ -139,7 +139,7 @@ def _drop_unread(step: Step) -> Step:
     keep = [
         v
         for v in step.vars
-        if v.name not in gone and (v.name in read | inits or v.role in (Role.PARAM, Role.GRAD, Role.STATE, Role.LOCAL))
+        if v.name not in gone and (v.name in read | inits or v.role not in (Role.HYPER, Role.STEP, Role.EXTENT))
     ]
     return replace(step, vars=tuple(keep), host=tuple(host))
 

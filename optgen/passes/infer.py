@@ -61,9 +61,9 @@ def infer(step: Step) -> Step:
 
 
 def _given(var: Var) -> Shape:
-    if var.role in (Role.PARAM, Role.GRAD):
+    if var.role in (Role.PARAM, Role.GRAD, Role.INPUT) or var.tensor_init:
         return ELEMENT
-    return ELEMENT if var.tensor_init else None
+    return var.axes if var.settled and var.place is Place.DEVICE else None
 
 
 def _placed(var: Var, shape: Shape) -> Var:
@@ -208,7 +208,7 @@ def _quantity(var: Var) -> str:
     match var.role:
         case Role.PARAM | Role.STATE:
             return f"{var.name.removesuffix('_prev')}[t - 1]"
-        case Role.GRAD | Role.LOCAL:
+        case Role.GRAD | Role.INPUT | Role.LOCAL:
             return var.name if re.search(r"_\d+$", var.name) else f"{var.name}[t]"
         case _:
             return var.name

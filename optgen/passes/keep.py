@@ -1,25 +1,36 @@
 """Keep: a state that stays as it is is not written again, and what reads its new value reads its past.
 
-Assumes places. Establishes that no device value is a bare copy of its own past.
+Assumes a hoisted step. Establishes that no device state is written that is a bare copy of its own past. Where another
+variant computes it the copy keeps its name, so that what reads it reads alike in both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from optgen.ir import Map, MatMul, Place, Reduce, Statement, Step, symbol
+from optgen.ir import Map, MatMul, Reduce, Statement, Step, symbol
 from optgen.passes.rewrite import bottom_up
 
 
-def keep(step: Step) -> Step:
-    """The same step without the statements and writes that would copy a state onto itself."""
-    same = {s.target: symbol(f"{s.target}_prev") for s in step.body if _is_copy(s) and _is_state(step, s.target)}
+def keep(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The same variants without the statements and writes that would copy a state onto itself."""
+    copies = [{s.target for s in step.body if _is_copy(s) and _is_state(step, s.target)} for step in steps]
+    made = [{s.target for s in step.body} for step in steps]
+    everywhere = {name for names in copies for name in names}
+    everywhere -= {name for all_, same in zip(made, copies, strict=True) for name in all_ - same}
+    return tuple(_without(step, names, names & everywhere) for step, names in zip(steps, copies, strict=True))
+
+
+def _without(step: Step, copies: set[str], gone: set[str]) -> Step:
+    """The step without the writes of copies, and without the statements of some."""
+    same = {name: symbol(f"{name}_prev") for name in gone}
     return replace(
         step,
         vars=tuple(v for v in step.vars if v.name not in same),
         body=tuple(_reading_past(s, same) for s in step.body if s.target not in same),
-        writes=tuple(w for w in step.writes if w.value not in same),
+        writes=tuple(w for w in step.writes if w.value not in copies),
     )
 
 
@@ -28,8 +39,8 @@ def _is_copy(statement: Statement) -> bool:
 
 
 def _is_state(step: Step, name: str) -> bool:
-    """Whether a name is the new value of a state on the device."""
-    return any(w.value == name and step.var(w.into).place is Place.DEVICE for w in step.writes[1:])
+    """Whether a name is the new value of a state."""
+    return any(w.value == name for w in step.writes[1:])
 
 
 def _reading_past(statement: Statement, same: dict[str, Any]) -> Statement:

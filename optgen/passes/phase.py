@@ -95,6 +95,6 @@ class _Cutter:
 
     def _is_stored(self, name: str) -> bool:
         return (
-            self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE)
+            self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.INPUT, Role.STATE)
             and self.step.var(name).place is Place.DEVICE
         )

@@ -6,27 +6,41 @@ variant holds only the state that it uses.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import sympy
 from sympy import Indexed, IndexedBase
 
+from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import EXTENTS, Hyper, Kind, t
+from optgen.errors import Problem, RuleError
 from optgen.ir import ELEMENT, Map, Place, Role, Step, Var, Write, symbol
 from optgen.passes.quantities import index_of, label
 
 
-def resolve(specialised: tuple[Rule, dict[str, bool], list[tuple[Any, Any, Any]]]) -> Step:
-    """One straight-line variant of a rule as a Step: a body of Maps, nothing on the host yet, axes unknown."""
+def resolve(
+    specialised: tuple[Rule, dict[str, bool], list[tuple[Any, Any, Any]]], others: Mapping[str, Var] | None = None
+) -> Step:
+    """One straight-line variant of a rule as a Step: a body of Maps, nothing on the host yet, axes unknown.
+
+    others: states of the variants that differ in what is given only, with their axes: all keep the same.
+    Raises RuleError for an input that is read where it is not given.
+    """
     rule, variant, equations = specialised
     maps = [Map(str(_name(lhs)), _rename(rhs), loc) for lhs, rhs, loc in equations]
-    live = _live(maps, [label(rule.param), *_outputs(rule)])
+    others = others or {}
+    kept = [name.removesuffix("_prev") for name in others]
+    live = _live(maps, [label(rule.param), *_outputs(rule), *kept])
     body = tuple(m for m in maps if m.target in live)
     read = {s.name for m in body for s in m.expr.free_symbols}
-    states = [name for name in _quantities(rule) if f"{name}_prev" in read and name != label(rule.param)]
+    _check_given(rule, variant, body)
+    past = read | others.keys()
+    states = [name for name in _quantities(rule) if f"{name}_prev" in past and name != label(rule.param)]
     writes = (Write(f"{label(rule.param)}_prev", label(rule.param)), *(Write(f"{name}_prev", name) for name in states))
-    held = _states(rule, states)
+    held = [_settled(state, others.get(state.name)) for state in _states(rule, states)]
     used = read | {s.name for state in held for s in state.init.free_symbols}
     return Step(
         rule.name,
@@ -36,6 +50,25 @@ def resolve(specialised: tuple[Rule, dict[str, bool], list[tuple[Any, Any, Any]]
         body,
         writes,
     )
+
+
+def _settled(state: Var, known: Var | None) -> Var:
+    return state if known is None else replace(state, axes=known.axes, place=known.place, settled=True)
+
+
+def _check_given(rule: Rule, variant: Mapping[str, bool], body: tuple[Map, ...]) -> None:
+    absent = {label(q): q for q in rule.inputs if variant.get(str(Given(q))) is False}
+    problems = [
+        Problem(
+            f"{name}[t] is read where given({name}) does not hold",
+            m.loc,
+            f"read it in a branch: Piecewise((... {name}[t] ..., given({name})), (..., True))",
+        )
+        for m in body
+        for name in sorted(s.name for s in m.expr.free_symbols if s.name in absent)
+    ]
+    if problems:
+        raise RuleError.several(problems)
 
 
 def _name(quantity: Indexed) -> Any:
@@ -48,6 +81,7 @@ def _rename(expr: Any) -> Any:
     """Indexed quantities and hyperparameters become the plain symbols of the IR."""
     plain = {node: _name(node) for node in expr.atoms(Indexed)}
     plain |= {node: symbol(node.name, node.declaration.kind is Kind.FLAG) for node in expr.atoms(Hyper)}
+    plain |= {node: symbol(node.name, True) for node in expr.atoms(Given)}
     plain |= {node: symbol(node.name) for node in (t, *EXTENTS) if expr.has(node)}
     return expr.xreplace(plain)
 
@@ -85,6 +119,7 @@ def _quantities(rule: Rule) -> list[str]:
 def _inputs(rule: Rule, read: set[str]) -> list[Var]:
     param, grad = label(rule.param), label(rule.grad)
     made = [Var(f"{param}_prev", Role.PARAM, ELEMENT, loc=rule.loc), Var(grad, Role.GRAD, ELEMENT, loc=rule.loc)]
+    made += [Var(label(q), Role.INPUT, ELEMENT, loc=rule.loc) for q in rule.inputs]
     made += [
         Var(name, Role.HYPER, place=Place.HOST, loc=d.loc, boolean=d.kind is Kind.FLAG)
         for d in rule.declarations

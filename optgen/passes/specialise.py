@@ -1,7 +1,7 @@
 """Specialise: static conditions are decided first, so each variant of a rule is straight-line.
 
-A condition is static if it reads flags, hyperparameters and extents only. Assumes a valid rule; establishes that no
-flag and no static condition is left.
+A condition is static if it reads flags, hyperparameters and extents only, or asks whether an input is given. Assumes a
+valid rule; establishes that no flag and no static condition is left.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, BooleanAtom, Not, Or
 
 from optgen.dsl.functions import Max, Min
+from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import EXTENTS, Hyper, Kind
 from optgen.errors import RuleError
@@ -56,7 +57,7 @@ def _static_atoms(expr: Any) -> Iterator[Any]:
     if isinstance(expr, Relational):
         if expr.free_symbols and all(isinstance(s, Hyper) or s in EXTENTS for s in expr.free_symbols):
             yield Unequality(*expr.args) if isinstance(expr, Equality) else expr
-    elif isinstance(expr, Hyper) and expr.declaration.kind is Kind.FLAG:
+    elif isinstance(expr, Given) or (isinstance(expr, Hyper) and expr.declaration.kind is Kind.FLAG):
         yield expr
     else:
         for arg in sorted(expr.args, key=str) if isinstance(expr, (And, Or)) else expr.args:

@@ -15,6 +15,7 @@ from typing import Any
 import sympy
 from sympy import Indexed
 
+from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Eq, Rule, Schedule
 from optgen.dsl.symbols import EXTENTS, Hyper, first, t
 from optgen.errors import Problem, RuleError, line_of
@@ -67,14 +68,16 @@ class _Walk:
     ever: Seen = field(default_factory=set)
 
     def problems(self) -> Iterator[Problem]:
-        rule, grad = self.rule, (label(self.rule.grad), 0)
-        self.ever = {(label(eq.lhs), index_of(eq.lhs)) for eq in rule.equations} | {grad}
-        self.defined.add(grad)
-        bases = [*(label(e.lhs) for e in rule.equations), label(rule.param), label(rule.grad)]
+        rule = self.rule
+        from_outside = {(label(quantity), 0) for quantity in (rule.grad, *rule.inputs)}
+        self.ever = {(label(eq.lhs), index_of(eq.lhs)) for eq in rule.equations} | from_outside
+        self.defined |= from_outside
+        bases = [*(label(e.lhs) for e in rule.equations), *map(label, (rule.param, rule.grad, *rule.inputs))]
+        known = (t, first, *EXTENTS, *map(Given, rule.inputs))
         declared = [*dict.fromkeys(bases), *(name for d in rule.declarations for name in d.names)]
         for equation in rule.equations:
             read = partial(self._read, equation=equation)
-            reader = Reader(equation.loc, (t, first, *EXTENTS), declared, read, over=True)
+            reader = Reader(equation.loc, known, declared, read, over=True)
             yield from reader.number(equation.rhs)
             yield from self._define(equation)
         if (label(rule.param), 0) not in self.ever:
@@ -90,6 +93,9 @@ class _Walk:
             yield Problem(f"{node} has {len(node.indices)} indices, not one", equation.loc, _instead(node))
         elif index is None:
             yield Problem(f"{node} has an index other than t or t - 1", equation.loc, _instead(node))
+        elif index == -1 and node.base in self.rule.inputs:
+            hint = f"store it: a quantity x with Eq(x[t], {name}[t]) gives x[t - 1]"
+            yield Problem(f"the past of the input {name} is read, which no step keeps", equation.loc, hint)
         elif index == -1:
             if (name, 0) not in self.ever:
                 message = f"the past of {name} is read, but no equation computes {name}[t]"
@@ -111,6 +117,9 @@ class _Walk:
         elif (name, index) == (label(self.rule.grad), 0):
             message = f"the gradient {name}[t] is given, but the equation defines it"
             yield Problem(message, equation.loc, "name the changed gradient, for example g_wd")
+        elif index == 0 and equation.lhs.base in self.rule.inputs:
+            message = f"the input {name}[t] is given, but the equation defines it"
+            yield Problem(message, equation.loc, "give what is computed a name of its own")
         elif (name, index) in self.defined:
             yield Problem(f"{equation.lhs} is defined twice", equation.loc, "give the second one a name of its own")
         self.defined.add((name, index))

@@ -13,8 +13,9 @@ from sympy.core.relational import Relational
 from optgen import oracle
 from optgen.bounds import FP16, Format
 from optgen.dsl.functions import REDUCTIONS, matmul, transpose
+from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Rule, Schedule
-from optgen.dsl.symbols import EXTENTS, Declaration, Hyper, Kind, cols, rows
+from optgen.dsl.symbols import EXTENTS, Declaration, Hyper, Kind, cols, model, rows
 
 Hypers = Mapping[str, Any]
 Array = Any
@@ -227,6 +228,21 @@ def gradients(shapes: Shapes, form: Format, seed: int) -> list[Array]:
     low, high = _range(shapes, form, (-3.0, 1.0), (-15.0, 10.0), (-4.0, 1.5))
     return [np.where(rng.random(s) < 0.1, 0.0, rng.normal(size=s) * 10 ** rng.uniform(low, high, s))
             for s in shapes.shapes]
+
+
+def inputs(rule: Rule, shapes: Shapes, form: Format, seed: int, number: int) -> dict[str, list[Array | None]]:
+    """What a step is given by name besides gradients. What a rule can do without is absent now and then: of all
+    tensors, or of every other one unless the rule looks at all of them together."""
+    parts = list(_with_otherwise(rule))
+    used = [(part, quantity, name) for part in parts for quantity, name in part.inputs.items()]
+    asked = {name for part, q, name in used for e in part.equations if Given(q) in e.rhs.free_symbols}
+    over_model = any(node.args[1] == model for p in parts for e in p.equations for node in e.rhs.atoms(*REDUCTIONS))
+    made: dict[str, list[Array | None]] = {}
+    for k, name in enumerate(dict.fromkeys(name for _, _, name in used)):
+        drawn: list[Array | None] = list(gradients(shapes, form, seed + 7919 * (k + 1)))
+        absent = {0: [], 1: range(len(drawn)), 2: [] if over_model else range(0, len(drawn), 2)}[(number + k) % 3]
+        made[name] = [None if name in asked and i in absent else x for i, x in enumerate(drawn)]
+    return made
 
 
 def smaller(shapes: Shapes, most: int) -> Shapes:

@@ -11,7 +11,7 @@ import numpy as np
 from optgen import oracle
 from optgen.bounds import Bounded, Format, Machine, magnitude
 from optgen.dsl.rule import Rule
-from optgen.verify.cases import Hypers, Shapes, gradients
+from optgen.verify.cases import Hypers, Shapes, gradients, inputs
 from optgen.verify.runners import Array, Runner, States, Storage
 
 COUNTS = (1, 2, 3, 4, 5, 6, 1000)  # the last one: far along a schedule or a bias correction
@@ -91,10 +91,14 @@ def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Sto
             grads[MISSING[number]] = None
         own = [n if g is None else n + 1 if count == number else count for n, g in zip(own, grads, strict=True)]
         given = [n + 1 if g is None else n for n, g in zip(own, grads, strict=True)]
+        besides = {
+            name: [None if x is None else storage.round(x) for x in of]
+            for name, of in inputs(rule, shapes, storage.param, seed + number, number).items()
+        }
         before, _ = runner.read()
-        wanted, states = oracle.enclose(rule, before, grads, kept, given, hypers, machine)
+        wanted, states = oracle.enclose(rule, before, grads, kept, given, hypers, machine, besides)
         with np.errstate(all="ignore"):
-            runner.step(grads, given)
+            runner.step(grads, given, besides)
         after, found = runner.read()
         for i, grad in enumerate(grads):
             where = f"step {number}, tensor {i}"

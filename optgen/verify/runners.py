@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from optgen.verify.cases import lay
 
 Array = Any
 States = list[dict[str, Any]]
+Inputs = Mapping[str, Sequence[Array | None]]
 NUMPY = {FP32: np.float32, FP64: np.float64}
 TORCH = {FP32: torch.float32, FP64: torch.float64, FP16: torch.float16, BF16: torch.bfloat16}
 
@@ -45,8 +46,9 @@ class Runner(Protocol):
 
     host_scalar: Format
 
-    def step(self, grads: Sequence[Array | None], counts: Sequence[int]) -> None:
-        """Makes one step, the counts[i]-th of parameter i. Gradients are float64 that the storage format holds."""
+    def step(self, grads: Sequence[Array | None], counts: Sequence[int], inputs: Inputs) -> None:
+        """Makes one step, the counts[i]-th of parameter i. Gradients and what is given besides are float64 that the
+        storage format holds."""
 
     def read(self) -> tuple[list[Array], States]:
         """Parameters and states as they are stored, in float64."""
@@ -73,15 +75,18 @@ class NumpyRunner:
     def __post_init__(self) -> None:
         self.state = self.module.init(self.params, **self.hypers)
 
-    def step(self, grads: Sequence[Array | None], counts: Sequence[int]) -> None:
-        pairs = zip(grads, self.params, strict=True)
-        given = [None if g is None else lay(g.astype(p.dtype), self.layout) for g, p in pairs]
-        before = _bits([self.params, self.state, given])
+    def step(self, grads: Sequence[Array | None], counts: Sequence[int], inputs: Inputs) -> None:
+        given, *values = (
+            [None if x is None else lay(x.astype(p.dtype), self.layout) for x, p in zip(of, self.params, strict=True)]
+            for of in (grads, *inputs.values())
+        )
+        besides = dict(zip(inputs, values, strict=True))
+        before = _bits([self.params, self.state, given, besides])
         copies = [np.array(p) for p in self.params], [{k: np.copy(v)[()] for k, v in s.items()} for s in self.state]
-        params, state = self.module.step(self.params, given, self.state, list(counts), **self.hypers)
-        if _bits([self.params, self.state, given]) != before:
+        params, state = self.module.step(self.params, given, self.state, list(counts), **besides, **self.hypers)
+        if _bits([self.params, self.state, given, besides]) != before:
             self.wrong = "step modified its arguments"
-        in_place = self.module.step(copies[0], given, copies[1], list(counts), **self.hypers, out=True)
+        in_place = self.module.step(copies[0], given, copies[1], list(counts), **besides, **self.hypers, out=True)
         if _bits(in_place) != _bits((params, state)) or _bits([copies[0]]) != _bits([params]):
             self.wrong = "out=True gives other numbers"
         if any(new.dtype != old.dtype or new.shape != old.shape for new, old in zip(params, self.params, strict=True)):
@@ -121,7 +126,7 @@ class TorchRunner:
     wrong: str = ""
     host_scalar: Format = FP32  # torch keeps step counts, and so we keep host scalars, in float32
 
-    def step(self, grads: Sequence[Array | None], counts: Sequence[int]) -> None:
+    def step(self, grads: Sequence[Array | None], counts: Sequence[int], inputs: Inputs) -> None:
         for param, grad, count in zip(self.params, grads, counts, strict=True):
             param.grad = None if grad is None else tensor(grad, param.dtype, self.layout, param.device)
             state = self.optimizer.state.get(param, {})
@@ -129,7 +134,13 @@ class TorchRunner:
                 state["step"].fill_(count - 1)
             elif count > 1 and "step" in self.optimizer.rule.keys:  # type: ignore[attr-defined]  # of RuleOptimizer
                 self.optimizer.state[param]["step"] = torch.tensor(float(count - 1), device=param.device)
-        self.optimizer.step()
+        pairs = {name: list(zip(self.params, of, strict=True)) for name, of in inputs.items()}
+        besides = {
+            name: [None if x is None else tensor(x, p.dtype, self.layout, p.device) for p, x in of]
+            for name, of in pairs.items()
+        }
+        make_step: Callable[..., Any] = self.optimizer.step
+        make_step(**besides)
         for param, grad, count in zip(self.params, grads, counts, strict=True):
             told = self.optimizer.state.get(param, {}).get("step")
             if told is not None and int(told) != (count - 1 if grad is None else count):
@@ -182,10 +193,16 @@ def missing_step(module: ModuleType, hypers: Mapping[str, Any], shape: tuple[int
     param.grad = torch.zeros(shape)
     optimizer: Any = optimizer_class(module)
     try:
-        optimizer([{"params": [param], "fused": True}], **hypers).step()
+        made = optimizer([{"params": [param], "fused": True}], **hypers)
+        made.step(**{name: [torch.zeros(shape)] for name in _inputs_of(made.rule)})
     except RuntimeError as error:
         return str(error)
     return ""
+
+
+def _inputs_of(rule: Any) -> list[str]:
+    """The names of what a rule, or that of other shapes, is given besides the gradient."""
+    return [one.name for one in rule.inputs] + (_inputs_of(rule.otherwise) if rule.otherwise else [])
 
 
 class _Counted:

@@ -111,7 +111,8 @@ def is_finite(rule: Rule) -> bool:
         states: list[dict[str, Any]] = [{} for _ in params]
         for count in COUNTS:
             grads = cases.gradients(shapes, FP64, count)
-            params, states = oracle.step(rule, params, grads, states, count, variant.hypers)
+            params, states = oracle.step(rule, params, grads, states, count, variant.hypers,
+                                         inputs=cases.inputs(rule, shapes, FP64, count, count))
             if not all(np.isfinite(x).all() for x in (*params, *(v for one in states for v in one.values()))):
                 return False
     return True
@@ -170,6 +171,7 @@ def test_a_division_by_zero_in_the_equations_is_told_from_one_of_the_compiler() 
 def test_the_rules_were_as_different_as_they_should_be(seen: Counter[str]) -> None:
     assert all(seen[feature] >= seen["rules"] / 3 for feature in FEATURES), seen
     assert seen["reduction"] >= seen["rules"] / 5, seen
+    assert seen["input"] >= seen["rules"] / 10, seen
     assert seen["fused"] >= seen["rules"] / 3, seen
     assert {f"{n} equations" for n in range(2, 7)} <= seen.keys(), seen
 

@@ -66,6 +66,36 @@ def to_step(
     return [i for i in work if params[i].size]
 
 
+def check_given(
+    name: str,
+    arrays: Sequence[Array | None] | None,
+    params: Sequence[Array],
+    work: Sequence[int],
+    optional: bool = False,
+    together: bool = False,
+) -> list[Any]:
+    """What a step is given by name for each parameter, with the dtype of those in `work`; None where there is nothing.
+
+    optional: whether it may be absent. together: whether for all in `work` if for one.
+    Raises ValueError for what does not fit.
+    """
+    found: list[Any] = [None] * len(params) if arrays is None else list(arrays)
+    if len(found) != len(params):
+        raise ValueError(f"there are {len(params)} parameters, but {name} is {len(found)}")
+    absent = [i for i in work if found[i] is None]
+    if absent and (not optional or (together and len(absent) < len(work))):
+        raise ValueError(f"{name} is not given for parameter {absent[0]}" + " but for others" * optional)
+    for i in work:
+        if found[i] is not None:
+            if not isinstance(found[i], (np.ndarray, np.generic)) or found[i].dtype.kind not in "fiu":
+                told = _told(found[i])
+                raise ValueError(f"{name} of parameter {i} is {told}, but must be an array of real numbers")
+            if found[i].shape != params[i].shape:
+                raise ValueError(f"parameter {i} has shape {params[i].shape}, its {name} {found[i].shape}")
+            found[i] = np.asarray(found[i], params[i].dtype)
+    return found
+
+
 def check_state(i: int, given: Mapping[str, Any], wanted: Mapping[str, Any], keys: Collection[str]) -> None:
     """Raises ValueError for a state that the rule has not, and for one of another kind or shape than it starts with."""
     extra = [key for key in given if key not in keys]

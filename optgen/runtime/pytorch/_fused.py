@@ -78,7 +78,8 @@ class Bunch:
         left = self.launcher.step(
             [one.param for one in ones],
             [one.grad for one in ones],
-            [None if key is None else [one.stored[key] for one in ones] for key in columns_of(ones[0], self.module)],
+            [None if key is None else [one.stored[key] for one in ones] for key in columns_of(ones[0], self.module)]
+            + [None if name is None else [one.inputs[name] for one in ones] for name in given_to(ones[0], self.module)],
             rows,
             scalars,
             self.flags,
@@ -88,12 +89,19 @@ class Bunch:
             found_inf=found_inf,
             **({"hosted": hosted, "firsts": [one.first for one in ones]} if self.is_timed else {}),
         )
+        if ones[0].inputs:
+            self.launcher.reset()  # it would keep them alive
         return [ones[position] for position in left]
 
 
 def columns_of(one: Stepped, module: ModuleType) -> list[str | None]:
     """For each of the module's STATES its key, or None where the variant in force keeps none on the device."""
     return [key if key in one.states and not one.states[key].host else None for key in module.STATES]
+
+
+def given_to(one: Stepped, module: ModuleType) -> list[str | None]:
+    """For each of the module's INPUTS, if it has any, its quantity, or None where it is not given."""
+    return [name if name in one.inputs else None for name in getattr(module, "INPUTS", ())]
 
 
 def rows_of(ones: Iterable[Stepped]) -> tuple[list[dict[str, Any]], list[int]]:
@@ -182,7 +190,8 @@ def _is_ready(
         new = one.group.get("state_dtype") or one.param.dtype
         dtypes[key] = stored.dtype.to_real() if isinstance(stored, Tensor) else new
     try:
-        launcher.prepare((one.param.dtype, one.grad.dtype, *map(dtypes.get, columns_of(one, module))), flags)
+        given = [None if name is None else one.inputs[name].dtype for name in given_to(one, module)]
+        launcher.prepare((one.param.dtype, one.grad.dtype, *map(dtypes.get, columns_of(one, module)), *given), flags)
     except RuntimeError as error:
         if one.group.get("fused"):
             raise RuntimeError(f"`fused=True` is not possible: {error}") from None

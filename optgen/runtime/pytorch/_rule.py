@@ -93,6 +93,16 @@ class State:
         return self.name + "_prev"
 
 
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A tensor besides the gradient that `step` is given by name. Functions take it as `quantity`, and as
+    `has_<quantity>` whether it is there; one that is not optional has to be."""
+
+    name: str
+    quantity: str
+    optional: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateRule:
     """An update rule. Its functions are called by the names of their parameters and are given what they ask for.
@@ -100,6 +110,7 @@ class UpdateRule:
     keys: every state key of any variant, in the order of a checkpoint, "step" among them if the count is stored.
     states: hyperparameters -> the states of the variant in force, without "step".
     host: t, first, extents, hyperparameters, past host states -> scalars of the step, new host states among them.
+    inputs: what a step is given by name besides the gradient.
     updates: one loop over all parameters each: parameter, gradient, past states, scalars -> new values by key.
     combine: how what the loops return per tensor becomes one value for all tensors of the step.
     fixed: what else the constructor takes, of which the class was built for one value each.
@@ -118,6 +129,7 @@ class UpdateRule:
     states: Callable[..., dict[str, State]]
     host: Callable[..., Mapping[str, Scalar]]
     updates: tuple[Callable[..., dict[str, Tensor]], ...]
+    inputs: tuple[Input, ...] = ()
     combine: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = field(default_factory=dict)
     fixed: tuple[Fixed, ...] = ()
     modes: Mapping[str, tuple[Callable[..., Mapping[str, Scalar]], Callable[..., dict[str, Tensor]]]] = field(

@@ -11,10 +11,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from . import _checkpoints, _faults, _fused, _repeat
+from . import _checkpoints, _faults, _fused, _inputs, _repeat
 from ._checkpoints import Group
 from ._hypers import Fixed, Hyper, Scalar, read
+from ._inputs import Given, Inputs
 from ._rule import (
+    Input,
     State,
     UpdateRule,
     answer,
@@ -36,9 +38,10 @@ from ._scalars import choose, cos, exp, floor, log, maximum, minimum, negated, s
 from ._step import Stepped, compute_scalars, real, run, tell_time, unread
 
 __all__ = [
-    "Fixed", "Hyper", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols", "cols_by_rows",
-    "cos", "exp", "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "negated", "per_col",
-    "per_element", "per_matrix", "per_row", "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh", "total",
+    "Fixed", "Hyper", "Input", "Inputs", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols",
+    "cols_by_rows", "cos", "exp", "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "negated",
+    "per_col", "per_element", "per_matrix", "per_row", "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh",
+    "total",
 ]
 
 
@@ -118,6 +121,11 @@ class RuleOptimizer(Optimizer):
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Update every parameter that has a gradient. A closure is called first; its value is returned."""
+        return self._make_step(closure, {})
+
+    def _make_step(
+        self, closure: Callable[[], float] | None, inputs: Mapping[str, Inputs | None]
+    ) -> float | None:
         if "capturable" in self.defaults:
             self._accelerator_graph_capture_health_check()
         loss = None
@@ -127,10 +135,11 @@ class RuleOptimizer(Optimizer):
                     loss = closure()
             # Set by a GradScaler, if it leaves to a step what it would else do before it.
             scale, found_inf = getattr(self, "grad_scale", None), getattr(self, "found_inf", None)
-            left = self._step_again(scale, found_inf)
+            given = _inputs.told(type(self).__name__, self.param_groups, inputs)
+            left = self._step_again(scale, found_inf) if not given else None
             if left is not None and not left:
                 return loss
-            self._step(scale, found_inf, left)
+            self._step(scale, found_inf, left, given)
         return loss
 
     def _step_again(self, scale: Tensor | None, found_inf: Tensor | None) -> list[Tensor] | None:
@@ -145,10 +154,15 @@ class RuleOptimizer(Optimizer):
         self._last = last if left == [] else None
         return left
 
-    def _step(self, scale: Tensor | None, found_inf: Tensor | None, only: list[Tensor] | None) -> None:
+    def _step(
+        self, scale: Tensor | None, found_inf: Tensor | None, only: list[Tensor] | None, given: Given
+    ) -> None:
+        self._last = None
         # All is looked at before anything changes, so that an error leaves everything as it was.
         chosen = None if only is None else {*map(id, only)}
-        stepped = [one for number in range(len(self.param_groups)) for one in self._found(number, scale, chosen)]
+        numbers = range(len(self.param_groups))
+        stepped = [one for number in numbers for one in self._found(number, scale, chosen, given)]
+        _inputs.check_together(type(self).__name__, given, stepped)
         bunches, rest = _fused.choose(stepped, self._launchers(), self.state)
         if found_inf is not None and not _fused.can_skip(bunches, rest, found_inf):
             if found_inf.item():
@@ -173,11 +187,12 @@ class RuleOptimizer(Optimizer):
         if only is None and bunches and _repeat.is_repeatable(bunches, rest):
             self._last = _repeat.Repeat(self.param_groups, self.state, bunches)
 
-    def _found(self, number: int, scale: Tensor | None, only: set[int] | None) -> Iterator[Stepped]:
+    def _found(self, number: int, scale: Tensor | None, only: set[int] | None, given: Given) -> Iterator[Stepped]:
         """The parameters of a group that have a gradient, or some. Raises ValueError for what cannot be stepped."""
         group = self.param_groups[number]
         hypers = self._hypers(group)
         kept: dict[int, dict[str, State]] = {}
+        known: dict[tuple[bool, ...], dict[str, Any]] = {}
         for position, param in enumerate(group["params"]):
             grad = param.grad
             if grad is None or (only is not None and id(param) not in only):
@@ -187,13 +202,16 @@ class RuleOptimizer(Optimizer):
             if id(rule) not in kept:
                 kept[id(rule)] = rule.states(**answer(rule.states, hypers))
             states = kept[id(rule)]
-            fault = _faults.in_step(param, grad, states, self.state.get(param, {}))
+            fault = _faults.in_step(param, grad, states, self.state.get(param, {})) or _inputs.fault(rule, given, param)
             if fault:
                 raise ValueError(f"{_checkpoints.named(self.param_groups, number, position)}: {fault}")
             if group.get("capturable"):
                 _faults.check_capturable(param)
             grad = grad if grad.layout is torch.strided else _faults.dense(type(self), rule, hypers, grad)
-            one = Stepped(rule, group, hypers, states, param, real(param), real(grad), scale)
+            inputs = _inputs.of_param(rule, given, param, real(param))
+            there = _inputs.presence(rule, inputs)
+            mine = known.setdefault((*there.values(),), {**hypers, **there}) if there else hypers
+            one = Stepped(rule, group, mine, states, param, real(param), real(grad), scale, inputs)
             one.first = self._is_first(one)
             if any(callable(state.init) for state in states.values()):  # a state may start as the gradient
                 one.unscale()
@@ -229,7 +247,7 @@ class RuleOptimizer(Optimizer):
         blind = unread(group)
         hypers = read(self.rule.hypers, group, blind or bool(group.get("differentiable")), blind)
         check_together(type(self).__name__, self.rule, group, hypers)
-        return hypers
+        return {**hypers, **_inputs.none_given(self.rule)}
 
     def _check_options(self, options: dict[str, Any]) -> None:
         self._hypers({**options, "differentiable": False, "capturable": False})

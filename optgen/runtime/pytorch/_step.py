@@ -22,8 +22,8 @@ class Stepped:
     """A parameter that has a gradient, with what its step needs.
 
     owner: the parameter itself. param, grad, stored: real views, so that a step never sees a complex number.
-    scale: what the gradient is still to be divided by. is_timed: whether a fused step counts it and computes its
-    scalars itself.
+    scale: what the gradient is still to be divided by. inputs: what the step is given besides, by quantity.
+    is_timed: whether a fused step counts it and computes its scalars itself.
     """
 
     rule: UpdateRule
@@ -34,6 +34,7 @@ class Stepped:
     param: Tensor
     grad: Tensor
     scale: Tensor | None = None
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
     first: bool = False
     is_timed: bool = False
     count: Tensor | None = None
@@ -102,7 +103,7 @@ def compute_scalars(stepped: Iterable[Stepped]) -> None:
         given = answer(one.rule.host, varying)
         hypers = standing(one.hypers, one.param.dtype)
         alike = one.param.dtype if hypers is not one.hypers else None
-        at = (id(one.rule), id(one.group), alike, *((id(one),) if tensors else given.values()))
+        at = (id(one.rule), id(one.hypers), alike, *((id(one),) if tensors else given.values()))
         if at not in known:
             known[at] = {**hypers, **one.rule.host(**given, **answer(one.rule.host, hypers))}
         one.scalars = known[at]
@@ -128,12 +129,13 @@ def _parts(one: Stepped) -> Iterable[Stepped]:
     if not one.rule.elementwise or one.param.numel() <= most:
         return [one]
     keys = [key for key, state in one.states.items() if not state.host]
-    views = in_stretches([one.param, one.grad, *(one.stored[key] for key in keys)], most)
+    views = in_stretches([one.param, one.grad, *one.inputs.values(), *(one.stored[key] for key in keys)], most)
     if views is None:
         return [one]
     return (
-        replace(one, param=param, grad=grad, stored=dict(zip(keys, stored, strict=True)), new={})
-        for param, grad, *stored in views
+        replace(one, param=param, grad=grad, inputs=dict(zip(one.inputs, rest, strict=False)),
+                stored=dict(zip(keys, rest[len(one.inputs) :], strict=True)), new={})
+        for param, grad, *rest in views
     )
 
 
@@ -158,6 +160,7 @@ def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor]) -> None:
     for key, state in one.states.items():
         if state.past in names and not state.host:
             given[state.past] = _loaded(one.stored[key], one.dtype, keep)
+    given |= {name: _loaded(x, one.dtype, keep) for name, x in one.inputs.items() if name in names}
     grad = _loaded(one.grad, one.dtype, keep)
     grad = -grad if one.group.get("maximize") else grad
     one.new.update(update(_loaded(one.param, one.dtype, keep), grad, **given))
