@@ -195,6 +195,8 @@ MUTANTS = (
            "min(high, default=math.inf)", "min(high, default=1.0)", "test_ranges.py"),
     Mutant("an odd power has no sign", "passes/ranges.py",
            "if int(exponent) % 2 == 0 else x ** int(exponent) for x in base]", "for x in base]", "test_ranges.py"),
+    Mutant("states that a root needs both may be rounded apart", "passes/ranges.py",
+           "if len(read) > 1 and", "if len(read) > 2 and", "test_ranges.py"),
     Mutant("a second moment is stored with a sign", "passes/store.py",
            "is_nonnegative=var.name in unsigned", "is_nonnegative=False", "test_codecs.py"),
     Mutant("what a format rounds is read back within a step", "backends/numpy.py",

@@ -224,6 +224,10 @@ def refused(*arguments: Any, **named: Any) -> str:
     return str(caught.value)
 
 
+def compiles(*arguments: Any, **named: Any) -> bool:
+    return bool(optgen.compile(stored(*arguments, name="Accepted", **named), "numpy"))
+
+
 def test_a_format_that_cannot_be_is_refused_with_the_reason() -> None:
     adamw = rule("adamw")
     assert "there is no storage format 'int3'" in refused(adamw, "int3")
@@ -235,6 +239,9 @@ def test_a_format_that_cannot_be_is_refused_with_the_reason() -> None:
     assert "starts as a parameter or gradient" in refused(rule("schedulefreeadamw"), z="int8")
     assert "a number for each element" in refused(rule("adafactor"), R="int8")
     assert "format of states" in refused(adamw, param="int8")
+    assert "v cannot be stored as int8: s stands under a root" in refused(rule("rmsprop"), v="int8")
+    assert "once it is rounded apart from a" in refused(rule("rmsprop"), v="int8")
+    assert compiles(rule("rmsprop"), b="int8", v="fp32")
 
 
 def test_a_state_that_has_no_number_for_each_element_keeps_its_own_format() -> None:

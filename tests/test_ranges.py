@@ -13,9 +13,9 @@ from optgen.dsl.load import built_in_names
 from optgen.dsl.symbols import elems
 from optgen.ir import Place, Role
 from optgen.passes import Program, lower
-from optgen.passes.ranges import nonnegative
+from optgen.passes.ranges import fragile_roots, nonnegative
 
-theta, g, s, u = tensors("theta g s u")
+theta, g, s, u, v = tensors("theta g s u v")
 lr, beta = hyper("lr", 0.1, at_least=0), hyper("beta", 0.9, at_least=0, below=1)
 loose = hyper("loose", 0.9, at_least=0)
 RULES = [name for name in built_in_names() if isinstance(load(name), Rule)]
@@ -78,6 +78,24 @@ def test_a_state_that_starts_below_zero_or_as_a_tensor_may_be_negative() -> None
 def test_a_state_that_another_may_make_negative_is_not_said_never_to_be() -> None:
     assert found(beta * s[t - 1] + u[t - 1], other=g[t] ** 2) == {"s", "u"}
     assert found(beta * s[t - 1] + u[t - 1], other=g[t]) == set()
+
+
+def test_a_root_of_what_two_states_must_agree_on_is_fragile() -> None:
+    def arguments(under: Any, *more: Any) -> list[set[str]]:
+        rule = Rule(
+            param=theta, grad=g, name="Drawn",
+            equations=[Eq(s[t], beta * s[t - 1] + (1 - beta) * g[t]),
+                       Eq(u[t], loose * u[t - 1] + (1 - loose) * g[t] ** 2),
+                       *more, Eq(theta[t], theta[t - 1] - lr / sqrt(under))],
+        )  # fmt: skip
+        return [read for _, read in fragile_roots(rule, lower(rule).steps[0])]
+
+    assert arguments(u[t] - s[t] ** 2) == [{"s_prev", "u_prev"}]
+    assert arguments(v[t] + 1, Eq(v[t], u[t] - s[t] ** 2)) == [{"s_prev", "u_prev"}]
+    assert arguments(mean(u[t] - s[t] ** 2, elems)) == [{"s_prev", "u_prev"}]
+    assert arguments(u[t]) == []  # a default of 0.9 is between 0 and 1
+    assert arguments(u[t] + s[t] ** 2) == []
+    assert arguments(u[t - 1] - g[t] ** 2) == []  # one state alone keeps its sign
 
 
 def parts(program: Program) -> set[str]:

@@ -6,9 +6,12 @@ from importlib import resources
 
 from optgen.backends._formats import header, maps, name_of
 from optgen.codecs import Codec, companions
-from optgen.ir import Var
+from optgen.ir import Role, Var
 from optgen.languages import NUMPY
+from optgen.listing import quote
+from optgen.passes import Program
 from optgen.render import render_python
+from optgen.wrapping import wrap
 
 
 def storage(made: Codec) -> dict[str, str]:
@@ -23,6 +26,14 @@ def storage(made: Codec) -> dict[str, str]:
     )
     shared = resources.files("optgen.runtime.numpy_ref") / "_storage.py"
     return {f"_{made.name}.py": text, "_storage.py": shared.read_text(encoding="utf-8")}
+
+
+def table_of(program: Program) -> list[str]:
+    """The lines that tell the formats of states, by their keys."""
+    steps = [step for part in program.chain for step in part.steps]
+    found = {v.key: name_of(v) for step in reversed(steps) for v in step.of_role(Role.STATE) if v.codec}
+    entries = ", ".join(f"{quote(key)}: {name}" for key, name in sorted(found.items()))
+    return ["# The formats of states, by their keys.", *wrap(f"FORMATS = {{{entries}}}")] if found else []
 
 
 def places(state: Var, holder: str) -> str:

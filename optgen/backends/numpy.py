@@ -9,7 +9,7 @@ from typing import Any
 
 from optgen.backends._formats import formats, names_of
 from optgen.backends._inputs import about_inputs, checked, input_arguments, presence
-from optgen.backends._numpy_formats import kept, loaded, places, storage
+from optgen.backends._numpy_formats import kept, loaded, places, storage, table_of
 from optgen.backends._numpy_numbers import floats, numbers_of
 from optgen.backends._numpy_parts import Part, fits, unfit
 from optgen.codecs import companions
@@ -86,6 +86,7 @@ def emit(program: Program) -> str:
         ],
         parts=loops,
         hypers=hypers,
+        formats=table_of(program),
         imports=_imports(program, sorted({"to_step", *(CHECKS & names_in([*code, *hypers, *inputs]))})),
         sorts=[*(line for part in parts[:-1] for line in part.sorting()), *inputs],
         unfit=unfit(program),

@@ -15,6 +15,7 @@ from typing import Any
 from optgen.errors import OptgenError, Problem, RuleError
 from optgen.ir import ELEMENT, Place, Role, Var
 from optgen.passes import Program
+from optgen.passes.ranges import fragile_roots
 
 Lines = tuple[tuple[str, Any], ...]  # names, which may be given again, and expressions of those before
 BITS = {"uint8": 8, "int8": 8, "int16": 16, "bf16": 16, "fp16": 16, "fp32": 32}
@@ -132,6 +133,7 @@ def check_storage(program: Program) -> None:
 
 
 def _problems(program: Program) -> Iterator[Problem]:
+    yield from _rounded_apart(program)
     loc, keys = program.rule.loc, {v.key for step in program.steps for v in step.of_role(Role.STATE)}
     for var in (v for step in program.steps for v in step.vars if v.codec):
         name, reason = var.name.removesuffix("_prev"), codec(var.codec).refusal(var)
@@ -142,6 +144,21 @@ def _problems(program: Program) -> Iterator[Problem]:
             if key in keys:
                 yield Problem(f"the state key {key!r} is that of what {var.codec} stores beside {name}", loc,
                               "choose another key")
+
+
+def _rounded_apart(program: Program) -> Iterator[Problem]:
+    """States that may only be rounded together."""
+    for step in program.steps:
+        narrow = {v.name: v.codec for v in step.of_role(Role.STATE) if v.codec not in ("", "fp32")}
+        for argument, read in fragile_roots(program.rule, step) if narrow else ():
+            for name in sorted(read & narrow.keys()):
+                others = ", ".join(sorted(other.removesuffix("_prev") for other in read - {name}))
+                argument = str(argument).replace("_prev", "")
+                yield Problem(
+                    f"{name.removesuffix('_prev')} cannot be stored as {narrow[name]}: {argument} stands under a root, "
+                    f"and may be negative once it is rounded apart from {others}",
+                    program.rule.loc, "leave these states as they are, or store them as fp32",
+                )  # fmt: skip
 
 
 def companions(var: Var) -> list[str]:

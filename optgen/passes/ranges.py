@@ -11,54 +11,106 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sympy
+from sympy import S
 
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import Declaration, Kind
-from optgen.ir import Map, MatMul, Op, Place, Reduce, Role, Step, Var, is_condition
+from optgen.ir import Map, MatMul, Op, Place, Reduce, Role, Statement, Step, Var, is_condition, symbol
 
 Interval = tuple[float, float]
+Intervals = dict[str, Interval]
 EVERYTHING: Interval = (-math.inf, math.inf)
 POSITIVE: Interval = (0.0, math.inf)
 BOOLEAN: Interval = (0.0, 1.0)
 
 
-def nonnegative(rule: Rule, steps: Iterable[Step]) -> set[str]:
-    """The names of the device states that no variant ever makes negative."""
-    found = {v.name for step in steps for v in _states(step) if _starts_so(v, rule)}
+def nonnegative(rule: Rule, steps: Iterable[Step], at_defaults: bool = False) -> set[str]:
+    """The names of the device states that no variant ever makes negative, or none that has the defaults."""
+    hypers = _hypers(rule, at_defaults)
+    found = {v.name for step in steps for v in _states(step) if _starts_so(v, hypers)}
     while True:
-        failing = {name for step in steps for name in _failing(step, rule, found)}
+        failing = {name for step in steps for name in _failing(step, hypers, found)}
         if not failing:
             return found
         found -= failing
+
+
+def fragile_roots(rule: Rule, step: Step) -> Iterator[tuple[Any, set[str]]]:
+    """Roots and logarithms of what is known not to be negative only because of how several states are related.
+
+    Yields each argument with the past states that it is computed of. Once these are rounded apart, it may be negative:
+    a mean of squares less the square of the mean. Hyperparameters have their defaults.
+    """
+    known, made = _followed(step, _hypers(rule, at_defaults=True), nonnegative(rule, (step,), at_defaults=True))
+    reader, states = _Reader(known), {v.name for v in _states(step)}
+    for statement in step.body:
+        for argument in _rooted(statement):
+            read = _sources(argument, made) & states
+            if len(read) > 1 and reader.at(argument)[0] < 0:
+                yield argument, read
+
+
+def _rooted(statement: Statement) -> Iterator[Any]:
+    """What stands under a root, a logarithm or a power that is no whole number."""
+    expr = statement.expr if isinstance(statement, Map) else statement.arg if isinstance(statement, Reduce) else S.One
+    yield from (power.base for power in expr.atoms(sympy.Pow) if not power.exp.is_Integer)
+    yield from (logarithm.args[0] for logarithm in expr.atoms(sympy.log))
+
+
+def _sources(expr: Any, made: Mapping[str, Any]) -> set[str]:
+    """The names that an expression is computed of, in the end."""
+    found: set[str] = set()
+    waiting = [s.name for s in expr.free_symbols]
+    while waiting:
+        name = waiting.pop()
+        if name in made:
+            waiting += [s.name for s in made[name].free_symbols]
+        found.add(name)
+    return found
 
 
 def _states(step: Step) -> Iterator[Var]:
     return (v for v in step.of_role(Role.STATE) if v.place is Place.DEVICE)
 
 
-def _starts_so(state: Var, rule: Rule) -> bool:
-    return not state.tensor_init and _Reader(_hypers(rule)).at(state.init)[0] >= 0
+def _starts_so(state: Var, hypers: Intervals) -> bool:
+    return not state.tensor_init and _Reader(hypers).at(state.init)[0] >= 0
 
 
-def _failing(step: Step, rule: Rule, assumed: set[str]) -> Iterator[str]:
+def _failing(step: Step, hypers: Intervals, assumed: set[str]) -> Iterator[str]:
     """The states among those assumed that this variant may make negative."""
-    known = _hypers(rule) | {v.name: POSITIVE for v in step.vars if v.name in assumed or v.role is Role.EXTENT}
-    known |= {"t": (1.0, math.inf), "first": BOOLEAN}
-    reader = _Reader(known)
-    for statement in (*step.host, *step.body):
-        match statement:
-            case Map(target=target, expr=expr):
-                known[target] = reader.at(expr)
-            case Reduce(target=target, op=op, arg=arg):
-                low, high = reader.at(arg)
-                known[target] = (low, high) if op is not Op.SUM else (0.0 if low >= 0 else -math.inf, math.inf)
-            case MatMul(target=target):
-                known[target] = EVERYTHING
+    known, _ = _followed(step, hypers, assumed)
     yield from (w.into for w in step.writes if w.into in assumed and known.get(w.value, EVERYTHING)[0] < 0)
 
 
-def _hypers(rule: Rule) -> dict[str, Interval]:
-    return {name: _bounds(d) for d in rule.declarations for name in d.names}
+def _followed(step: Step, hypers: Intervals, positive: set[str]) -> tuple[Intervals, dict[str, Any]]:
+    """The intervals of all names, and what each is computed of, if these states are not negative."""
+    known = hypers | {v.name: POSITIVE for v in step.vars if v.name in positive or v.role is Role.EXTENT}
+    known |= {"t": (1.0, math.inf), "first": BOOLEAN}
+    reader, made = _Reader(known), dict[str, Any]()
+    for statement in (*step.host, *step.body):
+        match statement:
+            case Map(target=target, expr=expr):
+                known[target], made[target] = reader.at(expr), expr
+            case Reduce(target=target, op=op, arg=arg):
+                low, high = reader.at(arg)
+                known[target] = (low, high) if op is not Op.SUM else (0.0 if low >= 0 else -math.inf, math.inf)
+                made[target] = arg
+            case MatMul(target=target, a=a, b=b):
+                known[target], made[target] = EVERYTHING, symbol(a) * symbol(b)
+    return known, made
+
+
+def _hypers(rule: Rule, at_defaults: bool = False) -> Intervals:
+    found = {name: _bounds(d) for d in rule.declarations for name in d.names}
+    if at_defaults:
+        values = {name: v for d in rule.declarations for name, v in zip(d.names, _defaults(d), strict=True)}
+        found |= {name: (float(v), float(v)) for name, v in values.items() if type(v) in (int, float)}
+    return found
+
+
+def _defaults(d: Declaration) -> tuple[Any, ...]:
+    return d.default if d.is_tuple else (d.default,)
 
 
 def _bounds(d: Declaration) -> Interval:

@@ -18,6 +18,7 @@ from optgen.verify.interpreter import rounded_as_on_a_gpu, verify_in_interpreter
 from optgen.verify.lockstep import COUNTS, FEW, Tally, run
 from optgen.verify.report import Row, Verdict, judged, passed, summary, table
 from optgen.verify.runners import Runner, Storage, missing_step, numpy_runner, torch_runner
+from optgen.verify.storage import decoder
 
 __all__ = ["Row", "Verdict", "passed", "summary", "table", "verify_in_interpreter", "verify_rule"]
 
@@ -77,12 +78,18 @@ def _work(rule: Rule, modules: Modules) -> Work:
         if reason:
             yield Row(rule.name, backend, "all", "all", "all", verdict=Verdict.SKIPPED, reason=reason), None
             continue
+        if _is_coded(rule) and "numpy" not in modules:
+            raise OptgenError(f"{rule.name} stores states in codes, which are read by its NumPy module: pass that too")
         for storage in STORAGES[backend]:
             for variant in variants(rule):
                 for shapes in shapes_for(rule):
                     row = Row(rule.name, backend, str(storage), variant.name, shapes.name)
                     limited = _limited(shapes, backend, storage)
                     yield row, partial(_compare, rule, backend, modules, storage, variant, limited)
+
+
+def _is_coded(rule: Rule) -> bool:
+    return bool(rule.storage) or (rule.otherwise is not None and _is_coded(rule.otherwise))
 
 
 def _compare(rule: Rule, backend: str, modules: Modules, storage: Storage, variant: Variant, shapes: Shapes) -> Tally:
@@ -93,7 +100,8 @@ def _compare(rule: Rule, backend: str, modules: Modules, storage: Storage, varia
         runner = numpy_runner(modules["numpy"], values, variant.hypers, shapes.layout, storage)
     else:
         fused = backend in FUSED
-        runner = torch_runner(modules[backend], values, variant.hypers, shapes.layout, storage, fused=fused)
+        read = decoder(modules.get("numpy"))
+        runner = torch_runner(modules[backend], values, variant.hypers, shapes.layout, storage, fused=fused, read=read)
     with rounded_as_on_a_gpu() if backend == "triton" else nullcontext():
         return run(rule, runner, variant.hypers, shapes, storage, seed, FEW if shapes.wild else COUNTS)
 

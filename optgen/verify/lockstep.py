@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,8 @@ def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Sto
             if grad is None and _differ(found[i], kept[i]):
                 tally.faults.append(f"{where}: the state changed without a gradient")
             if grad is not None and before[i].size:
-                _compare_states(tally, machine, storage, found[i], states[i], where)
+                wider = {key: _widened(state, runner.missed[i].get(key)) for key, state in states[i].items()}
+                _compare_states(tally, machine, storage, found[i], wider, where)
         kept = found
         tally.faults += [runner.complaint()] if runner.complaint() else []
         if tally.faults:
@@ -124,6 +125,11 @@ def _compare_states(tally: Tally, machine: Machine, storage: Storage, found: dic
     for key, state in wanted.items():
         form = machine.host_scalar if state.host else storage.state
         tally.compare(machine, found[key], state, form, f"{where}: state {key}")
+
+
+def _widened(state: Bounded, missed: Array | None) -> Bounded:
+    """The state with what a storage format may add to its error."""
+    return state if missed is None else replace(state, error=state.error + missed)
 
 
 def _differ(a: dict[str, Array], b: dict[str, Array]) -> bool:

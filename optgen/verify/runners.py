@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from optgen.bounds import BF16, FLOAT, FP16, FP32, FP64, MULTI, Format, Machine
 from optgen.verify.cases import lay
+from optgen.verify.storage import Decoder, decoder
 
 Array = Any
 States = list[dict[str, Any]]
@@ -45,13 +46,14 @@ class Runner(Protocol):
     """A backend that holds one model."""
 
     host_scalar: Format
+    missed: States  # for each parameter how far its states in codes may be from what was to be stored, at the last read
 
     def step(self, grads: Sequence[Array | None], counts: Sequence[int], inputs: Inputs) -> None:
         """Makes one step, the counts[i]-th of parameter i. Gradients and what is given besides are float64 that the
         storage format holds."""
 
     def read(self) -> tuple[list[Array], States]:
-        """Parameters and states as they are stored, in float64."""
+        """Parameters and states as they are stored, in float64; what is stored in codes, as what these stand for."""
 
     def complaint(self) -> str:
         """What is wrong beside numbers, such as inputs that were modified; empty if nothing."""
@@ -68,7 +70,9 @@ class NumpyRunner:
     params: list[Array]
     hypers: Mapping[str, Any]
     layout: str
+    decoder: Decoder = field(default_factory=Decoder)
     state: States = field(default_factory=list)
+    missed: States = field(default_factory=list)
     wrong: str = ""
     host_scalar: Format = FP64
 
@@ -94,8 +98,9 @@ class NumpyRunner:
         self.params, self.state = [lay(p, self.layout) for p in params], state
 
     def read(self) -> tuple[list[Array], States]:
-        return ([p.astype(np.float64) for p in self.params],
-                [{k: np.asarray(v, np.float64) for k, v in s.items()} for s in self.state])
+        read = [self.decoder.read(s, p.shape, range(p.ndim)) for s, p in zip(self.state, self.params, strict=True)]
+        self.missed = [missed for _, missed in read]
+        return [p.astype(np.float64) for p in self.params], [values for values, _ in read]
 
     def complaint(self) -> str:
         return self.wrong
@@ -123,6 +128,8 @@ class TorchRunner:
     stored: Format
     eager_calls: list[str]
     fused: bool = False
+    decoder: Decoder = field(default_factory=Decoder)
+    missed: States = field(default_factory=list)
     wrong: str = ""
     host_scalar: Format = FP32  # torch keeps step counts, and so we keep host scalars, in float32
 
@@ -149,18 +156,32 @@ class TorchRunner:
 
     def _check_dtypes(self, param: torch.Tensor) -> None:
         for key, value in self.optimizer.state.get(param, {}).items():
-            if value.ndim and value.dtype != TORCH[self.stored]:
+            is_own = key.removesuffix("_absmax") in self.decoder.formats
+            if value.ndim and value.dtype != TORCH[self.stored] and not is_own:
                 self.wrong = f"state {key} is stored as {value.dtype}"
 
     def read(self) -> tuple[list[Array], States]:
         states = [self.optimizer.state.get(param, {}) for param in self.params]
-        return [double(p) for p in self.params], [{k: double(v) for k, v in s.items() if k != "step"} for s in states]
+        read = [self.decoder.read({k: _array(v) for k, v in s.items() if k != "step"}, param.shape, _order(param))
+                for s, param in zip(states, self.params, strict=True)]
+        self.missed = [missed for _, missed in read]
+        return [double(p) for p in self.params], [values for values, _ in read]
 
     def complaint(self) -> str:
         return self.wrong
 
     def note(self) -> str:
         return "not fused: stepped eagerly" if self.fused and self.eager_calls else ""
+
+
+def _array(x: torch.Tensor) -> Array:
+    """Whole numbers as they are, all else in float64."""
+    return double(x) if x.is_floating_point() else x.detach().cpu().numpy()
+
+
+def _order(x: torch.Tensor) -> list[int]:
+    """The axes of a tensor, from the outermost in memory."""
+    return sorted(range(x.dim()), key=lambda axis: (-int(x.stride()[axis]), axis))
 
 
 def optimizer_class(module: ModuleType) -> type[Optimizer]:
@@ -172,19 +193,24 @@ def optimizer_class(module: ModuleType) -> type[Optimizer]:
 def numpy_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[str, Any], layout: str,
                  storage: Storage) -> NumpyRunner:
     """A model for a NumPy module."""
-    return NumpyRunner(module, [lay(v.astype(NUMPY[storage.param]), layout) for v in values], hypers, layout)
+    params = [lay(v.astype(NUMPY[storage.param]), layout) for v in values]
+    return NumpyRunner(module, params, hypers, layout, decoder(module))
 
 
 def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[str, Any], layout: str, storage: Storage,
-                 fused: bool | None = False, device: str = "cpu") -> TorchRunner:
-    """A model for a PyTorch module, or for its fused steps; None is the default of a user, C on a CPU."""
+                 fused: bool | None = False, device: str = "cpu", read: Decoder | None = None) -> TorchRunner:
+    """A model for a PyTorch module, or for its fused steps; None is the default of a user, C on a CPU.
+
+    read: how its states are read, where they are stored in codes.
+    """
     params = [torch.nn.Parameter(tensor(v, TORCH[storage.param], layout, device)) for v in values]
     make: Any = optimizer_class(module)  # which may create the state at once, so that its dtype is in the group
     optimizer = make([{"params": params, "state_dtype": TORCH[storage.state], "fused": fused}], **hypers)
     calls: list[str] = []
     counted = tuple(_Counted(update, calls) for update in optimizer.rule.updates)
     optimizer.rule = replace(optimizer.rule, updates=counted)
-    return TorchRunner(optimizer, list(params), layout, storage.state, calls, fused is not False)
+    is_fused, reads = fused is not False, read or Decoder()
+    return TorchRunner(optimizer, list(params), layout, storage.state, calls, is_fused, reads)
 
 
 def missing_step(module: ModuleType, hypers: Mapping[str, Any], shape: tuple[int, ...]) -> str:

@@ -1,0 +1,82 @@
+"""Storage: states in codes, read as the numbers they stand for, with what their rounding may add to an error.
+
+The codes are read by the generated NumPy functions of their formats. What they do is not taken on trust: a number
+that is stored is compared with the one that the equations give, and may miss it by half a step of the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = Any
+ROUNDING = {"bf16": 2.0**-8, "fp16": 2.0**-11, "fp32": 2.0**-24}
+SCALED = 1 + 2.0**-14  # the place between two codes, a number up to 256, is itself computed with an error
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Reads what a module stores of a parameter. formats: of its states, by their keys, from its NumPy module."""
+
+    formats: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, stored: Mapping[str, Array], size: Sequence[int], order: Sequence[int]) -> tuple[
+        dict[str, Array], dict[str, Array]
+    ]:
+        """The states in float64, and how far each number may be from what was to be stored.
+
+        size, order: the shape of the parameter, and its axes from the outermost in memory.
+        """
+        values, missed = {key: np.asarray(x, np.float64) for key, x in stored.items()}, {}
+        for key, form in self.formats.items():
+            if f"{key}_absmax" in stored:
+                absmax = values.pop(f"{key}_absmax").astype(np.float32)
+                values[key], missed[key] = _decoded(form, np.asarray(stored[key]), absmax, size, order)
+            elif key in stored and not hasattr(form, "block"):
+                if np.asarray(stored[key]).dtype == np.uint16:  # bfloat16, which NumPy lacks
+                    values[key] = form.load(np.asarray(stored[key]), np.zeros(1))
+                missed[key] = np.abs(values[key]) * ROUNDING[form.name] + 2.0**-24
+        return values, missed
+
+
+def decoder(module: ModuleType | None) -> Decoder:
+    """That of a rule, from its NumPy module."""
+    return Decoder(getattr(module, "FORMATS", {}))
+
+
+def _decoded(form: Any, codes: Array, absmax: Array, size: Sequence[int], order: Sequence[int]) -> tuple[Array, Array]:
+    """The numbers of a parameter's shape, and how far each may be from what was to be stored."""
+    lies = tuple(size[axis] for axis in order)
+    row = codes.transpose(order).reshape(-1) if codes.shape == tuple(size) else codes.reshape(-1)
+    like = np.zeros(int(np.prod(lies)), np.float32)
+    with np.errstate(invalid="ignore"):
+        numbers = form.load(row, absmax, like).astype(np.float64)
+        scales = np.repeat(absmax.astype(np.float64), form.block)[: like.size]
+        missed = _reach(form)[_codes(form, row, like.size)] * scales * SCALED
+    back = np.argsort(order)
+    return numbers.reshape(lies).transpose(back), missed.reshape(lies).transpose(back)
+
+
+def _codes(form: Any, row: Array, count: int) -> Array:
+    return np.stack([row & 15, row >> 4], axis=-1).reshape(-1)[:count] if form.levels <= 16 else row
+
+
+@cache
+def _reach(form: Any) -> Array:
+    """For each code how far the numbers that become it lie from its own, of a block whose largest is 1."""
+    codes = np.arange(form.levels, dtype=np.uint8)
+    row = codes[::2] | codes[1::2] << 4 if form.levels <= 16 else codes
+    ones = np.ones(-(-codes.size // form.block), np.float32)
+    table = form.load(row, ones, np.zeros(codes.size, np.float32))[: form.levels].astype(np.float64)
+    known = np.unique(table)
+    lowest = -1.0 if known[0] < 0 else 0.0
+    borders = np.concatenate([[2 * lowest - known[0]], known, [2 - known[-1] if known[-1] < 1 else known[-1]]])
+    gaps = np.diff(borders)
+    reach = np.maximum(gaps[:-1], gaps[1:]) / 2
+    reach[1] = max(reach[1], known[1] - lowest) if lowest == 0 else reach[1]  # where a format has a 0 that it avoids
+    return reach[np.searchsorted(known, table)]

@@ -1,0 +1,87 @@
+"""States in codes before the judge: what is stored must be the nearest that the format has, and magnitudes are told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optgen import compile, load, stored
+from optgen.dsl.rule import Rule
+from optgen.errors import OptgenError
+from optgen.verify import Row, Verdict, passed, verify_rule
+from optgen.verify.magnitudes import Distance, distances
+
+
+def coded(name: str, states: str = "", **formats: str) -> Rule:
+    loaded = load(name)
+    assert isinstance(loaded, Rule)
+    return stored(loaded, states, name="Coded", **formats)
+
+
+def large(rows: list[Row]) -> list[Row]:
+    """The comparisons of tensors that are large enough for codes, in float32."""
+    return [row for row in rows if row.shape == "large" and row.dtype == "fp32"]
+
+
+@pytest.mark.parametrize(
+    ("name", "formats"),
+    [("lion", {"states": "int8"}), ("sgd", {"states": "int4"}), ("adam", {"m": "bf16", "v": "root8"}),
+     ("adagrad", {"states": "fp8_e4m3"})],
+)  # fmt: skip
+def test_coded_states_lie_in_a_bound_that_is_used(name: str, formats: dict[str, str]) -> None:
+    rule = coded(name, **formats)
+    rows = verify_rule(rule, {"numpy": compile(rule, "numpy")})
+    assert passed(rows), [row for row in rows if row.verdict is not Verdict.PASS][:1]
+    assert 0.9 < max(row.ratio for row in large(rows)) <= 1
+    assert max(row.ulp for row in large(rows)) > 1e3
+
+
+class Off:
+    """A format whose codes are wrong in a way."""
+
+    def __init__(self, form: Any, way: str) -> None:
+        self.form, self.way = form, way
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.form, name)
+
+    def store(self, values: Any) -> Any:
+        codes, absmax = self.form.store(values)
+        if self.way == "next":
+            return np.where(np.arange(codes.size).reshape(codes.shape) == 4100, codes ^ 1, codes), absmax
+        return codes, absmax * np.float32(0.999) if self.way == "scale" else np.roll(absmax, 1)
+
+
+@pytest.mark.parametrize("way", ["next", "scale", "block"])
+def test_a_wrong_code_or_scale_is_found(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = coded("lion", "int8")
+    module = compile(rule, "numpy")
+    monkeypatch.setattr(module, "int8_signed", Off(module.int8_signed, way))
+    rows = large(verify_rule(rule, {"numpy": module}))
+    assert rows
+    assert all(row.verdict is Verdict.FAIL and "state" in row.reason for row in rows)
+
+
+def test_codes_of_another_backend_cannot_be_read_without_the_numpy_module() -> None:
+    rule = coded("lion", "int8")
+    with pytest.raises(OptgenError, match="NumPy module"):
+        verify_rule(rule, {"torch": ModuleType("none")})
+
+
+def test_magnitudes_tell_where_a_format_holds() -> None:
+    plain = compile("adamw", "numpy")
+    found = {form: distances(compile(coded("adamw", form), "numpy"), plain) for form in ("int8", "root8", "fp16")}
+    for form in ("int8", "root8"):
+        assert [d.magnitude for d in found[form]] == [10.0**n for n in range(-12, 5)]
+        assert all(d.is_within(0.02) for d in found[form])
+    assert [d.magnitude for d in found["fp16"] if d.is_within(0.02)] == [1e-1, 1, 10, 100]
+
+
+def test_what_is_no_number_is_within_nothing() -> None:
+    assert not Distance(1.0, math.nan).is_within(math.inf)
+    assert replace(Distance(1.0, 0.1), error=0.2).is_within(0.2)
