@@ -93,4 +93,4 @@ def absent() -> dict[str, str]:
 def make_strict(optimizer: Any) -> None:
     """Let the Triton kernels of an optimizer that has stepped round as IEEE 754 says."""
     for launcher in optimizer._launchers().values():
-        launcher.step = partial(launcher.step, strict=True)
+        launcher.again = partial(launcher.again, strict=True)  # which a first step calls as well
