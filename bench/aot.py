@@ -8,7 +8,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from types import ModuleType
@@ -20,15 +21,17 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 import optgen._built
+import optgen.backends._triton_phases as launches
 from bench import sass
 from bench.sass import Kernel, Loop
 from bench.workloads import optimizer_rule
 from optgen.build import compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
-from optgen.fused import devices
-from optgen.ir import Role, Step
-from optgen.passes import lower
+from optgen.fused import ORDER, devices, flag_names, kind_of, scalars, streams
+from optgen.ir import Phase, Step
+from optgen.listing import is_elementwise
+from optgen.passes import Program, lower
 from optgen.passes.phase import phase
 
 TYPES = {"fp32": tl.float32, "bf16": tl.bfloat16, "fp16": tl.float16, "fp64": tl.float64}
@@ -40,7 +43,7 @@ WARPS = 4
 class Case:
     """A kernel to judge. variant: whether all static conditions hold, or none. mix: a name in MIXES.
 
-    scaled: whether it unscales gradients and heeds found_inf.
+    scaled: whether it unscales gradients and heeds found_inf. number: which pass over memory, from 1.
     """
 
     rule: str
@@ -49,13 +52,26 @@ class Case:
     strict: bool
     target: int
     scaled: bool = False
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A kernel's name in its module, the bytes that it must read and write for an element, by stream, its constants
+    beside the usual ones, and the bytes of an element of each stream of the whole step."""
+
+    name: str
+    read: list[int]
+    stored: list[int]
+    flags: dict[str, bool]
+    sizes: list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """A loop: instructions and bytes by the element; all else is what a thread does in a turn. Widths are in bytes.
 
-    elements: how many a thread takes in a turn, told by what it stores, since ptxas may unroll a loop.
+    elements: how many a thread takes in a turn, told by what it stores or else loads, since ptxas may unroll a loop.
     """
 
     elements: float
@@ -80,6 +96,7 @@ class Verdict:
     strict: bool
     target: int
     scaled: bool
+    number: int
     registers: int
     spills: int
     stack: int
@@ -92,7 +109,8 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """Compile and read one kernel, or take both from the cache."""
     module = compile(case.rule, "triton")
-    siblings = [sys.modules[f"{module.__package__}.{name}"] for name in ("_device", "_runtime", "_tables")]
+    used = ("_device", "_reductions", "_runtime", "_tables")
+    siblings = [sys.modules[f"{module.__package__}.{name}"] for name in used]
     sources = [Path(m.__file__ or "").read_text() for m in (module, *siblings, sass, sys.modules[__name__])]
     key = hashlib.sha256(repr([triton.__version__, case, *sources]).encode()).hexdigest()
     found = _cached(key)
@@ -103,19 +121,20 @@ def judge(case: Case) -> Verdict:
 
 
 def _judge(module: ModuleType, case: Case) -> Verdict:
-    read, stored, flags = _variant(case)
-    kernel = _compile(module, case, flags, read)
+    work = work_of(case)
+    kernel = compiled(module, case)
     main = max(kernel.loops, key=lambda loop: (max(loop.loads, default=0), loop.bytes))
-    tail = max((loop for loop in kernel.loops if loop is not main), key=lambda loop: (loop.predicated, loop.bytes))
+    others = (loop for loop in kernel.loops if loop is not main and bool(loop.stores) is bool(work.stored))
+    tail = max(others, key=lambda loop: (loop.predicated, loop.bytes))
     return Verdict(
         **asdict(case),
         registers=kernel.registers,
         spills=kernel.spills,
         stack=kernel.stack,
         local=kernel.local,
-        minimum=sum(read) + sum(stored),
-        main=_figures(main, sum(stored)),
-        tail=_figures(tail, sum(stored)),
+        minimum=sum(work.read) + sum(work.stored),
+        main=_figures(main, work),
+        tail=_figures(tail, work),
     )
 
 
@@ -126,55 +145,86 @@ def has_kernel(name: str) -> bool:
 
 
 def cases(rules: Sequence[str], targets: Sequence[int], stricts: Sequence[bool] = (False, True)) -> Iterator[Case]:
-    """Every rule, with all its static conditions and with none, every mix, strict and fast, every target."""
+    """Every rule, with all its static conditions and with none, every mix, strict and fast, target and pass."""
     for rule in rules:
-        variants = (False, True) if lower(optimizer_rule(rule)).conditions else (False,)
-        yield from (Case(rule, *rest) for rest in product(variants, MIXES, stricts, targets))
+        variants = (False, True) if _program(rule).conditions else (False,)
+        for rest in product(variants, MIXES, stricts, targets):
+            case = Case(rule, *rest)
+            yield from (replace(case, number=number) for number in range(1, passes(case) + 1))
 
 
-def _variant(case: Case) -> tuple[list[int], list[int], tuple[bool, ...]]:
-    """The bytes that the variant must read and write for an element, by stream, and its static conditions."""
-    program = lower(optimizer_rule(case.rule))
+@cache
+def _program(rule: str) -> Program:
+    return lower(optimizer_rule(rule))
+
+
+def passes(case: Case) -> int:
+    """How many passes over memory the variant of a case makes."""
+    return len(_passes(case)[1])
+
+
+def work_of(case: Case) -> Work:
+    """What the kernel of a case must do."""
+    step, found = _passes(case)
+    name, part = found[case.number - 1]
+    streams = [v.name for v in step.of_role(*ORDER) if kind_of(step, v.name) == "element"]
+    past = {w.value: w.into for w in step.writes}  # what an earlier pass has stored may be read back
+    known = (name if name in streams else past.get(name) for name in part.loads)
+    loads = [name for name in known if name in streams]
+    read, stored, sizes = (
+        [_size(step, name, case.mix) for name in of] for of in (loads, [w.into for w in part.stores], streams)
+    )
+    program = _program(case.rule)
+    flags = dict(zip(flag_names(program), step.variant.values(), strict=True))
+    return Work(name, read, stored, {**flags, **({} if name == "_step" else {"ROUNDS": _rounds(case)})}, sizes)
+
+
+def _passes(case: Case) -> tuple[Step, list[tuple[str, Phase | launches.Kernel]]]:
+    """The variant of a case, and its kernels that go over all elements."""
+    program = _program(case.rule)
     step = next(s for s in program.steps if all(value is case.variant for value in s.variant.values()))
-    (part,) = phase(step, everywhere=True)
-    read = [_size(step, name, case.mix) for name in part.loads]
-    written = [_size(step, write.into, case.mix) for write in part.stores]
-    return read, written, tuple(step.variant.values())
+    if is_elementwise(program):
+        return step, [("_step", part) for part in phase(step, everywhere=True)]
+    variant = launches.Variant(program, step, _rounds(case), [*streams(program)], scalars(program), launches.Places())
+    return step, [(kernel.name, kernel) for kernel in variant.kernels if kernel.each == "chunk"]
+
+
+def _rounds(case: Case) -> bool:
+    """Whether storing a state rounds it."""
+    param, _, state = MIXES[case.mix].split()
+    return state != ("fp64" if param == "fp64" else "fp32")
 
 
 def _size(step: Step, name: str, mix: str) -> int:
-    place = (Role.PARAM, Role.GRAD, Role.STATE).index(step.var(name).role)
-    return int(TYPES[MIXES[mix].split()[place]].primitive_bitwidth) // 8
+    return int(TYPES[MIXES[mix].split()[ORDER.index(step.var(name).role)]].primitive_bitwidth) // 8
 
 
-def _compile(module: ModuleType, case: Case, flags: tuple[bool, ...], read: Sequence[int]) -> Kernel:
-    types = [TYPES[name] for name in MIXES[case.mix].split()]
-    vector = 16 // max(read)
-    block = sys.modules[f"{module.__package__}._runtime"].block_of(vector, case.strict, len(read))
-    names = module._step.arg_names
-    streams = [name for name in names if name.endswith("_type")]
-    chosen = names[names.index(streams[-1]) + 1 : names.index("MAXIMIZE")]
+def compiled(module: ModuleType, case: Case) -> Kernel:
+    """Compile and read the kernel of a case."""
+    work, types = work_of(case), [TYPES[name] for name in MIXES[case.mix].split()]
+    vector = 16 // max(work.sizes)
+    function = getattr(module, work.name)
+    addressed = [name for name in function.arg_names if name.endswith("_type")]
     constants = {
-        **dict(zip(streams, [types[0], types[1], *[types[2]] * len(streams)], strict=False)),
-        **dict(zip(chosen, flags, strict=True)),
-        "MAXIMIZE": False, "SCALED": case.scaled, "STRICT": case.strict, "BLOCK": block, "VEC": vector,
+        **dict(zip(addressed, [types[0], types[1], *[types[2]] * len(addressed)], strict=False)),
+        **work.flags, "MAXIMIZE": False, "SCALED": case.scaled, "STRICT": case.strict, "VEC": vector,
+        "BLOCK": sys.modules[f"{module.__package__}._runtime"].block_of(vector, case.strict, len(work.sizes)),
         "COMPUTE": TYPES["fp64" if types[0] is tl.float64 else "fp32"],
     }  # fmt: skip
     scalar = "*fp64" if types[0] is tl.float64 else "*fp32"
-    tables = dict.fromkeys(("words", "records", "gradients"), "*i64")
-    given = {**tables, "scalars": scalar, "grad_scale": "*fp32", "found_inf": "*fp32", "chunk": "i32"}
-    return _read(module._step, given, constants, case.target, fusion=not case.strict)
+    given = {**dict.fromkeys(("words", "records", "gradients"), "*i64"), "grad_scale": "*fp32", "found_inf": "*fp32"}
+    given |= {**dict.fromkeys(("scalars", "parts", "shares", "common"), scalar), "chunk": "i32"}
+    given = {name: kind for name, kind in given.items() if name in function.arg_names}
+    return _read(function, given, constants, case.target, fusion=not case.strict)
 
 
 def prologue(rule: str, variant: bool, target: int) -> Kernel:
     """Compile and read the prologue of a rule, with all static conditions or none."""
-    module, case = compile(rule, "triton"), Case(rule, variant, "fp32", False, target)
+    module, flags = compile(rule, "triton"), work_of(Case(rule, variant, "fp32", False, target)).flags
     names = module._prologue.arg_names
-    chosen = names[len(names) - 2 - len(_variant(case)[2]) : -2]
     constants = {
         **{name: tl.float32 if name == "t_type" else tl.float64 for name in names if name.endswith("_type")},
-        **dict(zip(chosen, _variant(case)[2], strict=True)),
-        "SCALED": True, "TENSORS": 128,
+        **{name: value for name, value in flags.items() if name in names}, "SCALED": True, "TENSORS": 128,
     }  # fmt: skip
     given = {"clocks": "*i64", "hypers": "*fp64", "scalars": "*fp32", "found_inf": "*fp32", "count": "i32"}
     return _read(module._prologue, given, constants, target, fusion=False)
@@ -190,8 +240,9 @@ def _read(function: Any, given: Mapping[str, str], constants: dict[str, Any], ta
     return sass.read(triton.compile(source, target=GPUTarget("cuda", target, 32), options=options).asm["cubin"])
 
 
-def _figures(loop: Loop, stored: int) -> Figures:
-    elements = sum(width * count for width, count in loop.stores.items()) / stored
+def _figures(loop: Loop, work: Work) -> Figures:
+    moved, size = (loop.stores, sum(work.stored)) if work.stored else (loop.loads, sum(work.read))
+    elements = sum(width * count for width, count in moved.items()) / size
     return Figures(
         elements,
         loop.instructions / elements,

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from optgen.dsl.symbols import EXTENTS, Kind
 from optgen.errors import Problem, RuleError, line_of
-from optgen.ir import Map, Place, Reduce, Role, Var, reads
-from optgen.listing import condition_texts, is_elementwise
+from optgen.ir import (
+    BATCH,
+    COLS,
+    ELEMENT,
+    ROWS,
+    TENSOR,
+    Axis,
+    MatMul,
+    Place,
+    Reduce,
+    Role,
+    Statement,
+    Step,
+    Var,
+    reads,
+)
+from optgen.listing import condition_texts, device_axes
 from optgen.passes import Program, asked_given
 from optgen.wrapping import WIDTH
 
 RELATIONS = {"!=": "is_not", ">": "above", ">=": "at_least", "<": "below", "<=": "at_most"}
 ORDER = (Role.PARAM, Role.GRAD, Role.STATE, Role.INPUT)
 INSTEAD = "leave this rule to the numpy and torch backends"
+# One number per what a value on the device stands for, by its axes.
+KINDS: dict[tuple[Axis, ...], str] = {
+    (): "tensor",
+    (TENSOR,): "tensor",
+    (TENSOR, BATCH): "matrix",
+    (TENSOR, BATCH, ROWS): "row",
+    (TENSOR, BATCH, COLS): "col",
+    ELEMENT: "element",
+}
 
 
 def flag_names(program: Program) -> list[str]:
@@ -98,36 +122,72 @@ def names(program: Program) -> set[str]:
     return declared | {v.name for step in program.steps for v in step.vars}
 
 
+def kind_of(step: Step, name: str) -> str:
+    """One number per what a name stands for; host for a scalar of the host."""
+    var = step.var(name)
+    return "host" if var.place is Place.HOST else KINDS[var.axes]
+
+
+def reduced(step: Step, statement: Statement) -> str:
+    """What a reduction reduces: one number per what."""
+    axes = {axis for name in reads(statement) for axis in device_axes(step).get(name, ())}
+    return KINDS[tuple(axis for axis in ELEMENT if axis in axes)]
+
+
+def is_over_model(statement: Statement) -> bool:
+    """Whether a statement reduces over all tensors."""
+    return isinstance(statement, Reduce) and TENSOR in statement.over
+
+
+def state_kinds(program: Program, step: Step) -> str:
+    """What each state has one number per in one variant, as a tuple in Python. One that it lacks has none."""
+    roles = (Role.STATE, Role.INPUT)
+    axes = {stream(program, v.name): v.axes for v in step.of_role(*roles) if v.place is Place.DEVICE}
+    kept = {name: v.axes for name, v in streams(program).items() if v.role in roles}
+    return tuple_text([KINDS[axes.get(name, other)] for name, other in kept.items()])
+
+
+def lacks_products(_: Step, statement: Statement) -> str:
+    """What C has no steps for."""
+    return "products" if isinstance(statement, MatMul) else ""
+
+
+def lacks_matrices(step: Step, statement: Statement) -> str:
+    """What Triton has no kernels for."""
+    if isinstance(statement, MatMul):
+        return "products"
+    inner = isinstance(statement, Reduce) and kind_of(step, statement.target) in ("matrix", "row", "col")
+    return "statistics of rows and columns" if inner else ""
+
+
 def devices(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel."""
-    kinds = {type(statement) for part in program.chain for step in part.steps for statement in step.body}
-    alone = program.otherwise is None and not program.rule.inputs
-    found = {"cuda": "on_gpu"} if alone and is_elementwise(program) else {}
-    return {**found, "cpu": "on_cpu"} if kinds <= {Map, Reduce} else found
+    kinds = (("cuda", "on_gpu", lacks_matrices), ("cpu", "on_cpu", lacks_products))
+    steps = [step for part in program.chain for step in part.steps]
+    found = {
+        device: function
+        for device, function, lacks in kinds
+        if not any(lacks(step, statement) for step in steps for statement in step.body)
+    }
+    has_inputs = any(part.rule.inputs for part in program.chain)
+    return {device: function for device, function in found.items() if device == "cpu" or not has_inputs}
 
 
-def check_one_pass(program: Program, backend: str, taken: Set[str]) -> None:
-    """Raises RuleError for a rule that needs more than one pass over memory, or uses a name of the kernel's own."""
-    check_passes(program, backend, taken, (Map,))
+def check_inputs(program: Program, backend: str) -> None:
+    """Raises RuleError for a rule with inputs."""
     if program.rule.inputs:
         message = f"the {backend} backend takes no rule with inputs yet"
         raise RuleError(message, line_of(program.rule.loc, "inputs"), INSTEAD)
 
 
-def check_passes(program: Program, backend: str, taken: Set[str], kinds: tuple[type, ...]) -> None:
-    """Raises RuleError for a rule with other statements than of these kinds, or with a name of the kernel's own."""
+def check_passes(program: Program, backend: str, taken: Set[str], lacks: Callable[[Step, Statement], str]) -> None:
+    """Raises RuleError for a rule with what a backend lacks, or with a name of the kernel's own."""
     problems = [
-        Problem(
-            f"the {backend} backend has no {'products' if Reduce in kinds else 'reductions and products'} yet",
-            statement.loc,
-            INSTEAD,
-        )
+        Problem(f"the {backend} backend has no {lacking} yet", statement.loc, INSTEAD)
         for step in program.steps
         for statement in step.body
-        if not isinstance(statement, kinds)
+        if (lacking := lacks(step, statement))
     ]
-    if program.otherwise is not None:
-        problems += [Problem(f"the {backend} backend takes no rule with `otherwise`", program.rule.loc, INSTEAD)]
     problems += [
         Problem(
             f"the {backend} backend chooses a variant for a parameter group, but {condition} depends on a shape",

@@ -8,14 +8,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optgen.backends._triton_phases import launches
 from optgen.codecs import codec_of, codecs, companions
 from optgen.dsl.inputs import Given
 from optgen.dsl.load import built_in_names, load
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, t
 from optgen.equations import text
+from optgen.fused import devices
 from optgen.ir import BATCH, COLS, ELEMENT, ROWS, TENSOR, Axis, Phase, Role, Step, Var
-from optgen.passes import lower, without_copies
+from optgen.passes import Program, lower, without_copies
 from optgen.passes.phase import phase
 
 # Bytes of one element of (parameter and gradient, state) under the three usual choices of formats.
@@ -57,7 +59,8 @@ def description(rule: Rule | Schedule) -> RenderableType:
     parts += [_heading("equations"), *(Text(f"  {line}") for line in text(rule))]
     parts += [_heading("hyperparameters"), hyperparameters(rule.declarations)]
     if isinstance(rule, Rule):
-        steps = without_copies(lower(rule)).steps
+        program = without_copies(lower(rule))
+        steps = program.steps
         parts += [_heading("given besides the gradient"), inputs_table(rule)] if rule.inputs else []
         parts += [_heading("state"), state_table(rule, steps)]
         parts += [_heading("bytes per parameter: state / read and written by a step"), bytes_table(steps)]
@@ -65,7 +68,7 @@ def description(rule: Rule | Schedule) -> RenderableType:
         if len(_passes(longest)) > 1:
             parts += [_heading("passes over memory, and bytes per parameter that each reads and writes")]
             parts += [passes_table(longest)]
-        parts += [Text(""), Text(f"launches for a whole group of parameters on a GPU: {_launches(steps)}")]
+        parts += [Text(""), Text(f"launches for a whole group of parameters on a GPU: {_launches(program)}")]
     return Group(*parts)
 
 
@@ -135,7 +138,7 @@ def passes_table(step: Step) -> RenderableType:
 
 def _phases(step: Step) -> tuple[Phase, ...]:
     """The phases of a fused step, which reads nothing back that a narrow format could have rounded."""
-    return phase(step, everywhere=True, read_back=False)
+    return phase(step, everywhere=True, read_back=())
 
 
 def _passes(step: Step) -> list[Phase]:
@@ -193,8 +196,10 @@ def _extent(axes: tuple[Axis, ...]) -> str:
             return "tensor" if TENSOR in axes else "step"
 
 
-def _launches(steps: tuple[Step, ...]) -> str:
-    return " or ".join(str(n) for n in sorted({len(_phases(step)) for step in steps}))
+def _launches(program: Program) -> str:
+    if "cuda" not in devices(program):
+        return "none, each is stepped eagerly"
+    return " or ".join(str(n) for n in sorted({launches(program, step) for step in program.steps}))
 
 
 def _bytes(count: float) -> str:

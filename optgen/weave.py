@@ -163,9 +163,9 @@ def _boolean(form: Boolean, texts: Mapping[Any, str], syntax: Syntax) -> str:
     if form.func.__name__ == "Not":
         return _negate(texts[form.args[0]], syntax)
     joiner = syntax.and_ if form.func.__name__ == "And" else syntax.or_
+    other = syntax.or_ if form.func.__name__ == "And" else syntax.and_
     parts = [_boolean(arg, texts, syntax) for arg in sorted(form.args, key=str)]
-    nested = form.func.__name__ == "And"
-    return joiner.join(f"({part})" if nested and syntax.or_ in part else part for part in parts)
+    return joiner.join(f"({part})" if other in part else part for part in parts)
 
 
 def _negate(condition: str, syntax: Syntax) -> str:

@@ -11,6 +11,7 @@ from workshop import Workshop
 
 from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.dsl import Rule, matmul
+from optgen.dsl.functions import REDUCTIONS
 from optgen.verify import cases
 from optgen.verify.lockstep import COUNTS, FEW, run
 from optgen.verify.runners import Runner, Storage, numpy_runner, torch_runner
@@ -25,22 +26,22 @@ MOST_VARIANTS = 3  # of one rule; other rules begin with another variant
 
 @dataclass(frozen=True)
 class Backend:
-    """How a backend is driven: by which module, what it stores, in turns. A fused one takes elementwise rules only, or
-    all but those with products where it `reduces`."""
+    """How a backend is driven: by which module, what it stores, in turns. A fused one takes no product, and inputs
+    and sums over rows and columns only where it has `tiles`."""
 
     module: str
     runner: Callable[..., Runner]
     storages: tuple[Storage, ...]  # few of float64: its judge is mpmath, which is slow
     fused: bool = False
-    reduces: bool = False
+    tiles: bool = False
     every: int = 1  # rule is tried on it
 
-    def takes(self, rule: Rule, elementwise: bool) -> bool:
+    def takes(self, rule: Rule) -> bool:
         """Whether it can step a rule."""
         has_product = any(equation.rhs.has(matmul) for equation in rule.equations)
-        alone = rule.otherwise is None
-        alone = alone and (not rule.inputs or self.reduces)
-        return not self.fused or (alone and (elementwise or (self.reduces and not has_product)))
+        sums = [one for equation in rule.equations for one in equation.rhs.atoms(*REDUCTIONS)]
+        in_tiles = any(one.args[1].name in ("rows", "cols") for one in sums)
+        return not self.fused or not (has_product or ((in_tiles or rule.inputs) and not self.tiles))
 
 
 BACKENDS = {
@@ -48,7 +49,7 @@ BACKENDS = {
     "torch": Backend("torch", torch_runner, (BRAIN, SINGLE, MIXED, SINGLE, HALF, SINGLE, DOUBLE)),
     "triton": Backend("torch", partial(torch_runner, fused=True), (SINGLE, MIXED, HALF, SINGLE, DOUBLE), fused=True),
     # Without a wish a CPU takes the step in C. The compiler runs for each rule, variant and storage.
-    "c": Backend("torch", partial(torch_runner, fused=None), (SINGLE, SINGLE, MIXED, DOUBLE), fused=True, reduces=True,
+    "c": Backend("torch", partial(torch_runner, fused=None), (SINGLE, SINGLE, MIXED, DOUBLE), fused=True, tiles=True,
                  every=6),
 }
 TURNS = max(len(backend.storages) for backend in BACKENDS.values())  # until each backend had each of its storages
@@ -57,7 +58,7 @@ TURNS = max(len(backend.storages) for backend in BACKENDS.values())  # until eac
 def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[str]) -> None:
     """Asserts that every backend stays within the bound of the oracle; counts what was compared."""
     backends = {name: backend for name, backend in BACKENDS.items()
-                if turn % backend.every == 0 and backend.takes(rule, fused)}
+                if turn % backend.every == 0 and backend.takes(rule)}
     modules = workshop.build(rule, [*backends])
     is_matrix = all(len(s) > 1 for kind in cases.shapes_for(rule) for s in kind.shapes)
     every = cases.variants(rule)

@@ -272,7 +272,7 @@ MENDED: Mapping[str, tuple[Change, ...] | str] = {
     "thousands_of_equations": (("5000", "50"),),
     "too_few_names": (("theta, g = ", "theta, g, m = "),),
     "transposed_attribute": (("g[t].T", "matmul(g[t], matmul(transpose(g[t]), g[t]))"), imports("matmul", "transpose")),
-    "triton_takes_no_reduction": "the mended file builds for the other backends, as the hint says",
+    "triton_takes_no_product": "the mended file builds for the other backends, as the hint says",
     "tuple_as_one": (("betas = hyper", "beta1, beta2 = hyper"), ("betas * m", "beta1 * m")),
     "two_indices": (("m[t - 1, 0]", "m[t - 1]"),),
     "undeclared_quantity": (('sympy.IndexedBase("m")', 'tensors("m")'),),

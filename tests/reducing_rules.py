@@ -45,6 +45,15 @@ def turned() -> Rule:
     return rule("Turned", Eq(s[t], 0.5 * s[t - 1] + squares), down(g[t] / (1 + s[t])))
 
 
+def gathered() -> Rule:
+    """Sums and maxima of the model over elements, and over what there is one of per tensor; a state of each kind."""
+    return rule("Gathered", Eq(u[t], g[t] / (eps + amax(abs(g[t]), model))),
+                Eq(r[t], total(mean(u[t] ** 2, elems), model) + amax(norm(theta[t - 1], elems), model)),
+                Eq(s[t], 0.5 * s[t - 1] + amax(u[t] * theta[t - 1], elems) + r[t]),
+                Eq(m[t], 0.5 * m[t - 1] + u[t] * s[t]),
+                down(m[t] / (1 + abs(s[t - 1]) + Piecewise((mean(abs(m[t]), elems), Ne(clip, 0)), (0.5, True)))))
+
+
 RULES: dict[str, Callable[[], Rule]] = {
     **{name: lambda name=name: named(name)  # type: ignore[misc]
        for name in ("normalised", "trusting", "factored", "clipped", "growing", "past_of_a_statistic",
@@ -54,4 +63,5 @@ RULES: dict[str, Callable[[], Rule]] = {
     "apart": apart,
     "widened": widened,
     "turned": turned,
+    "gathered": gathered,
 }

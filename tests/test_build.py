@@ -59,7 +59,7 @@ def test_what_is_checked_in_is_what_is_built() -> None:
     assert not list(drift(built.files, asked.out, whole=True))
     assert {why for _, _, why in built.refused} <= {
         f"the {name} backend {why}" for name in ("C", "Triton")
-        for why in ("has no reductions and products yet", "takes no rule with `otherwise`",
+        for why in ("has no products yet", "has no statistics of rows and columns yet",
                     "takes no rule with inputs yet",
                     "chooses a variant for a parameter group, but rows > cols depends on a shape")}
 
@@ -137,12 +137,12 @@ def test_nothing_to_build_is_nothing() -> None:
 
 
 def test_a_rule_that_a_backend_cannot_take_is_told_or_refused() -> None:
-    rule = named("normalised")
+    rule = named("newton_schulz")
     built = build([rule], None)
-    assert ("Normalised", "triton") in {(name, what) for name, what, _ in built.refused}
-    assert "triton_gpu/normalised.py" not in built.files
-    assert "numpy_ref/normalised.py" in built.files
-    with pytest.raises(RuleError, match="no reductions and products yet"):
+    assert ("NewtonSchulz", "triton") in {(name, what) for name, what, _ in built.refused}
+    assert "triton_gpu/newtonschulz.py" not in built.files
+    assert "numpy_ref/newtonschulz.py" in built.files
+    with pytest.raises(RuleError, match="no products yet"):
         build([rule], ["triton"])
     assert build([rule], ["triton", "numpy"], whole=False).files.keys() == build([rule], ["numpy"]).files.keys()
 
@@ -151,8 +151,10 @@ def test_a_class_steps_fused_on_the_devices_whose_backend_takes_its_rule() -> No
     tiger, lion = load("tiger"), load("lion")
     assert isinstance(lion, Rule)
     joined = replace(lion, name="Joined", ndim=2, otherwise=tiger)
-    for rule, found in ((lion, {"cuda", "cpu"}), (joined, {"cpu"}), (named("factored"), {"cpu"}),
-                        (named("newton_schulz"), set())):
+    both = {"cuda", "cpu"}
+    apart = replace(lion, name="Apart", ndim=1, otherwise=named("newton_schulz"))
+    for rule, found in ((lion, both), (joined, both), (apart, set()), (named("clipped"), both),
+                        (named("factored"), {"cpu"}), (named("newton_schulz"), set())):
         assert {*devices(lower(rule))} == found
         refused = {what for _, what, _ in build([rule], None).refused}
         assert refused == {what for what, device in (("triton", "cuda"), ("c", "cpu")) if device not in found}

@@ -111,8 +111,7 @@ def test_no_address_of_a_kernel_overflows(name: str, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(triton, "compile", kept)
     case = aot.Case(name, False, "bf16", False, 90)
-    read, _, flags = aot._variant(case)
-    aot._compile(aot.compile(name, "triton"), case, flags, read)
+    aot.compiled(aot.compile(name, "triton"), case)
     assert texts[0].count("scf.for") == 2
     assert farthest_offset(texts[0]) == (2**30 - 1) * 65536
 

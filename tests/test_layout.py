@@ -32,7 +32,7 @@ APART = {
 JUDGES = {"testing": {"verify"}, "verifying": {"verify"}, "demo": {"oracle", "bounds"}}
 OPTIONAL = {"triton", "matplotlib"}
 PURE = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.For, nodes.If, nodes.Filter, nodes.Const,
-        nodes.Getattr, nodes.And, nodes.Or, nodes.Not)
+        nodes.Getattr, nodes.And, nodes.Or, nodes.Not, nodes.Include)
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TEMPLATES = sorted(PACKAGE.rglob("*.jinja"))
@@ -137,11 +137,12 @@ def test_a_template_has_at_most_80_lines(path: Path) -> None:
 
 
 def impure(text: str) -> list[str]:
-    """What a template holds besides names, loops over names, `if` of names, indent and join."""
+    """What a template holds besides names, loops over names, `if` of names, indent and join, and other templates."""
     tree = jinja2.Environment().parse(text)
     found = [n for n in tree.find_all(nodes.Node) if not isinstance(n, PURE)]
     filters = [n for n in tree.find_all(nodes.Filter) if n.name not in ("indent", "join")]
     constants = {id(c) for f in tree.find_all(nodes.Filter) for c in f.args}
+    constants |= {id(i.template) for i in tree.find_all(nodes.Include)}
     loose = [n for n in tree.find_all(nodes.Const) if id(n) not in constants]
     return [f"line {n.lineno}: {type(n).__name__}" for n in [*found, *filters, *loose]]
 

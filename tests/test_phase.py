@@ -63,7 +63,7 @@ def test_phases_of_a_drawn_rule_keep_its_meaning(everywhere: bool, made: Rule) -
 def assert_nothing_read_back(made: Rule) -> None:
     """Asserts that phases keep their meaning where they load only what stood in memory before the step."""
     for step, _, values in pairs(made, "hoist", "hoist"):
-        parts = phase(step, everywhere=True, read_back=False)
+        parts = phase(step, everywhere=True, read_back=())
         a, b = written(step, run(step, values)), run_phases(step, parts, values, True)
         assert not differences(a, b), f"{differences(a, b)} where {step.variant}"
         past = {v.name for v in step.vars if v.role is not Role.LOCAL}

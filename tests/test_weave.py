@@ -123,7 +123,7 @@ def four(ff: str, ft: str, tf: str, tt: str) -> Mapping[Variant, Sequence[Item]]
     (two(no="x", yes=""), ["c == 0"], "if c != 0:|    x"),
     (four("ab", "ab", "ab", "axb"), ["c", "d"], "a|if c and d:|    x|b"),
     (four("ab", "axb", "axb", "axb"), ["c", "d"], "a|if c or d:|    x|b"),
-    (four("ab", "axb", "axb", "ab"), ["c", "d"], "a|if c and not d or d and not c:|    x|b"),
+    (four("ab", "axb", "axb", "ab"), ["c", "d"], "a|if (c and not d) or (d and not c):|    x|b"),
     (four("ab", "ayb", "axb", "axyb"), ["c", "d"], "a|if c:|    x|if d:|    y|b"),
     (four("ab", "ab", "axb", "axyb"), ["c", "d"], "a|if c:|    x|    if d:|        y|b"),
     (four("axb", "ayb", "azb", "azb"), ["c", "d"], "a|if c:|    z|elif d:|    y|else:|    x|b"),

@@ -77,6 +77,12 @@ def update(
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v}
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import cautiousadamw
+    return cautiousadamw
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import cautiousadamw
@@ -97,7 +103,7 @@ class CautiousAdamW(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         elementwise=False,
     )
 

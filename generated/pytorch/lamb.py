@@ -106,6 +106,12 @@ def update_2(
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v}
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import lamb
+    return lamb
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import lamb
@@ -129,7 +135,7 @@ class LAMB(RuleOptimizer):
         host=host,
         updates=(update_1, update_2),
         combine={"g_sq_sum": total},
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         elementwise=False,
     )
 

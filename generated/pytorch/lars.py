@@ -100,6 +100,12 @@ def requires(*, momentum: Scalar, nesterov: bool) -> str:
     return ""
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import lars
+    return lars
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import lars
@@ -124,7 +130,7 @@ class LARS(RuleOptimizer):
         host=host,
         updates=(update,),
         requires=requires,
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         elementwise=False,
     )
 

@@ -172,6 +172,12 @@ def update_2(
     return {"param": theta, "d_numerator": r, "d_max": d_max, "d": d}
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import prodigy
+    return prodigy
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import prodigy
@@ -204,7 +210,7 @@ class Prodigy(RuleOptimizer):
         host=host,
         updates=(update_1, update_2),
         combine={"den": total, "r_sum": total},
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         elementwise=False,
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from optgen.backends._c_phases import PLACE, STARTS, STEP, Variant
+from optgen.fused import is_over_model
 from optgen.ir import Map, Op, Reduce, Role, Statement, reads
 from optgen.weave import Item
 
@@ -38,7 +39,7 @@ def _over_model(variant: Variant, statement: Reduce) -> Item:
 def _small_totals(variant: Variant, k: int) -> list[Reduce]:
     """What is reduced over the model of values per tensor or row: each tensor has given its share."""
     found = variant.between[k] if k < len(variant.between) else []
-    return [s for s in found if isinstance(s, Reduce) and variant.is_over_model(s)]
+    return [s for s in found if isinstance(s, Reduce) and is_over_model(s)]
 
 
 # functions over elements

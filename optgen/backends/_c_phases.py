@@ -6,40 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optgen.fused import stream
-from optgen.ir import (
-    BATCH,
-    COLS,
-    ELEMENT,
-    ROWS,
-    TENSOR,
-    Axis,
-    Map,
-    Op,
-    Place,
-    Reduce,
-    Role,
-    Statement,
-    Step,
-    Var,
-    Write,
-    reads,
-)
+from optgen.fused import is_over_model, kind_of, reduced, stream
+from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
 from optgen.languages import C
-from optgen.listing import device_axes, host_names, quoted
+from optgen.listing import host_names, quoted
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
 from optgen.weave import Item
 
-KINDS: dict[tuple[Axis, ...], str] = {
-    (): "tensor",
-    (TENSOR,): "tensor",
-    (TENSOR, BATCH): "matrix",
-    (TENSOR, BATCH, ROWS): "row",
-    (TENSOR, BATCH, COLS): "col",
-    ELEMENT: "element",
-}
 LENGTH = {"row": "tensor->rows", "col": "tensor->cols"}  # of one matrix
 COUNT = {"matrix": "tensor->matrices", **{kind: f"tensor->matrices * {length}" for kind, length in LENGTH.items()}}
 PLACE = {"matrix": "part->matrix", "row": "part->at_row", "col": "part->at_col"}
@@ -98,12 +73,12 @@ class Variant:
     def __post_init__(self) -> None:
         done: set[str] = set()
         waiting: list[Statement] = []
-        for part in phase(self.step, everywhere=True, read_back=False):
+        for part in phase(self.step, everywhere=True, read_back=()):
             waiting += [s for s in part.body if not self.is_element(s) and s.target not in done]
             done |= {s.target for s in waiting}
             elements = [s for s in part.body if self.is_element(s)]
             stores = [(w.into, w.value) for w in part.stores if self.kind(w.into) == "element"]
-            if elements or stores or any(map(self.is_over_model, waiting)):
+            if elements or stores or any(map(is_over_model, waiting)):
                 self.elements.append(elements)
                 self.stores.append(stores)
                 self.between.append(waiting)
@@ -116,7 +91,7 @@ class Variant:
 
     def _stored_before(self, write: Write) -> int:
         """Before which phase a value is stored: as soon as it is known and nothing more reads its past."""
-        known = {s.target: k + self.is_over_model(s) for k, of in enumerate(self.between) for s in of}
+        known = {s.target: k + is_over_model(s) for k, of in enumerate(self.between) for s in of}
         known |= {s.target: k + 1 for k, of in enumerate(self.elements) for s in of}
         read = [k for k, of in enumerate(self.between) for s in of if write.into in reads(s)]
         read += [k + 1 for k, of in enumerate(self.elements) for s in of if write.into in reads(s)]
@@ -126,13 +101,11 @@ class Variant:
 
     def kind(self, name: str) -> str:
         """One number per what a name stands for; host for a scalar of the host."""
-        var = self.step.var(name)
-        return "host" if var.place is Place.HOST else KINDS[var.axes]
+        return kind_of(self.step, name)
 
     def argument(self, statement: Statement) -> str:
         """What a reduction reduces: one number per what."""
-        axes = {axis for name in reads(statement) for axis in device_axes(self.step).get(name, ())}
-        return KINDS[tuple(axis for axis in ELEMENT if axis in axes)]
+        return reduced(self.step, statement)
 
     def is_element(self, statement: Statement) -> bool:
         """Whether a statement is of a pass over all elements."""
@@ -145,7 +118,7 @@ class Variant:
     def sums(self, k: int, model: bool) -> list[Reduce]:
         """What phase k reduces over elements: of all tensors, or within one."""
         found = [s for s in self.elements[k] if isinstance(s, Reduce)] if 0 <= k < len(self.elements) else []
-        return [s for s in found if (TENSOR in s.over) == model]
+        return [s for s in found if is_over_model(s) == model]
 
     def has_values(self, k: int) -> bool:
         """Whether anything is computed or stored before phase k, or after the last."""
@@ -206,10 +179,6 @@ class Variant:
     def pointer(self, name: str) -> str:
         """The declaration of the address of what is stored."""
         return f"{self.stem(name)}_type *{self.stem(name)}_at = {self.at(name)}"
-
-    def is_over_model(self, statement: Statement) -> bool:
-        """Whether a statement reduces over all tensors."""
-        return isinstance(statement, Reduce) and TENSOR in statement.over
 
     def scalars(self, wanted: set[str]) -> Iterator[Item]:
         """The scalars of the host that are read. A name may be one in another variant only."""

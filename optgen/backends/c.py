@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optgen.backends._c_passes import calls, phase_lines, span_lines
-from optgen.backends._c_phases import KINDS, STEP, Places, Variant
+from optgen.backends._c_phases import STEP, Places, Variant
 from optgen.backends._c_values import values_lines
 from optgen.dsl.rule import Rule, Schedule
 from optgen.fused import (
@@ -18,13 +18,15 @@ from optgen.fused import (
     flag_arguments,
     flag_names,
     flags_lines,
+    is_over_model,
+    lacks_products,
     names,
     scalars,
-    stream,
+    state_kinds,
     streams,
     tuple_text,
 )
-from optgen.ir import TENSOR, Map, Place, Reduce, Role, Step
+from optgen.ir import Role
 from optgen.listing import header, is_elementwise, needs_matrix, signature, suffix, variant_of, woven
 from optgen.passes import Program, without_copies
 from optgen.passes.narrow import narrow
@@ -73,7 +75,7 @@ def emit(program: Program) -> dict[str, str]:
 def _emit(program: Program) -> dict[str, str]:
     stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
     read, taken = scalars(program), _taken(program, [*stored])
-    check_passes(program, "C", taken, (Map, Reduce))
+    check_passes(program, "C", taken, lacks_products)
     places, by_rows = Places(), needs_matrix(program)
     narrowed = {variant_of(step): narrow(step, taken | names(program)) for step in program.steps}
     variants = {key: Variant(program, step, [*stored], read, places, by_rows) for key, step in narrowed.items()}
@@ -95,7 +97,7 @@ def _emit(program: Program) -> dict[str, str]:
             types=tuple_text([f"{name}_type" for name in stored]),
             flags_opens=signature("flags", flag_arguments(program), "dict[str, bool]"),
             flags=flags_lines(program),
-            **({"kinds": [], "form": []} if one_pass else _form(program, [*stored])),
+            **({"kinds": [], "form": []} if one_pass else _form(program)),
         ),
     }
 
@@ -147,24 +149,16 @@ def _about(name: str, k: int, variants: Iterable[Variant]) -> str:
     return f"{', '.join(made)}: {'of a part of a tensor' if name == 'phase' else 'of a whole tensor'}."
 
 
-def _form(program: Program, stored: Sequence[str]) -> dict[str, Any]:
+def _form(program: Program) -> dict[str, Any]:
     """How Python sees that a tensor can be stepped by passes: by what its states have one number per."""
-    kinds = {_kinds(program, step, stored) for step in program.steps}
+    kinds = {state_kinds(program, step) for step in program.steps}
     texts = [f'flags["{name}"]' for name in flag_names(program)]
-    lines = woven(program, lambda s: [(f"kinds = {_kinds(program, s, stored)}",)], conditions=texts)
-    together = any(isinstance(s, Reduce) and TENSOR in s.over for step in program.steps for s in step.body)
+    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s)}",)], conditions=texts)
+    together = any(is_over_model(s) for step in program.steps for s in step.body)
     told = f"by_rows={needs_matrix(program)}, together={together}"
     if len(kinds) == 1:
         return {"kinds": [], "form": wrap(f"form = Form({min(kinds)}, {told})")}
     return {"kinds": lines, "form": [f"form = Form(kinds_of, {told})"]}
-
-
-def _kinds(program: Program, step: Step, stored: Sequence[str]) -> str:
-    """What each state has one number per in one variant, as a tuple in Python. One that it lacks has none."""
-    kept = (Role.STATE, Role.INPUT)
-    axes = {stream(program, v.name): v.axes for v in step.of_role(*kept) if v.place is Place.DEVICE}
-    other = {name: v.axes for name, v in streams(program).items() if v.role in kept}
-    return tuple_text([KINDS[axes.get(name, other[name])] for name in stored if name in other])
 
 
 def emit_schedule(schedule: Schedule) -> None:

@@ -153,7 +153,7 @@ def _mode(name: str, program: Program, arguments: list[str]) -> dict[str, Any]:
 def _loops(part: Part) -> list[dict[str, Any]]:
     """What the template needs to print the loops of one rule."""
     exact = not formats(replace(part.program, otherwise=None))  # whether what is stored is what was computed
-    phases = {variant_of(s): phase(s, everywhere=False, read_back=exact) for s in part.program.steps}
+    phases = {variant_of(s): phase(s, everywhere=False, read_back=None if exact else ()) for s in part.program.steps}
     start = part.call(part.param, *part.late)
     if _in_stretches(part.program):
         return [_stretched(part.program, phases, part.work, start)]

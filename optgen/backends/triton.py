@@ -5,19 +5,59 @@ The prologue computes the scalars of each tensor, where step counts lie on the d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from optgen.backends._triton_phases import (
+    Kernel,
+    Places,
+    Variant,
+    adds,
+    body,
+    ends,
+    load_text,
+    makes,
+    opening,
+    starts,
+    store_text,
+)
+from optgen.backends._triton_time import hypers, kept, kernel_of, lines_of, prologue, told
 from optgen.dsl.rule import Schedule
-from optgen.fused import check_one_pass, flag_arguments, flag_names, flags_text, scalars, stream, streams, tuple_text
-from optgen.ir import Map, Place, Role, Step, Var, reads
-from optgen.languages import TRITON, TRITON_SCALAR
-from optgen.listing import header, host_names, imports, names_in, quoted, signature, woven
+from optgen.fused import (
+    check_inputs,
+    check_passes,
+    flag_arguments,
+    flag_names,
+    flags_lines,
+    lacks_matrices,
+    scalars,
+    state_kinds,
+    stream,
+    streams,
+    tuple_text,
+)
+from optgen.ir import Map, Role, Step, Var
+from optgen.languages import TRITON
+from optgen.listing import (
+    header,
+    host_names,
+    imports,
+    is_elementwise,
+    names_in,
+    quoted,
+    signature,
+    suffix,
+    variant_of,
+    woven,
+)
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
 from optgen.render import render_python
-from optgen.weave import Item
+from optgen.weave import Item, weave
+from optgen.wrapping import wrap
 
 FOLDER = "triton_gpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
@@ -31,47 +71,125 @@ TAKEN = DEVICE | frozenset(
 )
 # What kernels are given: tensors, then constants after the types of what lies in memory and the static conditions.
 STEP = "words records gradients scalars grad_scale found_inf chunk".split()
-PROLOGUE = "clocks hypers scalars found_inf count".split()
+IN_STEP = "words records gradients scalars grad_scale found_inf parts shares common chunk".split()
+# What the kernels of a rule with reductions use besides.
+OF_PARTS = frozenset(["highest", "inside", "largest", "summed"])
+IN_PHASES = OF_PARTS | frozenset("chunks common first launches mine numel parts shares ROUNDS".split())
+ONE_PASS = "One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."
+Variants = Mapping[tuple[bool, ...], Variant]
 MODES = "MAXIMIZE SCALED STRICT COMPUTE BLOCK VEC".split()
 
 
-def emit(program: Program) -> str:
-    """The text of the rule's module. Raises RuleError for a rule that needs more than one pass over memory."""
-    conditions, stored, read, kept = flag_names(program), streams(program), scalars(program), _kept(program)
-    derived = {f"{name}_{end}" for name in [*stored, *kept, "t"] for end in ("at", "type")}
-    made = {name for name, c in zip(conditions, program.conditions, strict=True) if not c.is_Symbol}
-    check_one_pass(program, "Triton", TAKEN | derived | made)
-    opening = [*_pointers(stored), *woven(program, lambda s: _read(s, read), conditions=conditions)]
-    body = woven(program, lambda s: _body(program, s), conditions=conditions)
-    given, is_counted = _given(program), _is_counted(program)
-    hypers = [name for name, var in given.items() if var.role is Role.HYPER]
-    clock = [*(["t"] if is_counted else []), *kept]
-    host = ["goes = there & ~truth(found_inf) if SCALED else there"] if clock else []
-    host += _winding(given, hypers, len(kept), is_counted)
-    host += woven(program, lambda s: _host(s, read, [*kept]), conditions=conditions)
-    host += ["put(t_at, t, goes)"] if is_counted else []
+def emit(program: Program) -> dict[str, str]:
+    """A module for the rule, and for that of other shapes. Raises RuleError for what kernels cannot do yet."""
+    texts: dict[str, str] = {}
+    named = {name: getattr(program.rule, name) for name in ("name", "source", "doc")}
+    for at, part in enumerate(program.chain):
+        name = f"{suffix(at)}.py".lstrip(".")
+        texts[name] = _emit(replace(part, rule=replace(part.rule, **named), otherwise=None))
+    return texts
+
+
+def _emit(program: Program) -> str:
+    stored, read, one_pass = streams(program), scalars(program), is_elementwise(program)
+    check_passes(program, "Triton", _taken(program, stored, one_pass), lacks_matrices)
+    check_inputs(program, "Triton")
+    made = _one_pass(program, stored, read) if one_pass else _phases(program, stored, read)
+    kernels = [*made.pop("kernels"), prologue(program, read)]
+    used = names_in(line for kernel in kernels for line in lines_of(kernel))
     return render_python(
         "triton.jinja",
         header=header(program.rule, "triton"),
-        imports=imports("._device", names_in([*opening, *body, *host]) & DEVICE | ALWAYS),
+        imports=[*imports("._device", used & DEVICE | ALWAYS), *made.pop("imports", [])],
         states=tuple_text([v.key for v in stored.values() if v.role is Role.STATE]),
         scalars=[f'"{v.name}",' for v in read],
-        hypers=tuple_text(hypers),
-        kept=tuple_text([*kept.values()]),
-        told=tuple_text(_told(given)),
-        step_opens=_opens("_step", STEP, [*(f"{name}_type" for name in stored), *conditions, *MODES]),
-        prologue_opens=_opens("_prologue", PROLOGUE, [*(f"{n}_type" for n in clock), *conditions, "SCALED", "TENSORS"]),
-        record_length=-(-len(stored) // 8) * 8,
-        row_length=len(read),
-        hypers_length=len(hypers),
-        clock_length=2 + len(kept) + len(_told(given)),
-        opening=opening,
-        numel=len(stored) - 1,
-        body=body,
-        host=host,
-        arguments=flag_arguments(program),
-        flags=flags_text(program),
+        hypers=tuple_text(hypers(program)),
+        kept=tuple_text([*kept(program).values()]),
+        told=tuple_text(told(program)),
+        kernels=kernels,
+        flags_opens=signature("flags", flag_arguments(program), "dict[str, bool]"),
+        flags=flags_lines(program),
+        **made,
     )
+
+
+def _taken(program: Program, stored: Iterable[str], one_pass: bool) -> frozenset[str]:
+    """The names that the module uses itself, which a rule may not give."""
+    taken = {*TAKEN, *(f"{name}_{end}" for name in (*stored, *kept(program), "t") for end in ("at", "type"))}
+    taken |= {name for name, c in zip(flag_names(program), program.conditions, strict=True) if not c.is_Symbol}
+    if not one_pass:
+        taken |= IN_PHASES | {f"{s.target}_block" for step in program.steps for s in step.body}
+    return frozenset(taken)
+
+
+def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) -> dict[str, Any]:
+    """The kernel of an elementwise rule."""
+    conditions = flag_names(program)
+    opening = [
+        "word = tl.load(words + tl.program_id(0))",
+        "tensor = tensor_of(word)",
+        f"record = records + tensor * {-(-len(stored) // 8) * 8}",
+        f"row = scalars + row_of(word) * {len(read)}",
+        "start = chunk_of(word) * chunk",
+        f"left = tl.minimum(tl.load(record + {len(stored) - 1}) - start, chunk).to(tl.int32)",
+        "if SCALED:",
+        "    left = tl.where(truth(found_inf), 0, left)",
+        "    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)",
+        *_pointers(stored),
+        *woven(program, lambda s: _read(s, read), conditions=conditions),
+    ]
+    constants = [*(f"{name}_type" for name in stored), *conditions, *MODES]
+    body = woven(program, lambda s: _body(program, s), conditions=conditions)
+    kernel = kernel_of("_step", STEP, constants, ONE_PASS, opening, body=body)
+    return {"kernels": [kernel], "launches": [], "kinds": [], "form": [], "step": "_step"}
+
+
+def _phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) -> dict[str, Any]:
+    """The kernels of a rule with reductions, and the function that launches them."""
+    places = Places()
+    variants = {
+        (*variant_of(step), rounds): Variant(program, step, rounds, [*stored], read, places)
+        for step in program.steps
+        for rounds in (True, False)
+    }
+    names = dict.fromkeys(kernel.name for variant in variants.values() for kernel in variant.kernels)
+    kernels = [_kernel(program, variants, name, [*stored]) for name in sorted(names)]
+    texts = [f'flags["{name}"]' for name in flag_names(program)]
+    used = names_in(line for kernel in kernels for line in lines_of(kernel)) & OF_PARTS
+    kinds = {state_kinds(program, step) for step in program.steps}
+    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s)}",)], conditions=texts)
+    counts = ", ".join(f"{name}={len(getattr(places, name))}" for name in ("parts", "shares", "common"))
+    return {
+        "imports": [*imports("._phases", ["Form", "Launches"]), *imports("._reductions", used)],
+        "kernels": kernels,
+        "launches": _woven({key: variant.calls for key, variant in variants.items()}, [*texts, "rounds"]),
+        "kinds": lines if len(kinds) > 1 else [],
+        "form": wrap(f"form = Form({'kinds_of' if len(kinds) > 1 else min(kinds)}, {counts})"),
+        "step": "_launches",
+    }
+
+
+def _kernel(program: Program, every: Variants, name: str, stored: Sequence[str]) -> dict[str, Any]:
+    """One kernel, of the variants that have it."""
+    conditions = [*flag_names(program), "ROUNDS"]
+    having = {key: (v, kernel) for key, v in every.items() for kernel in v.kernels if kernel.name == name}
+
+    def lines(part: Callable[[Variant, Kernel], Iterable[Item]]) -> list[str]:
+        return _woven({key: [*part(v, kernel)] for key, (v, kernel) in having.items()}, conditions)
+
+    made = ", ".join(dict.fromkeys(n for v, kernel in having.values() for n in makes(kernel)))
+    (each,) = {kernel.each for _, kernel in having.values()}
+    about = f"{made}: of one {'chunk of one tensor' if each == 'chunk' else 'tensor'}."
+    constants = [*(f"{stream}_type" for stream in stored), *conditions, *MODES]
+    parts = {"starts": starts, "body": body, "sums": adds, "ends": ends}
+    return kernel_of(
+        name, IN_STEP, constants, about, lines(opening), **{part: lines(made) for part, made in parts.items()}
+    )
+
+
+def _woven(items: Mapping[tuple[bool, ...], Sequence[Item]], conditions: Sequence[str]) -> list[str]:
+    """The items of some variants as one text, wrapped."""
+    return [part for line in weave(items, conditions) for part in wrap(line)]
 
 
 def emit_schedule(schedule: Schedule) -> None:
@@ -81,10 +199,6 @@ def emit_schedule(schedule: Schedule) -> None:
 def shared() -> dict[str, str]:
     """The files that every rule of this backend needs."""
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("_[a-z]*.py"))}
-
-
-def _opens(name: str, tensors: Sequence[str], constants: Sequence[str]) -> list[str]:
-    return signature(name, [*(f"{x}: tl.tensor" for x in tensors), *(f"{x}: tl.constexpr" for x in constants)], "None")
 
 
 def _pointers(stored: Mapping[str, Var]) -> Iterator[str]:
@@ -108,7 +222,7 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
     """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
     (part,) = phase(step, everywhere=True)
     for name in part.loads:
-        yield (f"{name} = {_load(stream(program, name))}",)
+        yield (f"{name} = {load_text(stream(program, name))}",)
         if step.var(name).role is Role.GRAD:
             yield ("if SCALED:", f"    {name} = factor * {name}")
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
@@ -119,69 +233,4 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
             case tuple():
                 yield statement
     for write in part.stores:
-        yield (_store(stream(program, write.into), write.value),)
-
-
-def _is_counted(program: Program) -> bool:
-    """Whether the rule stores its step count."""
-    reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
-    return reads_t or "step" in program.rule.state_keys.values()
-
-
-def _kept(program: Program) -> dict[str, str]:
-    """The states that are scalars of the host, by the quantity's name, with their keys."""
-    past = (v for step in program.steps for v in step.of_role(Role.STATE) if v.place is Place.HOST)
-    return {v.name.removesuffix("_prev"): v.key for v in past}
-
-
-def _given(program: Program) -> dict[str, Var]:
-    """What no statement of the host computes, but some variant's statements read of it."""
-    found: dict[str, Var] = {}
-    for step in program.steps:
-        read = {name for statement in (*step.host, *step.body) for name in reads(statement)}
-        read |= {w.value for w in step.writes}
-        made = {s.target for s in step.host}
-        found |= {v.name: v for v in step.vars if v.place is Place.HOST and v.name in read - made}
-    return found
-
-
-def _winding(given: Mapping[str, Var], hypers: Sequence[str], kept: int, is_counted: bool) -> list[str]:
-    """What the prologue reads in any variant: hyperparameters, the count, whether it is the first step, extents."""
-    lines = [f"{name} = number(hyper + {k}, there)" for k, name in enumerate(hypers)]
-    if is_counted:
-        lines += ["t_at = address(clock + 1, t_type, there)", "t = number(t_at, there) + 1"]
-    for k, name in enumerate(_told(given), start=2 + kept):
-        lines += [f"{name} = number(clock + {k}, there){' != 0' if given[name].boolean else ''}"]
-    return lines
-
-
-def _told(given: Mapping[str, Var]) -> list[str]:
-    """What the host says of a tensor and its step: whether it is the first, extents."""
-    return [name for name, var in given.items() if var.role in (Role.STEP, Role.EXTENT) and name != "t"]
-
-
-def _host(step: Step, read: Sequence[Var], kept: Sequence[str]) -> Iterator[Item]:
-    """Past host states of one variant, its host block, then what the step reads of it, and new host states."""
-    for var in step.of_role(Role.STATE):
-        if var.place is Place.HOST:
-            name = var.name.removesuffix("_prev")
-            yield (f"{name}_at = address(clock + {kept.index(name) + 2}, {name}_type, there)",)
-            yield (f"{var.name} = number({name}_at, there)",)
-    for s in step.host:
-        text = to_text(s.expr, TRITON_SCALAR)
-        yield (f"{s.target} = {text if s.expr.free_symbols else f'fp64({text})'}",)
-    wanted = {name for statement in step.body for name in reads(statement)} & host_names(step)
-    yield from ((f"put(row + {k}, {v.name}, there)",) for k, v in enumerate(read) if v.name in wanted)
-    for w in step.writes:
-        if step.var(w.into).place is Place.HOST:
-            yield (f"put({w.into.removesuffix('_prev')}_at, {w.value}, goes)",)
-
-
-def _load(stream: str) -> str:
-    """A block of a stream of numbers, widened to the compute dtype."""
-    return f"load({stream}_at, at, left, tail, BLOCK, VEC, COMPUTE)"
-
-
-def _store(stream: str, value: str) -> str:
-    """A block of a stream of numbers, rounded to the stream's dtype."""
-    return f"store({stream}_at, {value}, at, left, tail, BLOCK, VEC)"
+        yield (store_text(stream(program, write.into), write.value),)

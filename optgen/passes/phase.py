@@ -8,15 +8,17 @@ store may round it, a stored quantity is computed again too.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from optgen.ir import TENSOR, Map, MatMul, Phase, Place, Reduce, Role, Statement, Step, Write, reads
 
 
-def phase(step: Step, everywhere: bool, read_back: bool = True) -> tuple[Phase, ...]:
+def phase(step: Step, everywhere: bool, read_back: Collection[str] | None = None) -> tuple[Phase, ...]:
     """The body in phases. `everywhere` cuts at each reduction and product, as kernels must; else at the model's.
 
-    read_back: whether a phase may load what an earlier one has stored.
+    read_back: the stored quantities of which a phase may load what an earlier one has stored, by their past names;
+    None for all.
     """
     cutter = _Cutter(step, everywhere, read_back)
     return cutter.phases()
@@ -26,7 +28,7 @@ def phase(step: Step, everywhere: bool, read_back: bool = True) -> tuple[Phase, 
 class _Cutter:
     step: Step
     everywhere: bool
-    read_back: bool
+    read_back: Collection[str] | None
     level: dict[str, int] = field(default_factory=dict)
     ready: dict[str, int] = field(default_factory=dict)
     by_target: dict[str, Statement] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class _Cutter:
             statement = self.by_target.get(name)
             if statement is None:
                 loads |= {name} if self._is_stored(name) else set()
-            elif self.read_back and name in store and store[name] < k:
+            elif name in store and store[name] < k and self._may_be_loaded(name):
                 loads.add(name)
             elif self.ready[name] > self.level[name] and self.level[name] < k:
                 continue  # a finished reduction or product
@@ -92,6 +94,10 @@ class _Cutter:
     def _late(self, statement: Statement, k: int, store: dict[str, int]) -> bool:
         """Whether a value that no phase hands on is needed by other phases only."""
         return not self._cuts(statement) and not (statement.target in store and store[statement.target] == k)
+
+    def _may_be_loaded(self, value: str) -> bool:
+        into = next(w.into for w in self.step.writes if w.value == value)
+        return self.read_back is None or into in self.read_back
 
     def _is_stored(self, name: str) -> bool:
         return (

@@ -19,10 +19,14 @@ def available(device: torch.device) -> bool:
     return bool(triton.knobs.runtime.interpret) or device.type == "cuda"
 
 
-def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None]) -> str:
-    """Empty if the kernels can step this parameter, else what stands in the way."""
-    stored = [param, *(state for state in states if state is not None)]
-    for tensor in (*stored, grad):
+def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None], single: Sequence[bool] = ()) -> str:
+    """Empty if the kernels can step this parameter, else what stands in the way.
+
+    single: for each state whether it is one number for the whole tensor; none is if nothing is said.
+    """
+    kinds = zip(states, single or [False] * len(states), strict=True)
+    stored = [(param, param.shape), *((x, () if one else param.shape) for x, one in kinds if x is not None)]
+    for tensor, shape in (*stored, (grad, param.shape)):
         if type(tensor) not in CLASSES:
             return f"a {type(tensor).__name__}, which is a subclass of Tensor"
         if tensor.layout is not torch.strided:
@@ -31,11 +35,11 @@ def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None]) -> st
             return f"a tensor of {tensor.dtype}"
         if tensor.device != param.device or not available(tensor.device):
             return f"a tensor on {tensor.device}"
-        if tensor.shape != param.shape:
+        if tensor.shape != shape:
             return f"a tensor of shape {tuple(tensor.shape)} beside a parameter of shape {tuple(param.shape)}"
     if not is_dense(param):
         return "a parameter whose elements do not fill one stretch of memory"
-    if any(not same_order(param, tensor) or tensor.is_neg() for tensor in stored):
+    if any(tensor.is_neg() or (shape == param.shape and not same_order(param, tensor)) for tensor, shape in stored):
         return "a state that lies in memory otherwise than its parameter"
     return ""
 

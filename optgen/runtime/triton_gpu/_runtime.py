@@ -21,6 +21,7 @@ from torch import Tensor
 from . import _mirror
 from ._counts import HostCounts
 from ._mirror import MOVED
+from ._phases import Form
 from ._tables import WARPS, Columns, Kept, Kernels, Plan
 
 __all__ = ["Launcher", "Names"]
@@ -49,22 +50,24 @@ def block_of(vector: int, strict: bool, streams: int) -> int:
 
 
 class Launcher:
-    """Steps lists of tensors with one kernel. It holds only tables: a copy or a pickle of it is an empty one.
+    """Steps lists of tensors with one kernel, or with those that a function launches where there is a form.
 
-    What a CUDA graph has captured it holds as long as it lives.
+    It holds only tables: a copy or a pickle of it is an empty one. What a CUDA graph has captured it holds as long as
+    it lives.
     """
 
     keeps_counts = True  # a call can advance step counts
     keeps_time = True  # and need not be told them: if they lie on the device, it computes the scalars there
 
-    def __init__(self, kernel: Any, prologue: Any, names: Names) -> None:
-        self._kernel, self._prologue, self._names = kernel, prologue, names
+    def __init__(self, kernel: Any, prologue: Any, names: Names, form: Form | None = None) -> None:
+        self._kernel, self._prologue, self._names, self._form = kernel, prologue, names, form
+        self.together = bool(form and form.common)  # whether a call must see all tensors
         self._plan: Plan | None = None
         self._counts: HostCounts | None = None
         self._captured: list[Plan] = []  # whose tables graphs read
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _fresh, (self._kernel.fn.__module__,)
+        return _fresh, (self._prologue.fn.__module__,)
 
     def reset(self) -> None:
         """Forget the tensors of the last step."""
@@ -96,10 +99,11 @@ class Launcher:
         rest and advances counts and states. firsts: of which parameters it is the first step.
         """
         kept = self._kept(params, states, rows, counts, hosted, firsts)
-        if self._plan is None or not self._plan.holds(kept, grads):
+        form = self._form and self._form.of(flags)
+        if self._plan is None or self._plan.form != form or not self._plan.holds(kept, grads):
             if any(_mirror.capturing(param.device) for param in params):
                 raise RuntimeError(MOVED)
-            self._plan, self._counts = Plan(kept, grads), None
+            self._plan, self._counts = Plan(kept, grads, form), None
         return self.again(grads, scalars, flags, **options)
 
     def holds(

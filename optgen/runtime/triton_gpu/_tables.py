@@ -16,6 +16,7 @@ from torch.autograd.graph import increment_version
 from ._counts import can_count
 from ._layout import CLASSES, TYPES, same_order, supports, supports_number
 from ._mirror import Mirror, upload
+from ._phases import Form, Launches, Scratch
 from ._reading import know
 
 Columns = Sequence[Sequence[Tensor] | None]  # for each name one tensor per parameter, or None
@@ -72,17 +73,18 @@ class Kept:
         }
         return [self.rows[i], *numbers, *(told[name] for name in self.told)]
 
-    def fits(self, grads: Sequence[Tensor], i: int) -> bool:
-        """Whether kernels can step this parameter."""
+    def fits(self, grads: Sequence[Tensor], i: int, single: Sequence[bool]) -> bool:
+        """Whether kernels can step this parameter. single: as `supports`."""
         device = self.params[i].device
         numbers = [] if self.hosted is None else [number for number in self.numbers(i) if number is not None]
-        fault = supports(self.params[i], grads[i], self.stored(i))
+        fault = supports(self.params[i], grads[i], self.stored(i), single)
         return not fault and all(supports_number(number, device) for number in numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """What is launched. scalars: how many the prologue writes for each tensor."""
+    """What is launched; where there is a form, `step` makes the launches. scalars: how many the prologue writes for
+    each tensor."""
 
     step: Any
     prologue: Any
@@ -92,8 +94,9 @@ class Kernels:
 class Plan:
     """Which tensors are stepped together, until one of them is another, has moved or has another kind of gradient."""
 
-    def __init__(self, kept: Kept, grads: Sequence[Tensor]) -> None:
-        self.kept, self.is_timed = replace(kept, rows=[*kept.rows]), kept.hosted is not None
+    def __init__(self, kept: Kept, grads: Sequence[Tensor], form: Form | None) -> None:
+        self.kept, self.is_timed, self.form = replace(kept, rows=[*kept.rows]), kept.hosted is not None, form
+        single = form.per_tensor if form else ()
         self.can_count = self.is_timed or all(map(can_count, kept.counts or ()))
         self.lengths = _lengths(kept)
         kinds: dict[tuple[Any, ...], list[int]] = {}
@@ -101,18 +104,20 @@ class Plan:
         places: set[int] = set()
         for i, param in enumerate(kept.params):
             place = param.data_ptr() if param.numel() else id(param)  # a tied parameter takes its steps in turn
-            if place in places or not kept.fits(grads, i):
+            if place in places or not kept.fits(grads, i, single):
                 self.rest.append(i)
                 continue
             places.add(place)
             numbers = kept.numbers(i) if self.is_timed else []
             mix = [None if x is None else x.dtype for x in (param, grads[i], *kept.stored(i), *numbers)]
             kinds.setdefault((param.device, *mix), []).append(i)
+        if form and form.common and (self.rest or len(kinds) > 1 or len(kept.params) > _ROWS):
+            kinds, self.rest = {}, [*range(len(kept.params))]  # one launch would not see all of them
         self.taken = sorted(i for positions in kinds.values() for i in positions)
         self.stored = know(self._flat(kept), keep=True)
         self.gradients = know(self._of_taken(grads), keep=False)
         self.buckets = [
-            Bucket(positions[at : at + _ROWS], self.taken, kept, grads)
+            Bucket(positions[at : at + _ROWS], self.taken, kept, grads, form)
             for positions in kinds.values()
             for at in range(0, len(positions), _ROWS)
         ]
@@ -145,9 +150,12 @@ def _lengths(kept: Kept) -> list[int | None]:
 
 
 class Bucket:
-    """The tables of tensors of one device and one mix of dtypes: one launch, after one of the prologue if timed."""
+    """The tables of tensors of one device and one mix of dtypes: one launch, or one for each phase, after one of the
+    prologue if timed."""
 
-    def __init__(self, positions: Sequence[int], taken: Sequence[int], kept: Kept, grads: Sequence[Tensor]) -> None:
+    def __init__(
+        self, positions: Sequence[int], taken: Sequence[int], kept: Kept, grads: Sequence[Tensor], form: Form | None
+    ) -> None:
         if kept.hosted is None and max(kept.rows) >= _ROWS:
             raise ValueError(f"one launch takes at most {_ROWS} rows of scalars")
         at = {i: k for k, i in enumerate(taken)}
@@ -159,30 +167,43 @@ class Bucket:
         self.compute = torch.float64 if param.dtype is torch.float64 else torch.float32
         self.types = [TYPES[self.compute if x is None else x.dtype] for x in (param, grad, *stored)]
         self.clock_types = [TYPES[torch.float32 if x is None else x.dtype] for x in kept.numbers(positions[0])]
-        sizes = [0 if x is None else x.element_size() for x in (param, *stored)]
-        self.streams = 2 + sum(x is not None for x in stored)
+        whole = [not single for single in form.per_tensor] if form else [True] * len(stored)
+        streams = [x if is_whole else None for x, is_whole in zip(stored, whole, strict=True)]
+        sizes = [0 if x is None else x.element_size() for x in (param, *streams)]
+        self.streams = 2 + sum(x is not None for x in streams)
+        self.rounds = any(x is not None and x.dtype != self.compute for x in streams)
         self.vector = 16 // max(*sizes, grad.element_size())  # elements of the widest dtype in one access
         self.reordered = {
             k: (p.shape, p.stride())
             for k, (p, i) in enumerate(zip(self.params, positions, strict=True))
             if not same_order(p, grads[i]) or grads[i].is_neg()
         }
-        columns = [[0 if c is None else c[i].data_ptr() for i in positions] for c in (kept.params, *kept.states)]
         self.numels = torch.tensor([p.numel() for p in self.params])
         self.chunk = _chunk(int(self.numels.sum()), self.device)
-        promised = torch.tensor([[self.vector * size or 1] for size in sizes])
-        self.is_slow = (torch.tensor(columns) % promised).any(0)
         self.promised = self.vector * grad.element_size()
-        records = torch.zeros(len(positions), -(-(len(columns) + 1) // 8) * 8, dtype=torch.int64)
-        records[:, : len(columns) + 1] = torch.stack([*torch.tensor(columns), self.numels], 1)
-        rows = range(len(positions)) if self.is_timed else [kept.rows[i] for i in positions]
-        self.base = torch.arange(len(positions)) * _TENSOR + torch.tensor([*rows]) * _ROW
-        self.records = upload(records, self.device)
-        self.clocks = upload(torch.tensor([kept.clock(i) for i in positions]), self.device)
+        self._fill(kept, form, sizes)
         self.gradients, self.words, self.table = (Mirror(self.device) for _ in range(3))
         self.addresses = self.slow = b""
         self.rows = torch.empty(0)
         self.scale, self.found_inf = torch.ones(1, device=self.device), torch.zeros(1, device=self.device)
+
+    def _fill(self, kept: Kept, form: Form | None, sizes: Sequence[int]) -> None:
+        """Make the tables that stay. sizes: the bytes of an element of the parameter and of each state."""
+        positions = self.positions
+        columns = [[0 if c is None else c[i].data_ptr() for i in positions] for c in (kept.params, *kept.states)]
+        promised = torch.tensor([[self.vector * size or 1] for size in sizes])
+        self.is_slow = (torch.tensor(columns) % promised).any(0)
+        counts = _chunks(self.numels, self.chunk)
+        columns += [self.numels.tolist(), *([(counts.cumsum(0) - counts).tolist()] if form else [])]
+        records = torch.zeros(len(positions), -(-len(columns) // 8) * 8, dtype=torch.int64)
+        records[:, : len(columns)] = torch.tensor(columns).t()
+        rows = range(len(positions)) if self.is_timed else [kept.rows[i] for i in positions]
+        self.base = torch.arange(len(positions)) * _TENSOR + torch.tensor([*rows]) * _ROW
+        self.records = upload(records, self.device)
+        self.clocks = upload(torch.tensor([kept.clock(i) for i in positions]), self.device)
+        heads = self.base[self.numels > 0]
+        self.heads = upload(heads, self.device)
+        self.scratch = Scratch(form, int(counts.sum()), len(heads), self.compute, self.device) if form else None
 
     def step(self, kernels: Kernels, grads: Sequence[Tensor], taken: array[int], given: Sequence[Sequence[Any]],
              flags: Mapping[str, bool], options: Mapping[str, Any], grad_scale: Tensor | None,
@@ -207,9 +228,14 @@ class Bucket:
             how = {"TENSORS": LANES, "num_warps": WARPS, "enable_fp_fusion": False}
             kernels.prologue[(-(-len(self.params) // LANES),)](*read, *self.clock_types, **flags, **scaled, **how)
         if len(words):
-            tables = words, self.records, gradients, self.rows if self.is_timed else table, scale, inf, self.chunk
-            constants = {"COMPUTE": TYPES[self.compute], "VEC": self.vector}
-            kernels.step[(len(words),)](*tables, *self.types, **flags, **constants, **scaled, **options)
+            tables = self.records, gradients, self.rows if self.is_timed else table, scale, inf
+            constants = {**flags, "COMPUTE": TYPES[self.compute], "VEC": self.vector, **scaled, **options}
+            if self.scratch:
+                constants["ROUNDS"] = self.rounds
+                made = Launches(words, self.heads, tables, self.scratch, self.chunk, self.types, constants)
+                kernels.step(made, flags, self.rounds)
+            else:
+                kernels.step[(len(words),)](words, *tables, self.chunk, *self.types, **constants)
         del alive
         increment_version(self.params)  # autograd must learn that a parameter it may have saved was overwritten
 
@@ -253,9 +279,14 @@ class Bucket:
 
 def _words(base: Tensor, numels: Tensor, chunk: int) -> Tensor:
     """A word for each chunk, from each tensor's first. base, numels: (tensors) int64 -> (chunks) int64."""
-    counts = (numels + (chunk - 1)) // chunk
+    counts = _chunks(numels, chunk)
     starts = counts.cumsum(0) - counts
     return torch.repeat_interleave(base - starts, counts) + torch.arange(int(counts.sum()))
+
+
+def _chunks(numels: Tensor, chunk: int) -> Tensor:
+    """How many chunks each tensor has."""
+    return (numels + (chunk - 1)) // chunk
 
 
 def _chunk(elements: int, device: torch.device) -> int:

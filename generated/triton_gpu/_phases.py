@@ -1,0 +1,94 @@
+"""Phases: the launches of a step of a rule with reductions, one after the other, without waiting for any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._reductions import combine
+
+Kinds = tuple[str, ...]
+_WARPS = 16  # of the one program that combines
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a step looks at tensors, where it is not one launch.
+
+    kinds: what each of STATES has one number per, "element" or "tensor", or a function that tells it of a variant.
+    parts, shares: how many numbers each chunk, and each tensor, leaves for later launches. common: how many all tensors
+    that step together have in common.
+    """
+
+    kinds: Kinds | Callable[[Mapping[str, bool]], Kinds]
+    parts: int
+    shares: int
+    common: int
+
+    def of(self, flags: Mapping[str, bool]) -> Form:
+        """How the step of one variant looks at tensors."""
+        return replace(self, kinds=self.kinds(flags)) if callable(self.kinds) else self
+
+    @property
+    def per_tensor(self) -> list[bool]:
+        """For each of STATES whether it is one number per tensor."""
+        assert not callable(self.kinds), "which kinds of states there are is asked of one variant"
+        return [kind == "tensor" for kind in self.kinds]
+
+
+class Scratch:
+    """What the launches of one step leave for one another, for so many chunks and tensors."""
+
+    def __init__(self, form: Form, chunks: int, tensors: int, dtype: torch.dtype, device: torch.device) -> None:
+        sizes = chunks * form.parts, tensors * form.shares, form.common
+        self.form, self.chunks, self.tensors = form, chunks, tensors
+        self.parts, self.shares, self.common = (torch.zeros(max(n, 1), dtype=dtype, device=device) for n in sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Launches:
+    """Makes the launches of a step. words, heads: a word of work for each chunk, and for the first of each tensor."""
+
+    words: Tensor
+    heads: Tensor
+    tables: Sequence[Tensor]
+    scratch: Scratch
+    chunk: int
+    types: Sequence[Any]
+    constants: Mapping[str, Any]
+
+    def each_chunk(self, kernel: Any) -> None:
+        """One program for each chunk."""
+        self._launch(kernel, self.words)
+
+    def each_tensor(self, kernel: Any) -> None:
+        """One program for each tensor that has elements."""
+        self._launch(kernel, self.heads)
+
+    def _launch(self, kernel: Any, words: Tensor) -> None:
+        scratch = self.scratch
+        given = words, *self.tables, scratch.parts, scratch.shares, scratch.common, self.chunk
+        kernel[(len(words),)](*given, *self.types, **self.constants)
+
+    def sum_of_chunks(self, column: int, place: int) -> None:
+        """What is common to all: the sum of what the chunks have left in a column."""
+        self._combine(self.scratch.parts, self.scratch.chunks, column, self.scratch.form.parts, place, False)
+
+    def largest_of_chunks(self, column: int, place: int) -> None:
+        """The largest of that."""
+        self._combine(self.scratch.parts, self.scratch.chunks, column, self.scratch.form.parts, place, True)
+
+    def sum_of_tensors(self, column: int, place: int) -> None:
+        """What is common to all: the sum of what the tensors have left in a column."""
+        self._combine(self.scratch.shares, len(self.heads), column, self.scratch.form.shares, place, False)
+
+    def largest_of_tensors(self, column: int, place: int) -> None:
+        """The largest of that."""
+        self._combine(self.scratch.shares, len(self.heads), column, self.scratch.form.shares, place, True)
+
+    def _combine(self, parts: Tensor, count: int, column: int, stride: int, place: int, largest: bool) -> None:
+        combine[(1,)](parts, self.scratch.common, count, column, stride, place, largest, num_warps=_WARPS)

@@ -1,0 +1,279 @@
+"""CautiousAdamW. Written by optgen 0.1.0 (format 1) from rules/cautiousadamw.py; do not edit.
+
+    optgen build cautiousadamw --backend triton
+
+Liang, Chen, Liu & Liu, Cautious Optimizers: Improving Training with One Line of Code, 2024,
+https://arxiv.org/abs/2411.16085, Algorithm 1 on AdamW. Numbers as timm.optim.AdamWLegacy with caution=True.
+
+    m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+    v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+    phi[t] = Piecewise((1, m[t]*g[t] > 0), (0, True))
+    k[t] = phi[t]/Max(mean(phi[t], elems), 0.001)
+    theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(k[t]*m[t]/(sqrt(v[t])/sqrt(1 - beta2**t) +
+        eps))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import triton
+import triton.language as tl
+
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    load,
+    maximum,
+    number,
+    one_minus_power,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
+from ._phases import Form, Launches
+from ._reductions import inside, summed
+from ._runtime import Launcher, Names
+
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
+STATES: tuple[str, ...] = ("exp_avg", "exp_avg_sq")
+SCALARS = (
+    "beta1",
+    "beta2",
+    "eps",
+    "one_minus_beta1",
+    "one_minus_beta2",
+    "one_minus_lr_weight_decay",
+    "lr_over_one_minus_beta1_t",
+    "inv_sqrt_one_minus_beta2_t",
+)
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "beta1", "beta2", "eps", "weight_decay")
+KEPT: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = ()
+
+
+@triton.jit
+def _phase_1(
+    words: tl.tensor,
+    records: tl.tensor,
+    gradients: tl.tensor,
+    scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
+    parts: tl.tensor,
+    shares: tl.tensor,
+    common: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    m_type: tl.constexpr,
+    v_type: tl.constexpr,
+    ROUNDS: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """phi_mean, m, v: of one chunk of one tensor."""
+    word = tl.load(words + tl.program_id(0))
+    tensor = tensor_of(word)
+    record = records + tensor * 8
+    row = scalars + row_of(word) * 8
+    start = chunk_of(word) * chunk
+    numel = tl.load(record + 3)
+    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
+    mine = parts + tl.program_id(0).to(tl.int64) * 1
+    g_at = stream(gradients + tensor, g_type, start)
+    m_at = stream(record + 1, m_type, start)
+    if not ROUNDS:
+        v_at = stream(record + 2, v_type, start)
+    beta1 = tl.load(row + 0)
+    if not ROUNDS:
+        beta2 = tl.load(row + 1)
+    one_minus_beta1 = tl.load(row + 3)
+    if not ROUNDS:
+        one_minus_beta2 = tl.load(row + 4)
+    phi_mean = tl.full((), 0.0, COMPUTE)
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        phi_mean_block = tl.full((BLOCK // 2 if tail else BLOCK,), 0.0, COMPUTE)
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
+            if MAXIMIZE:
+                g = -g
+            m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if not ROUNDS:
+                v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+            m = beta1 * m_prev + one_minus_beta1 * g
+            if not ROUNDS:
+                # v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+                v = beta2 * v_prev + one_minus_beta2 * (g * g)
+            # phi[t] = Piecewise((1, m[t]*g[t] > 0), (0, True))
+            phi = tl.where(m * g > 0, tl.full((), 1, COMPUTE), tl.full((), 0, COMPUTE))
+            # k[t] = phi[t]/Max(mean(phi[t], elems), 0.001)
+            phi_mean_block += inside(phi, 0.0, at, left, tail, BLOCK)
+            if not ROUNDS:
+                store(m_at, m, at, left, tail, BLOCK, VEC)
+                store(v_at, v, at, left, tail, BLOCK, VEC)
+        phi_mean += tl.sum(phi_mean_block)
+    tl.store(mine + 0, phi_mean)
+
+
+@triton.jit
+def _phase_2(
+    words: tl.tensor,
+    records: tl.tensor,
+    gradients: tl.tensor,
+    scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
+    parts: tl.tensor,
+    shares: tl.tensor,
+    common: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    m_type: tl.constexpr,
+    v_type: tl.constexpr,
+    ROUNDS: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """theta, m, v: of one chunk of one tensor."""
+    word = tl.load(words + tl.program_id(0))
+    tensor = tensor_of(word)
+    record = records + tensor * 8
+    row = scalars + row_of(word) * 8
+    start = chunk_of(word) * chunk
+    numel = tl.load(record + 3)
+    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
+    first = parts + tl.load(record + 4) * 1
+    chunks = tl.cdiv(numel, chunk).to(tl.int32)
+    theta_at = stream(record + 0, theta_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
+    m_at = stream(record + 1, m_type, start)
+    v_at = stream(record + 2, v_type, start)
+    if ROUNDS:
+        beta1 = tl.load(row + 0)
+        beta2 = tl.load(row + 1)
+    eps = tl.load(row + 2)
+    if ROUNDS:
+        one_minus_beta1 = tl.load(row + 3)
+        one_minus_beta2 = tl.load(row + 4)
+    one_minus_lr_weight_decay = tl.load(row + 5)
+    lr_over_one_minus_beta1_t = tl.load(row + 6)
+    inv_sqrt_one_minus_beta2_t = tl.load(row + 7)
+    phi_mean = div(summed(first + 0, chunks, 1), numel.to(COMPUTE), STRICT)
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
+            if MAXIMIZE:
+                g = -g
+            if ROUNDS:
+                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+                v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+                # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+                m = beta1 * m_prev + one_minus_beta1 * g
+                # v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+                v = beta2 * v_prev + one_minus_beta2 * (g * g)
+            else:
+                m = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+                v = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # phi[t] = Piecewise((1, m[t]*g[t] > 0), (0, True))
+            phi = tl.where(m * g > 0, tl.full((), 1, COMPUTE), tl.full((), 0, COMPUTE))
+            # k[t] = phi[t]/Max(mean(phi[t], elems), 0.001)
+            k = div(phi, maximum(phi_mean, tl.full((), 0.001, COMPUTE)), STRICT)
+            # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(k[t]*m[t]/(sqrt(v[t])/sqrt(1 -
+            #     beta2**t) + eps))
+            theta = (
+                theta_prev * one_minus_lr_weight_decay
+                - lr_over_one_minus_beta1_t * div(k * m, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT)
+            )
+            store(theta_at, theta, at, left, tail, BLOCK, VEC)
+            if ROUNDS:
+                store(m_at, m, at, left, tail, BLOCK, VEC)
+                store(v_at, v, at, left, tail, BLOCK, VEC)
+
+
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    t_type: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 2
+    hyper = hypers + tl.load(clock, there, 0) * 5
+    row = scalars + tensor * 8
+    goes = there & ~truth(found_inf) if SCALED else there
+    lr = number(hyper + 0, there)
+    beta1 = number(hyper + 1, there)
+    beta2 = number(hyper + 2, there)
+    eps = number(hyper + 3, there)
+    weight_decay = number(hyper + 4, there)
+    t_at = address(clock + 1, t_type, there)
+    t = number(t_at, there) + 1
+    one_minus_beta1 = 1 - beta1
+    one_minus_beta2 = 1 - beta2
+    one_minus_lr_weight_decay = 1 - lr * weight_decay
+    lr_over_one_minus_beta1_t = lr / one_minus_power(beta1, t)
+    inv_sqrt_one_minus_beta2_t = 1 / tl.sqrt(one_minus_power(beta2, t))
+    put(row + 0, beta1, there)
+    put(row + 1, beta2, there)
+    put(row + 2, eps, there)
+    put(row + 3, one_minus_beta1, there)
+    put(row + 4, one_minus_beta2, there)
+    put(row + 5, one_minus_lr_weight_decay, there)
+    put(row + 6, lr_over_one_minus_beta1_t, there)
+    put(row + 7, inv_sqrt_one_minus_beta2_t, there)
+    put(t_at, t, goes)
+
+
+def flags() -> dict[str, bool]:
+    """The variant of the kernel that a parameter group needs."""
+    return {}
+
+
+def _launches(launches: Launches, flags: Mapping[str, bool], rounds: bool) -> None:
+    """What a step launches, one after the other. rounds: whether a stored state may differ from the computed one."""
+    launches.each_chunk(_phase_1)
+    launches.each_chunk(_phase_2)
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    form = Form(("element", "element"), parts=1, shares=0, common=0)
+    return Launcher(_launches, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD), form)

@@ -1,0 +1,287 @@
+"""Triton phases: the launches of one variant of a rule with reductions, and the lines of their kernels.
+
+A phase goes over all elements; each of its programs leaves what it sums of its chunk, a part. What is one number for a
+whole tensor is computed of the parts where it is needed, by each program anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from optgen.fused import ORDER, is_over_model, kind_of, reduced, scalars, stream, streams
+from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
+from optgen.languages import TRITON
+from optgen.listing import host_names, is_elementwise, names_in, quoted
+from optgen.passes import Program
+from optgen.passes.phase import phase
+from optgen.printers import to_text
+from optgen.weave import Item
+
+WHAT = {Op.SUM: "sum", Op.MAX: "largest"}
+EMPTY = {Op.SUM: "0.0", Op.MEAN: "0.0", Op.MAX: '-float("inf")'}
+
+
+@dataclass(slots=True)
+class Places:
+    """Where launches leave numbers for later ones: the column of each name, over all variants."""
+
+    parts: list[str] = field(default_factory=list)
+    shares: list[str] = field(default_factory=list)
+    common: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A launch over chunks or over tensors. body: what it computes; the sums among it are left for later launches."""
+
+    name: str
+    each: str
+    body: tuple[Statement, ...]
+    loads: tuple[str, ...] = ()
+    stores: tuple[Write, ...] = ()
+
+
+@dataclass(slots=True)
+class Variant:
+    """One variant. rounds: whether storing a state may round it, so that it must be computed again.
+
+    stored, read: as kernels number them. calls: what is launched, as lines of Python.
+    """
+
+    program: Program
+    step: Step
+    rounds: bool
+    stored: Sequence[str]
+    read: Sequence[Var]
+    places: Places
+    kernels: list[Kernel] = field(default_factory=list)
+    calls: list[Item] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        whole = [w for w in self.step.writes if kind_of(self.step, w.into) == "element"]
+        states = {v.name for v in self.step.of_role(Role.STATE) if kind_of(self.step, v.name) == "element"}
+        step = replace(self.step, writes=tuple(whole))  # one number for a tensor is stored after all have read its past
+        for part in phase(step, everywhere=True, read_back=set() if self.rounds else states):
+            self._launch("values", "tensor", [s for s in part.body if self._is_share(s)], (), ())
+            elements = [s for s in part.body if self.is_element(s)]
+            self._launch("phase", "chunk", elements, part.loads, part.stores)
+        kept = tuple(w for w in self.step.writes if kind_of(self.step, w.into) == "tensor")
+        self._launch("values", "tensor", (), (), kept)
+
+    def _launch(
+        self, name: str, each: str, wanted: Sequence[Statement], loads: tuple[str, ...], stores: tuple[Write, ...]
+    ) -> None:
+        """Adds a kernel, unless it had nothing to do, and the launches that combine what its programs leave."""
+        if not (wanted or stores):
+            return
+        name = f"_{name}_{sum(kernel.each == each for kernel in self.kernels) + 1}"
+        self.kernels.append(Kernel(name, each, self._with_values(wanted, stores), loads, stores))
+        self.calls.append((f"launches.each_{each}({name})",))
+        columns = self.places.parts if each == "chunk" else self.places.shares
+        for s in wanted:
+            if isinstance(s, Reduce):
+                column = _column(columns, s.target)
+                if is_over_model(s):
+                    place = _column(self.places.common, s.target)
+                    self.calls.append((f"launches.{WHAT[s.op]}_of_{each}s({column}, {place})",))
+
+    def _with_values(self, wanted: Sequence[Statement], stores: Sequence[Write]) -> tuple[Statement, ...]:
+        """The statements, with those of numbers per tensor that they need."""
+        needed = {w.value for w in stores}
+        found = []
+        for s in reversed(self.step.body):
+            is_value = isinstance(s, Map) and not self.is_element(s) and s.target in needed
+            if s in wanted or is_value:
+                found.append(s)
+                needed |= {*reads(s)}
+        return tuple(reversed(found))
+
+    def is_element(self, statement: Statement) -> bool:
+        """Whether a statement is of a pass over all elements."""
+        if isinstance(statement, Map):
+            return kind_of(self.step, statement.target) == "element"
+        return reduced(self.step, statement) == "element"
+
+    def _is_share(self, statement: Statement) -> bool:
+        return is_over_model(statement) and not self.is_element(statement)
+
+
+def launches(program: Program, step: Step) -> int:
+    """How many launches a step of one variant makes, but for that of scalars."""
+    if is_elementwise(program):
+        return 1
+    return len(Variant(program, step, False, [*streams(program)], scalars(program), Places()).calls)
+
+
+def _column(names: list[str], name: str) -> int:
+    if name not in names:
+        names.append(name)
+    return names.index(name)
+
+
+def load_text(stream: str) -> str:
+    """A block of a stream of numbers, widened to the compute dtype."""
+    return f"load({stream}_at, at, left, tail, BLOCK, VEC, COMPUTE)"
+
+
+def store_text(stream: str, value: str) -> str:
+    """A block of a stream of numbers, rounded to the stream's dtype."""
+    return f"store({stream}_at, {value}, at, left, tail, BLOCK, VEC)"
+
+
+def opening(variant: Variant, kernel: Kernel) -> list[Item]:
+    """What a program reads and computes before its loop, or in all where it has none."""
+    step, values = variant.step, [s for s in kernel.body if isinstance(s, Map) and not variant.is_element(s)]
+    lines = [*_work(variant, kernel), *_pointers(variant, kernel)]
+    wanted = {name for s in kernel.body for name in reads(s)} | {write.value for write in kernel.stores}
+    wanted -= {s.target for s in kernel.body}
+    lines += [*_scalars(variant, wanted)]
+    for s in step.body:
+        if s.target in wanted and isinstance(s, Reduce):
+            lines.append((f"{s.target} = {_finished(variant, s)}",))
+    lines += [(f"{s.target} = tl.full((), {EMPTY[s.op]}, COMPUTE)",) for s in sums(variant, kernel)]
+    for statement in quoted(variant.program, step, values):
+        lines += [statement if isinstance(statement, tuple) else _mapped(statement)]
+    rest = [*body(variant, kernel), *ends(variant, kernel)]
+    return _needed(lines, rest, has_loop=kernel.each == "chunk")
+
+
+def _work(variant: Variant, kernel: Kernel) -> Iterator[Item]:
+    """What a program works on."""
+    of_chunk, numel = kernel.each == "chunk", len(variant.stored) - 1
+    yield ("word = tl.load(words + tl.program_id(0))",)
+    yield ("tensor = tensor_of(word)",)
+    yield (f"record = records + {'tensor' if of_chunk else 'tensor_of(word)'} * {record_length(variant.stored)}",)
+    yield (f"row = scalars + row_of(word) * {len(variant.read)}",)
+    yield ("start = chunk_of(word) * chunk",)
+    yield (f"numel = tl.load(record + {numel})",)
+    yield ("left = tl.minimum(numel - start, chunk).to(tl.int32)",)
+    if of_chunk:
+        yield ("if SCALED:", "    left = tl.where(truth(found_inf), 0, left)")
+    yield ("factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0",)
+    yield (f"first = parts + tl.load(record + {numel + 1}) * {len(variant.places.parts)}",)
+    kind, width = ("parts", len(variant.places.parts)) if of_chunk else ("shares", len(variant.places.shares))
+    yield (f"mine = {kind} + tl.program_id(0).to(tl.int64) * {width}",)
+    yield ("chunks = tl.cdiv(numel, chunk).to(tl.int32)",)
+    yield ("goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)",)
+
+
+def record_length(stored: Sequence[str]) -> int:
+    """How many numbers a record has: addresses but for the gradient's, elements, the first chunk; whole cache lines."""
+    return -(-(len(stored) + 1) // 8) * 8
+
+
+def _pointers(variant: Variant, kernel: Kernel) -> Iterator[Item]:
+    """Where the elements and the numbers per tensor are that a program reads or writes."""
+    step = variant.step
+    values = {name for s in kernel.body for name in reads(s) if kind_of(step, name) == "tensor"}
+    used = {stream(variant.program, name) for name in (*kernel.loads, *values, *(w.into for w in kernel.stores))}
+    addressed = [name for name in variant.stored if name != str(variant.program.rule.grad.label)]
+    for name in variant.stored:
+        if name not in used:
+            continue
+        mine = next(v for v in step.of_role(*ORDER) if stream(variant.program, v.name) == name)
+        at = f"record + {addressed.index(name)}" if name in addressed else "gradients + tensor"
+        yield (f"{name}_at = stream({at}, {name}_type, {'start' if kind_of(step, mine.name) == 'element' else '0'})",)
+    for name in sorted(values):
+        if step.var(name).role is Role.STATE:
+            yield (f"{name} = tl.load({stream(variant.program, name)}_at).to(COMPUTE)",)
+
+
+def _scalars(variant: Variant, wanted: set[str]) -> Iterator[Item]:
+    """The scalars of the host that are read. A name may be one in another variant only."""
+    for k, var in enumerate(variant.read):
+        if var.name in wanted & host_names(variant.step):
+            yield (f"{var.name} = {'truth' if var.boolean else 'tl.load'}(row + {k})",)
+
+
+def _finished(variant: Variant, s: Reduce) -> str:
+    """What an earlier launch has left of a reduction."""
+    if is_over_model(s):
+        return f"tl.load(common + {_column(variant.places.common, s.target)})"
+    column = _column(variant.places.parts, s.target)
+    of = f"(first + {column}, chunks, {len(variant.places.parts)})"
+    found = f"{'largest' if s.op is Op.MAX else 'summed'}{of}"
+    return f"div({found}, numel.to(COMPUTE), STRICT)" if s.op is Op.MEAN else found
+
+
+def _mapped(statement: Statement) -> Item:
+    assert isinstance(statement, Map)
+    return (f"{statement.target} = {to_text(statement.expr, TRITON)}",)
+
+
+def _needed(lines: Sequence[Item], rest: Iterable[Item], has_loop: bool) -> list[Item]:
+    """The lines without those that make what nothing after them reads."""
+    used = names_in(line for item in rest for line in item) | ({"word", "left"} if has_loop else set())
+    kept: list[Item] = []
+    for item in reversed(lines):
+        made = {line.partition(" = ")[0].strip() for line in item if " = " in line}
+        if made & used or item[0].startswith("#"):
+            kept.append(item)
+            used |= names_in(item)
+    return kept[::-1]
+
+
+def sums(variant: Variant, kernel: Kernel) -> list[Reduce]:
+    """What a program sums over its elements."""
+    return [s for s in kernel.body if isinstance(s, Reduce) and kernel.each == "chunk"]
+
+
+def makes(kernel: Kernel) -> list[str]:
+    """What a kernel leaves for later launches and for later steps."""
+    return [*(s.target for s in kernel.body if isinstance(s, Reduce)), *(write.value for write in kernel.stores)]
+
+
+def starts(variant: Variant, kernel: Kernel) -> Iterator[Item]:
+    """Where sums begin, one for each element of a turn."""
+    for s in sums(variant, kernel):
+        size = "BLOCK // 2 if tail else BLOCK"
+        yield (f"{s.target}_block = tl.full(({size},), {EMPTY[s.op]}, COMPUTE)",)
+
+
+def adds(variant: Variant, kernel: Kernel) -> Iterator[Item]:
+    """What is made of sums after a loop: those of the masked one go on from those of the main one."""
+    for s in sums(variant, kernel):
+        found = f"highest({s.target}_block)" if s.op is Op.MAX else f"tl.sum({s.target}_block)"
+        yield (f"{s.target} = maximum({s.target}, {found})" if s.op is Op.MAX else f"{s.target} += {found}",)
+
+
+def body(variant: Variant, kernel: Kernel) -> Iterator[Item]:
+    """What is done with a block of elements: loads, one statement a line with its equation, stores."""
+    if kernel.each != "chunk":
+        return
+    for name in kernel.loads:
+        if kind_of(variant.step, name) == "element":
+            yield (f"{name} = {load_text(stream(variant.program, name))}",)
+        if variant.step.var(name).role is Role.GRAD:
+            yield ("if SCALED:", f"    {name} = factor * {name}")
+            yield ("if MAXIMIZE:", f"    {name} = -{name}")
+    for statement in quoted(variant.program, variant.step, filter(variant.is_element, kernel.body)):
+        match statement:
+            case Reduce(target=target, op=op, arg=arg):
+                value = f"inside({to_text(arg, TRITON)}, {EMPTY[op]}, at, left, tail, BLOCK)"
+                into = f"{target}_block"
+                yield (f"{into} = maximum({into}, {value})" if op is Op.MAX else f"{into} += {value}",)
+            case tuple():
+                yield statement
+            case _:
+                yield _mapped(statement)
+    for write in kernel.stores:
+        yield (store_text(stream(variant.program, write.into), write.value),)
+
+
+def ends(variant: Variant, kernel: Kernel) -> Iterator[Item]:
+    """What a program leaves."""
+    if kernel.each == "chunk":
+        for s in sums(variant, kernel):
+            yield (f"tl.store(mine + {_column(variant.places.parts, s.target)}, {s.target})",)
+        return
+    for statement in quoted(variant.program, variant.step, [s for s in kernel.body if isinstance(s, Reduce)]):
+        if isinstance(statement, Reduce):
+            column = _column(variant.places.shares, statement.target)
+            yield (f"tl.store(mine + {column}, {to_text(statement.arg, TRITON)})",)
+        elif isinstance(statement, tuple):
+            yield statement
+    for write in kernel.stores:
+        yield (f"put({stream(variant.program, write.into)}_at, {write.value}, goes)",)
