@@ -91,6 +91,7 @@ def absent() -> dict[str, str]:
 
 
 def make_strict(optimizer: Any) -> None:
-    """Let the Triton kernels of an optimizer that has stepped round as IEEE 754 says."""
+    """Let the Triton kernels of an optimizer that has stepped round as IEEE 754 says, as C does without being asked."""
     for launcher in optimizer._launchers().values():
-        launcher.step = partial(launcher.step, strict=True)
+        if "strict" in inspect.signature(launcher.again).parameters:
+            launcher.again = partial(launcher.again, strict=True)  # which a step that is no repeated one calls, too

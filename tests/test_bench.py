@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bench import cpu, gpu, plot
 from bench.arguments import RULES
-from bench.candidates import OURS, Candidate, candidates, class_of, make_strict
+from bench.candidates import OURS, Candidate, candidates, class_of
 from bench.measure import Case, cases, measure
 from bench.report import document, write
 from bench.timing import Cpu, Sample, interleaved, quartiles, ratio
@@ -189,24 +189,6 @@ def test_the_gpu_benchmark_measures_and_draws_all_that_it_would_on_a_gpu(tmp_pat
     done = run(plot.main, "--results", str(tmp_path), "--out", str(tmp_path / "docs"))
     assert done.exit_code == 0, done.output
     assert "copy" in drawn(tmp_path / "docs/steps_gpu.svg")
-
-
-def test_strict_asks_the_kernels_for_strict_arithmetic() -> None:
-    asked: list[dict[str, Any]] = []
-
-    class Launcher:
-        def step(self, **options: Any) -> None:
-            asked.append(options)
-
-    class Stepped:
-        launcher = Launcher()
-
-        def _launchers(self) -> dict[str, Any]:
-            return {"adamw": self.launcher}
-
-    make_strict(Stepped())
-    Stepped.launcher.step(maximize=False)
-    assert asked == [{"maximize": False, "strict": True}]
 
 
 def drawn(path: Path) -> str:

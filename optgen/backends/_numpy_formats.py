@@ -33,7 +33,7 @@ def table_of(program: Program) -> list[str]:
     steps = [step for part in program.chain for step in part.steps]
     found = {v.key: name_of(v) for step in reversed(steps) for v in step.of_role(Role.STATE) if v.codec}
     entries = ", ".join(f"{quote(key)}: {name}" for key, name in sorted(found.items()))
-    return ["# The formats of states, by their keys.", *wrap(f"FORMATS = {{{entries}}}")] if found else []
+    return ["# The formats of states, by their keys.", *wrap(f"FORMATS = {{{entries}}}"), ""] if found else []
 
 
 def places(state: Var, holder: str) -> str:

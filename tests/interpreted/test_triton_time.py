@@ -24,6 +24,7 @@ from test_amp import (  # noqa: F401  # the same tests, of classes that kernels 
 )
 from test_triton_backend import DEVICE, NAMES, fused_runner
 
+from bench.candidates import make_strict
 from optgen import optim
 from optgen._generated.pytorch import _faults, _fused
 from optgen._generated.triton_gpu import _tables
@@ -240,3 +241,30 @@ def test_more_tensors_than_a_launch_has_rows_are_launched_apart(monkeypatch: pyt
     assert [len(bucket.positions) for bucket in launcher._plan.buckets] == [2, 1]
     optimizer.step()
     assert all(map(torch.equal, values(optimizer, params), values(other, others)))
+
+
+class Told:
+    """A kernel that writes down how it is launched."""
+
+    def __init__(self, kernel: Any, stricts: list[bool]) -> None:
+        self.kernel, self.stricts = kernel, stricts
+
+    def __getitem__(self, grid: Any) -> Any:
+        def launch(*given: Any, **options: Any) -> None:
+            self.stricts.append(options["STRICT"])
+            self.kernel[grid](*given, **options)
+
+        return launch
+
+
+def test_the_strict_candidate_of_the_benchmark_is_strict_in_every_step() -> None:
+    optimizer, params = stepped(optim.AdamW, 2, {"fused": True})
+    (launcher,) = optimizer._fused_launchers.values()
+    stricts: list[bool] = []
+    launcher._kernel = Told(launcher._kernel, stricts)
+    optimizer.step()
+    make_strict(optimizer)
+    optimizer.step()  # again
+    params[0].grad = None
+    optimizer.step()  # anew
+    assert stricts == [False, True, True]

@@ -23,18 +23,21 @@ class Plain:
         """keep: whether the tensors are to stay alive, so that `are_as_before` can be asked."""
         self._tensors = tensors if keep else []
         self._kinds = _kinds_of(tensors)
-        self.addresses = _addresses_of(tensors)
+        self._places = [*map(Tensor.data_ptr, tensors)]
+        self.addresses = array("q", self._places)
 
     def are_as_before(self, tensors: list[Tensor]) -> bool:
         """Whether these are the same tensors, at the same addresses."""
         same = len(tensors) == len(self._tensors) and all(map(operator.is_, tensors, self._tensors))
-        return same and self.addresses == _addresses_of(tensors)
+        return same and self._places == [*map(Tensor.data_ptr, tensors)]
 
     def are_alike(self, tensors: list[Tensor]) -> bool:
         """Whether these have the dtypes and strides of those before. If so, `addresses` are theirs from now on."""
         if self._kinds != _kinds_of(tensors):
             return False
-        self.addresses = _addresses_of(tensors)
+        places = [*map(Tensor.data_ptr, tensors)]
+        if places != self._places:
+            self._places, self.addresses = places, array("q", places)
         return True
 
 
@@ -45,10 +48,6 @@ def know(tensors: list[Tensor], keep: bool) -> Known:
     """What is known of tensors."""
     found = None if Compiled is None else Compiled(tensors, keep)
     return found if found is not None and found.is_told else Plain(tensors, keep)
-
-
-def _addresses_of(tensors: list[Tensor]) -> array[int]:
-    return array("q", map(Tensor.data_ptr, tensors))
 
 
 def _kinds_of(tensors: list[Tensor]) -> tuple[list[Any], ...]:
