@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 from optgen.dsl.symbols import EXTENTS, Kind
@@ -180,8 +180,17 @@ def check_inputs(program: Program, backend: str) -> None:
         raise RuleError(message, line_of(program.rule.loc, "inputs"), INSTEAD)
 
 
-def check_passes(program: Program, backend: str, taken: Set[str], lacks: Callable[[Step, Statement], str]) -> None:
-    """Raises RuleError for a rule with what a backend lacks, or with a name of the kernel's own."""
+def check_passes(
+    program: Program,
+    backend: str,
+    taken: Set[str],
+    lacks: Callable[[Step, Statement], str],
+    others: Iterable[Problem] = (),
+) -> None:
+    """Raises RuleError for a rule with what a backend lacks, or with a name of the kernel's own.
+
+    others: what else is wrong.
+    """
     problems = [
         Problem(f"the {backend} backend has no {lacking} yet", statement.loc, INSTEAD)
         for step in program.steps
@@ -205,5 +214,6 @@ def check_passes(program: Program, backend: str, taken: Set[str], lacks: Callabl
         )
         for name in sorted(names(program) & taken)
     ]
+    problems += others
     if problems:
         raise RuleError.several(list(dict.fromkeys(problems)))

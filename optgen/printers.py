@@ -53,7 +53,10 @@ class _Printer:
         """The text of what is an argument of a function or a branch."""
         expr = sympy.sympify(expr)
         is_number = isinstance(expr, (sympy.Number, sympy.NumberSymbol))
-        return self.language.alone.format(self.number(expr)[0]) if is_number else self.at(expr, least)
+        if not is_number:
+            return self.at(expr, least)
+        text, typed = self.number(expr)[0], self.language.alone.partition("{")[0]
+        return text if text.startswith(typed) else self.language.alone.format(text)
 
     def text(self, expr: Any) -> tuple[str, int]:
         match expr:

@@ -93,10 +93,9 @@ MUTANTS = (
     Mutant("a Triton kernel forgets maximize", "backends/triton.py",
            'yield ("if MAXIMIZE:", f"    {name} = -{name}")', 'yield ("if MAXIMIZE:", f"    {name} = {name}")',
            "interpreted/test_triton_backend.py maximize"),
-    Mutant("a C step stores nothing of a state", "backends/_c_passes.py",
-           'yield f"store({stem}_type, {stem}_at + i, {value});"',
-           'yield f"store({stem}_type, {stem}_at + i, {value});" if variant.stem(into) == "theta" else ";"',
-           "test_c_backend.py"),
+    Mutant("a C step stores nothing of a state", "backends/_c_phases.py",
+           'else f"store({stem}_type, {stem}_at + i, {value});"',
+           'else f"store({stem}_type, {stem}_at + i, {value});" if stem == "theta" else ";"', "test_c_backend.py"),
     Mutant("C stores a statistic while its past is still to be read", "backends/_c_phases.py",
            "return max(known[write.value], *read, 0)", "return known[write.value]", "test_c_reductions.py oracle"),
     Mutant("C forgets a value that a later phase reads", "backends/_c_phases.py",
@@ -212,7 +211,12 @@ MUTANTS = (
     Mutant("small tensors of a rule that looks at all tensors stay as they are", "dsl/storage.py",
            "or not min_numel or together", "or not min_numel", "test_codecs.py"),
     Mutant("a decade's last number reaches into the next decade", "codecs/_maps.py",
-           "Float(2 * low - 1))", "Float(2 * low))", "test_codecs.py"),
+           "above < 0.2), (within", "above < 0), (within", "test_codecs.py nearest"),
+    Mutant("a decade begins late", "codecs/_maps.py", "_tidy(0.0995 *", "_tidy(0.11 *", "test_codecs.py nearest"),
+    Mutant("an octave begins late", "codecs/_maps.py", "2.0 ** (9 - k) / 448", "2.1 ** (9 - k) / 448",
+           "test_codecs.py nearest"),
+    Mutant("C rounds the numbers of a table to few digits", "backends/_c_formats.py",
+           "range(1, 10)", "range(3, 4)", "test_c_storage.py numpy_backend"),
 )
 
 if __name__ == "__main__":

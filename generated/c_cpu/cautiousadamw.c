@@ -97,7 +97,7 @@ static void phase_2(const struct part *part)
         // phi[t] = Piecewise((1, m[t]*g[t] > 0), (0, True))
         const real phi = (m * g > 0 ? (real)1 : (real)0);
         // k[t] = phi[t]/Max(mean(phi[t], elems), 0.001)
-        const real k = phi / maximum(phi_mean, (real)(real)0.001);
+        const real k = phi / maximum(phi_mean, (real)0.001);
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)*(k[t]*m[t]/(sqrt(v[t])/sqrt(1 -
         //     beta2**t) + eps))
         const real theta = theta_prev * one_minus_lr_weight_decay -

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from optgen.backends._c_phases import PLACE, STARTS, STEP, Variant
+from optgen.backends._c_lines import STEP
+from optgen.backends._c_phases import PLACE, STARTS, Variant
 from optgen.fused import is_over_model
 from optgen.ir import Map, Op, Reduce, Role, Statement, reads
 from optgen.weave import Item
@@ -50,10 +51,12 @@ def span_lines(variant: Variant) -> Iterator[Item]:
     names = _names(variant, 0)
     yield from _streams(variant, names, 0, "start")
     yield from variant.scalars({*names})
+    yield from ((variant.buffered("load", name),) for name in names if variant.is_coded(name))
     yield ("#pragma omp simd",)
     yield ("for (int64_t i = 0; i < count; i++) {",)
     yield from ((f"{STEP}{line}",) for line in _elements(variant, names, 0))
     yield ("}",)
+    yield from ((variant.buffered("store", into),) for into, _ in variant.stores[0] if variant.is_coded(into))
 
 
 def phase_lines(variant: Variant, k: int) -> list[Item]:
@@ -90,7 +93,9 @@ def _streams(variant: Variant, names: Sequence[str], k: int, start: str) -> Iter
     used = {*read, *(into for into, _ in variant.stores[k])}
     for name in [v.name for v in variant.step.vars if v.name in used]:
         kind = variant.kind(name)
-        if kind in ("element", "row", "col"):
+        if variant.is_coded(name):
+            yield (f"real {variant.stem(name)}_values[BLOCK];",)
+        elif kind in ("element", "row", "col"):
             yield (f"{variant.pointer(name)} + {PLACE.get(kind, start)};",)
 
 
@@ -174,8 +179,7 @@ def _elements(variant: Variant, names: Sequence[str], k: int) -> Iterator[str]:
     for statement in variant.quoted(variant.elements[k]):
         yield from statement if isinstance(statement, tuple) else (_element(variant, statement),)
     for into, value in variant.stores[k]:
-        stem = variant.stem(into)
-        yield f"store({stem}_type, {stem}_at + i, {value});"
+        yield variant.kept_as(into, value)
 
 
 def _element(variant: Variant, statement: Statement) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from optgen.backends._c_formats import is_coded
+from optgen.backends._formats import name_of
+from optgen.codecs import codec
 from optgen.fused import is_over_model, kind_of, reduced, stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
 from optgen.languages import C
@@ -19,7 +22,6 @@ LENGTH = {"row": "tensor->rows", "col": "tensor->cols"}  # of one matrix
 COUNT = {"matrix": "tensor->matrices", **{kind: f"tensor->matrices * {length}" for kind, length in LENGTH.items()}}
 PLACE = {"matrix": "part->matrix", "row": "part->at_row", "col": "part->at_col"}
 STARTS = {Op.SUM: "0", Op.MEAN: "0", Op.MAX: "-INFINITY"}
-STEP = "    "
 
 
 @dataclass(slots=True)
@@ -180,6 +182,16 @@ class Variant:
         """The declaration of the address of what is stored."""
         return f"{self.stem(name)}_type *{self.stem(name)}_at = {self.at(name)}"
 
+    def is_coded(self, name: str) -> bool:
+        """Whether what is stored under a past name is codes, which lie in a buffer while they are numbers."""
+        return is_coded(self.step.var(name))
+
+    def buffered(self, function: str, name: str) -> str:
+        """The line that fills the buffer of what is stored as codes, or encodes it."""
+        var, stem = self.step.var(name), self.stem(name)
+        places = [f"tensor->at[{self.stored.index(f'{stem}{part.suffix}')}]" for part in codec(var.codec).parts]
+        return f"{function}_{name_of(var)}({', '.join([f'{stem}_values', *places])}, start, count);"
+
     def scalars(self, wanted: set[str]) -> Iterator[Item]:
         """The scalars of the host that are read. A name may be one in another variant only."""
         wanted &= host_names(self.step)
@@ -191,8 +203,15 @@ class Variant:
     def loaded(self, name: str, index: str) -> str:
         """A line that reads a value of which there are several, from memory or from between phases."""
         stem = stream(self.program, name)
+        if self.is_coded(name):
+            return f"const real {name} = {stem}_values[{index}];"
         value = f"load({stem}_type, {stem}_at + {index})" if self.is_stored(name) else f"{name}_values[{index}]"
         return f"const real {name} = {value};"
+
+    def kept_as(self, into: str, value: str) -> str:
+        """The line that stores a value of which there is one per element."""
+        stem = self.stem(into)
+        return f"{stem}_values[i] = {value};" if self.is_coded(into) else f"store({stem}_type, {stem}_at + i, {value});"
 
     def quoted(self, statements: Sequence[Statement]) -> Iterator[Item | Statement]:
         """The statements, those of an equation after a comment that quotes it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from optgen.backends._c_phases import COUNT, LENGTH, STARTS, STEP, Variant
+from optgen.backends._c_lines import STEP
+from optgen.backends._c_phases import COUNT, LENGTH, STARTS, Variant
 from optgen.ir import Map, Op, Reduce, Statement, reads
 from optgen.weave import Item
 

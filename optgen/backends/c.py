@@ -6,12 +6,16 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from optgen.backends import _c_formats
+from optgen.backends._c_lines import STEP, aligned, wrapped
 from optgen.backends._c_passes import calls, phase_lines, span_lines
-from optgen.backends._c_phases import STEP, Places, Variant
+from optgen.backends._c_phases import Places, Variant
 from optgen.backends._c_values import values_lines
+from optgen.codecs import Codec, companions
 from optgen.dsl.rule import Rule, Schedule
 from optgen.fused import (
     check_passes,
@@ -26,7 +30,7 @@ from optgen.fused import (
     streams,
     tuple_text,
 )
-from optgen.ir import Role
+from optgen.ir import Role, Var
 from optgen.listing import header, is_elementwise, needs_matrix, signature, suffix, variant_of, woven
 from optgen.passes import Program, without_copies
 from optgen.passes.narrow import narrow
@@ -36,8 +40,6 @@ from optgen.wrapping import WIDTH, wrap
 
 FOLDER = "c_cpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
-LOOSE = {"?": 0, ":": 0, "||": 1, "&&": 2, "+": 3, "-": 3, "*": 4, "/": 4, "=": 5}  # how tightly operators bind
-DIRECTIVE = re.compile(r"\s*#(if|else|endif)\b")
 TAKEN = frozenset(
     """count factor grad row start tensor load store real fabs bits_of float_of load_fp32 load_fp64 load_fp16 load_bf16
     store_fp32 store_fp64 store_fp16 store_bf16 fp32 fp64 fp16 bf16 span each_span grad_type group int64_t complex
@@ -45,12 +47,12 @@ TAKEN = frozenset(
 )
 # What the headers define for the preprocessor, which knows no scopes.
 MACROS = re.compile(
-    r"(U?INT|SIZE|PTRDIFF|SIG_ATOMIC|WCHAR|WINT)\w*_(MAX|MIN)|(FP|MATH)_\w+|HUGE_VAL\w*|math_errhandling"
-    r"|EXIT_(FAILURE|SUCCESS)|MB_CUR_MAX|RAND_MAX"
+    r"(U?INT|SIZE|PTRDIFF|SIG_ATOMIC|WCHAR|WINT)\w*_(MAX|MIN)|(FP|MATH|FLT|DBL|LDBL)_\w+|HUGE_VAL\w*|math_errhandling"
+    r"|EXIT_(FAILURE|SUCCESS)|MB_CUR_MAX|RAND_MAX|DECIMAL_DIG"
 )
 CONSTANTS = frozenset(
-    """STORED SCALARS STEPPED SKIPPED MISCOUNTED STARVED ALONE LEAST BLOCK TALL LONG JOIN JOIN_ PER_TENSOR PER_MATRIX
-    PER_ROW PER_COL PER_TILE PER_ROW_PART PER_COL_PART""".split()
+    """STORED SCALARS STEPPED SKIPPED MISCOUNTED STARVED ALONE LEAST BLOCK UNIT IS_float WIDE TALL LONG JOIN JOIN_
+    PER_TENSOR PER_MATRIX PER_ROW PER_COL PER_TILE PER_ROW_PART PER_COL_PART""".split()
 )
 # What the functions of a rule with reductions use besides.
 IN_PHASES = frozenset(
@@ -74,52 +76,57 @@ def emit(program: Program) -> dict[str, str]:
 
 def _emit(program: Program) -> dict[str, str]:
     stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
-    read, taken = scalars(program), _taken(program, [*stored])
-    check_passes(program, "C", taken, lacks_products)
-    places, by_rows = Places(), needs_matrix(program)
+    read, taken, parts = scalars(program), _taken(program, stored), _c_formats.parts(stored)
+    check_passes(program, "C", taken, lacks_products, _c_formats.problems(program, stored))
+    places, by_rows, is_phased = Places(), needs_matrix(program), not is_elementwise(program)
     narrowed = {variant_of(step): narrow(step, taken | names(program)) for step in program.steps}
-    variants = {key: Variant(program, step, [*stored], read, places, by_rows) for key, step in narrowed.items()}
-    one_pass = is_elementwise(program)
+    variants = {key: Variant(program, step, [*parts], read, places, by_rows) for key, step in narrowed.items()}
     both = {
         "header": _comment(program.rule),
-        "stored": len(stored),
+        "stored": len(parts),
         "scalars": len(read),
-        "macros": _macros([*stored], flag_names(program)),
+        "macros": _macros([name for name, kind in parts.items() if not kind], flag_names(program)),
     }
+    in_phases = partial(_in_phases, program, variants, places)
     return {
-        "c": _one_pass(program, variants, both) if one_pass else _phases(program, variants, places, both),
+        "c": in_phases(both) if is_phased else _in_one_pass(program, variants, stored, both),
         "py": render_python(
             "c_py.jinja",
             header=header(program.rule, "c"),
-            states=tuple_text([v.key for v in stored.values() if v.role is Role.STATE]),
+            states=wrap(f"STATES: tuple[str, ...] = {tuple_text(_keys(stored))}"),
             inputs=tuple_text(inputs) if (inputs := [n for n, v in stored.items() if v.role is Role.INPUT]) else "",
             scalars=[f'"{v.name}",' for v in read],
-            types=tuple_text([f"{name}_type" for name in stored]),
+            types=wrap(f"types = {tuple_text(['' if kind else f'{name}_type' for name, kind in parts.items()])}"),
             flags_opens=signature("flags", flag_arguments(program), "dict[str, bool]"),
             flags=flags_lines(program),
-            **({"kinds": [], "form": []} if one_pass else _form(program)),
+            **(_form(program) if is_phased else _form_of_formats(parts)),
         ),
     }
 
 
-def _taken(program: Program, stored: Sequence[str]) -> frozenset[str]:
+def _keys(stored: Mapping[str, Var]) -> list[str]:
+    """What is stored of the states, by its keys in a checkpoint."""
+    return [key for var in stored.values() if var.role is Role.STATE for key in companions(var)]
+
+
+def _taken(program: Program, stored: Mapping[str, Var]) -> frozenset[str]:
     """The names that the C file uses itself, which a rule may not give."""
     flags, given = flag_names(program), names(program)
     taken = {*TAKEN, *CONSTANTS, *(f"{name}_{end}" for name in stored for end in ("at", "type"))}
     taken |= {flag.upper() for flag in flags} | {flag for flag in flags if flag.upper() in CONSTANTS}
-    taken |= {name for name in given if MACROS.fullmatch(name)}
+    taken |= {name for name in given if MACROS.fullmatch(name)} | _c_formats.taken(stored)
     if not is_elementwise(program):
         taken |= IN_PHASES | {f"{name}_{end}" for name in given for end in ("values", "parts")}
     return frozenset(taken)
 
 
-def _one_pass(program: Program, variants: Variants, both: Mapping[str, Any]) -> str:
+def _in_one_pass(program: Program, variants: Variants, stored: Mapping[str, Var], both: Mapping[str, Any]) -> str:
     """The C file of an elementwise rule."""
     span = _woven(program, {key: _indented(span_lines(variant)) for key, variant in variants.items()})
-    return render("c.jinja", span=span, **both)
+    return render("c.jinja", span=span, formats=_c_formats.headers(stored), unit=_c_formats.UNIT, **both)
 
 
-def _phases(program: Program, variants: Variants, places: Places, both: Mapping[str, Any]) -> str:
+def _in_phases(program: Program, variants: Variants, places: Places, both: Mapping[str, Any]) -> str:
     """The C file of a rule with reductions."""
     functions = []
     for k in range(max(len(variant.elements) for variant in variants.values()) + 1):
@@ -161,8 +168,20 @@ def _form(program: Program) -> dict[str, Any]:
     return {"kinds": lines, "form": [f"form = Form(kinds_of, {told})"]}
 
 
+def _form_of_formats(parts: Mapping[str, str]) -> dict[str, Any]:
+    """The same for an elementwise rule, which looks at dtypes and shapes of codes alone."""
+    _, *kinds = (kind or "element" for kind in parts.values())
+    is_plain = {*kinds} <= {"element"}
+    return {"kinds": [], "form": [] if is_plain else wrap(f"form = Form({tuple_text(kinds)})")}
+
+
 def emit_schedule(schedule: Schedule) -> None:
     """A schedule has no kernel."""
+
+
+def storage(made: Codec) -> dict[str, str]:
+    """The files that rules with a storage format need besides."""
+    return _c_formats.storage(made)
 
 
 def shared() -> dict[str, str]:
@@ -187,50 +206,4 @@ def _woven(program: Program, items: Mapping[tuple[bool, ...], Iterable[Item]]) -
     """The items of all variants as one text under #if, wrapped."""
     conditions = [flag.upper() for flag in flag_names(program)]
     joined = weave({variant: [*each] for variant, each in items.items()}, conditions, C)
-    return [part for line in _aligned(joined) for part in _wrapped(line)]
-
-
-def _aligned(lines: Sequence[str]) -> Iterator[str]:
-    """The lines, each directive as far in as what it guards, for what is woven may be inside loops."""
-    margins: list[str] = []
-    for k, line in enumerate(lines):
-        found = DIRECTIVE.match(line)
-        if found and found[1] == "if":
-            guarded = next(n for n in range(k, len(lines)) if not DIRECTIVE.match(lines[n]))
-            margins.append(" " * (len(_margin(lines[guarded])) - 4 * (guarded - k)))
-        yield margins[-1] + line.lstrip() if found else line
-        if found and found[1] == "endif":
-            margins.pop()
-
-
-def _margin(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]
-
-
-def _wrapped(line: str) -> list[str]:
-    margin = _margin(line)
-    if len(line) <= WIDTH or line.lstrip().startswith("//"):
-        return [line]
-    glue = " \\" if line.lstrip().startswith("#") else ""
-    first, *rest = _pieces(line.strip(), WIDTH - 4 - len(margin))
-    lines = [margin + first, *(f"{margin}{STEP}{piece}" for piece in rest)]
-    return [*(f"{line}{glue}" for line in lines[:-1]), lines[-1]]
-
-
-def _pieces(text: str, width: int) -> Iterator[str]:
-    """The text in pieces of at most so many characters, each cut at the outermost operator that binds least."""
-    while len(text) > width:
-        depth = 0
-        places: dict[tuple[int, int], int] = {}
-        for at, char in enumerate(text[: width + 1]):
-            depth += (char in "([") - (char in ")]")
-            word = text[:at].rpartition(" ")[2]
-            is_place = word == "=" or (at > width // 4 and (word in LOOSE or word.endswith(",")))
-            if char == " " and is_place:
-                places[depth, LOOSE.get(word, 0)] = at
-        cut = places[min(places)] if places else text.rfind(" ", 0, width + 1)
-        if cut < 0:
-            break
-        yield text[:cut]
-        text = text[cut + 1 :]
-    yield text
+    return [part for line in aligned(joined) for part in wrapped(line)]

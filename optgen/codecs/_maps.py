@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sympy import Add, Float, Mul, Piecewise, Symbol, sqrt
 
 from optgen.codecs import Code, Lines
-from optgen.dsl.functions import Abs, Max, Min, sign
+from optgen.dsl.functions import Abs, Max, sign
 from optgen.dsl.load import literal
 
-x, code, size, count, root, value = (Symbol(name, real=True) for name in "x code size count root value".split())
+x, code, size, count, root, value, low, near, above = (
+    Symbol(name, real=True) for name in "x code size count root value low near above".split()
+)
 
 
 def linear_above_zero(levels: int) -> Code:
@@ -57,7 +60,7 @@ def dynamic(bits: int, decades: int, signed: bool) -> Code:
         from_middle = Add(code, -middle)
         return Code(
             2**bits,
-            (("size", Abs(x)), *encode, ("", Add(Mul(sign(x), total), middle))),
+            (("size", Abs(x)), *encode, ("", _signed(middle, total))),
             (("count", Abs(from_middle)), *decode, ("", Mul(sign(from_middle), value))),
         )
 
@@ -76,14 +79,23 @@ def _scale(i: int, lows: Sequence[int]) -> float:
 
 
 def _encoded(lows: Sequence[int]) -> Lines:
-    """The count of the number that is nearest to `size`, before it is rounded."""
+    """The count of the number that is nearest to `size`, before it is rounded.
+
+    `near` is `size` moved to the highest decade, `low` the first count of its own, which is at `above` = 0, a tenth of
+    the decade's end. That number begins at 0.2: a border a bit below the tenth is as good, and safe from rounding.
+    """
+    steps = [2**k for k in reversed(range((len(lows) - 1).bit_length()))]
+    borders = [(_tidy(0.0995 * 10.0 ** (1 - k)), 10.0**k, partial(Mul, Float(0.5**k))) for k in steps]
     top = 2 * lows[-1]
-    near = [size >= _tidy((_number(low - 1, lows) + _number(low, lows)) / 2) for low in (*lows, top)]
-    lines: list[Any] = [
-        Min(Add(Mul(_tidy(low / _scale(i, lows) / 0.9), size), _tidy(low * 0.8 / 0.9 - 0.5)), Float(2 * low - 1))
-        for i, low in enumerate(lows)
-    ]
-    return _steps("count", Float(lows[0] - 1), [*zip(near, [*lines, Float(top)], strict=True)])
+    first, last = (_tidy((_number(at - 1, lows) + _number(at, lows)) / 2) for at in (lows[0], top))
+    within = Add(Add(low, above), Float(-0.5))
+    return (
+        *_scaled(borders, Float(lows[-1])),
+        ("above", Mul(Mul(low, Add(near, Float(-0.1))), _tidy(1 / 0.9))),
+        ("count", Piecewise((Add(low, -1), above < 0.2), (within, True), evaluate=False)),
+        ("count", Piecewise((Max(count, Float(lows[0])), size >= first), (Float(lows[0] - 1), True), evaluate=False)),
+        ("count", Piecewise((Float(top), size >= last), (count, True), evaluate=False)),
+    )
 
 
 def _decoded(lows: Sequence[int]) -> Lines:
@@ -94,6 +106,26 @@ def _decoded(lows: Sequence[int]) -> Lines:
     ]
     at_least = [count >= low for low in (*lows, 2 * lows[-1])]
     return _steps("value", Float(0.0), [*zip(at_least, [*numbers, Float(1.0)], strict=True)])
+
+
+def _scaled(steps: Sequence[tuple[float, float, Callable[[Any], Any]]], start: Any) -> Lines:
+    """Lines that make `near` of `size`, and `low` of `start`.
+
+    steps: below which number it is multiplied, by what, and what then becomes of `low`.
+    """
+    before, of_low, lines = size, start, []
+    for border, factor, change in steps:
+        small = before < border
+        changed = change(of_low) if of_low is low else Float(float(change(of_low)))
+        lines.append(("low", Piecewise((changed, small), (of_low, True), evaluate=False)))
+        lines.append(("near", Piecewise((Mul(Float(factor), before), small), (before, True), evaluate=False)))
+        before, of_low = near, low
+    return tuple(lines)
+
+
+def _signed(middle: int, total: Any) -> Any:
+    """As many codes below the middle one as `total` says, or above it; the middle one for a NaN."""
+    return Piecewise((Add(middle, Mul(-1, total)), x < 0), (Add(middle, total), True), evaluate=False)
 
 
 def _tidy(number: float) -> Any:
@@ -117,11 +149,11 @@ def e4m3(signed: bool) -> Code:
     rounded to 0, so that nothing is divided by it.
     Micikevicius et al., FP8 Formats for Deep Learning, 2022, https://arxiv.org/abs/2209.05433, table 1.
     """
-    octaves = range(1, 16)
+    octaves = range(1, 16)  # the highest starts at 256 / 448, the lowest goes on down to 0
     with literal():
-        counts = [Add(Mul(Float(448 * 2.0 ** (10 - e)), size), 8 * (e - 1)) for e in octaves]
+        scaled = _scaled([(2.0 ** (9 - k) / 448, 2.0**k, partial(Add, -8 * k)) for k in (7, 4, 2, 1)], Float(112))
         numbers = [Mul(Add(count, -8 * (e - 1)), Float(2.0 ** (e - 10) / 448)) for e in octaves]
-        encode = [("count", Min(count, line) if k else line) for k, line in enumerate(counts)]
+        encode = (*scaled, ("count", Add(Mul(near, Float(448 / 32)), low)))
         decode = [("value", Max(value, line) if k else line) for k, line in enumerate(numbers)]
         if not signed:
             position = Max(count, 1)

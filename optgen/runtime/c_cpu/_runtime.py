@@ -53,7 +53,7 @@ class Launcher:
         mix: the dtypes of the parameter, the gradient and the states, None for one that the variant has not.
         Raises NoKernel where that is not possible.
         """
-        if {*mix} <= {None, *TYPES}:
+        if mix[1] in TYPES and all(dtype in TYPES for _, dtype in self._typed(mix)):
             self._function(mix, flags)
 
     def step(
@@ -124,14 +124,19 @@ class Launcher:
     def _function(self, mix: Mix, flags: Mapping[str, bool]) -> Step:
         key = (mix, *flags.items())
         if key not in self._functions:
-            param, grad, *states = mix
+            grad = mix[1]
             assert grad is not None
-            kinds = zip(self._types, (param, *states), strict=True)
-            types = [f"{name}={TYPES[dtype]}" for name, dtype in kinds if dtype is not None]
-            real = f"real={'double' if param is torch.float64 else 'float'}"
+            types = [f"{name}={TYPES[dtype]}" for name, dtype in self._typed(mix)]
+            real = f"real={'double' if mix[0] is torch.float64 else 'float'}"
             variant = [f"{name.upper()}={int(value)}" for name, value in flags.items()]
             self._functions[key] = load(self._source, [real, f"grad_type={TYPES[grad]}", *types, *variant])
         return self._functions[key]
+
+    def _typed(self, mix: Mix) -> list[tuple[str, torch.dtype]]:
+        """What the command line calls the types of the parameter and the states, with their dtypes."""
+        param, _, *states = mix
+        pairs = zip(self._types, (param, *states), strict=True)
+        return [(name, dtype) for name, dtype in pairs if name and dtype is not None]
 
 
 def _fresh(module: str) -> Launcher:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -18,6 +19,7 @@ from ._library import Step
 from ._reading import Known
 
 TYPES = {torch.float32: "fp32", torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp16"}
+DTYPES = {"uint8": torch.uint8, "fp32": torch.float32}  # of what has one of its own, whatever the parameter's is
 STEPPED, SKIPPED, MISCOUNTED, STARVED = range(4)  # as in _group.h
 _CLASSES = {Tensor, torch.nn.Parameter}
 Columns = Sequence[Sequence[Tensor] | None]  # for each name of STATES one state per parameter, or None
@@ -27,9 +29,11 @@ Kinds = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a step looks at tensors. kinds: what each of STATES has one number per, "element" if nothing is said; or a
-    function that tells it of a variant. by_rows: whether it looks at rows and columns. together: whether at all tensors
-    that step together.
+    """How a step looks at tensors.
+
+    kinds: what each of STATES has one number per, "element" if nothing is said, or the dtype of codes, with the number
+    of elements that share one if they lie in one row, such as "fp32/256"; or a function that tells it of a variant.
+    by_rows: whether it looks at rows and columns. together: whether at all tensors that step together.
     """
 
     kinds: Kinds | Callable[[Mapping[str, bool]], Kinds] = ()
@@ -47,11 +51,11 @@ class Form:
         rows, cols = param.shape[-2:]
         return [param.numel() // (rows * cols) if param.numel() else 0, rows, cols]
 
-    def columns(self, param: Tensor, states: Sequence[Tensor | None]) -> list[tuple[Tensor, tuple[int, ...]]]:
-        """The states that are there, with the shapes that they must have."""
+    def columns(self, param: Tensor, states: Sequence[Tensor | None]) -> list[tuple[Tensor, str]]:
+        """The states that are there, with what they have one number per."""
         assert not callable(self.kinds), "which kinds of states there are is asked of one variant"
         kinds = self.kinds or ("element",) * len(states)
-        return [(s, _shape(kind, param.shape)) for s, kind in zip(states, kinds, strict=True) if s is not None]
+        return [(state, kind) for state, kind in zip(states, kinds, strict=True) if state is not None]
 
 
 PLAIN = Form()
@@ -60,18 +64,27 @@ PLAIN = Form()
 def _shape(kind: str, size: Sequence[int]) -> tuple[int, ...]:
     """The shape of a state, by what it has one number per."""
     whole = tuple(size)
+    dtype, _, elements = kind.partition("/")
+    if dtype in DTYPES:
+        return (-(-math.prod(whole) // int(elements)),) if elements else whole
     of_rows, of_cols, of_matrices = (*whole[:-1], 1), (*whole[:-2], 1, *whole[-1:]), (*whole[:-2], 1, 1)
     return {"element": whole, "row": of_rows, "col": of_cols, "matrix": of_matrices, "tensor": ()}[kind]
 
 
+def _dtypes(kind: str) -> Container[torch.dtype]:
+    """The dtypes that a state may have."""
+    own = DTYPES.get(kind.partition("/")[0])
+    return (own,) if own else TYPES
+
+
 def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None], form: Form = PLAIN) -> str:
     """Empty if a compiled step can take this parameter, else what stands in the way."""
-    stored = [(param, tuple(param.shape)), *form.columns(param, states)]
-    for tensor, shape in (*stored, (grad, tuple(param.shape))):
-        fault = _fault(tensor)
+    stored = [(param, "element"), *form.columns(param, states)]
+    for tensor, kind in (*stored, (grad, "element")):
+        fault = _fault(tensor, _dtypes(kind))
         if fault:
             return fault
-        if tensor.shape != shape:
+        if tensor.shape != _shape(kind, param.shape):
             return f"a tensor of shape {tuple(tensor.shape)} beside a parameter of shape {tuple(param.shape)}"
     if form.by_rows and (param.dim() < 2 or not param.is_contiguous()):
         return "a parameter whose rows do not follow one another in memory"
@@ -82,12 +95,12 @@ def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None], form:
     return ""
 
 
-def _fault(tensor: Tensor) -> str:
+def _fault(tensor: Tensor, dtypes: Container[torch.dtype] = TYPES) -> str:
     if type(tensor) not in _CLASSES:
         return f"a {type(tensor).__name__}, which is a subclass of Tensor"
     if tensor.layout is not torch.strided:
         return f"a tensor of layout {tensor.layout}"
-    if tensor.dtype not in TYPES:
+    if tensor.dtype not in dtypes:
         return f"a tensor of {tensor.dtype}"
     if tensor.device.type != "cpu":
         return f"a tensor on {tensor.device}"

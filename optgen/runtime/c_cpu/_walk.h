@@ -1,23 +1,36 @@
 /* Walk: all threads of one parallel region over all tensors of a group, in one pass. */
 #include "_group.h"
 
-enum { BLOCK = 1024 };
+#ifndef UNIT
+    #define UNIT 1 /* elements, counted from the start of a tensor, that only one thread steps */
+#endif
+
+enum { BLOCK = 1024 }; /* a multiple of UNIT */
 
 /* Steps `count` elements from `start` on; `grad` is the gradient from there on, still to be multiplied by `factor`. */
 typedef void span_function(
     const struct tensor *tensor, const grad_type *grad, const double *row, real factor, int64_t start, int64_t count);
 
-/* A span whose gradient lies otherwise than the parameter, block by block. */
-static void gathered(
+/* A span block by block: where the gradient lies otherwise than the parameter, and where units have to be looked at. */
+static void in_blocks(
     const struct group *group, span_function *span, int64_t k, real factor, int64_t first, int64_t end)
 {
     const struct tensor *x = &group->tensors[k];
-    grad_type block[BLOCK];
+    const grad_type *g = group->grads[k];
+    grad_type gathered[BLOCK];
     for (; first < end; first += BLOCK) {
         int64_t count = end - first < BLOCK ? end - first : BLOCK;
-        gather(block, group->grads[k], x->view, first, count);
-        span(x, block, group->rows + x->row * SCALARS, factor, first, count);
+        if (x->view)
+            gather(gathered, g, x->view, first, count);
+        span(x, x->view ? gathered : g + first, group->rows + x->row * SCALARS, factor, first, count);
     }
+}
+
+/* The first border of units at or after a place in a tensor. */
+static int64_t border(const struct tensor *x, int64_t place)
+{
+    int64_t whole = (place + UNIT - 1) / UNIT * UNIT;
+    return place < 0 ? 0 : whole < x->numel ? whole : x->numel;
 }
 
 /* Elements `from` to `to` of the whole group, in spans cut where a tensor ends. */
@@ -27,10 +40,9 @@ static void walk(const struct group *group, span_function *span, real factor, in
     for (int64_t k = 0; k < group->count && start < to; k++) {
         const struct tensor *x = &group->tensors[k];
         const grad_type *g = group->grads[k];
-        int64_t first = from > start ? from - start : 0;
-        int64_t end = to - start < x->numel ? to - start : x->numel;
-        if (first < end && x->view)
-            gathered(group, span, k, factor, first, end);
+        int64_t first = border(x, from - start), end = border(x, to - start);
+        if (first < end && (x->view || UNIT > 1))
+            in_blocks(group, span, k, factor, first, end);
         else if (first < end)
             span(x, g + first, group->rows + x->row * SCALARS, factor, first, end - first);
         start += x->numel;

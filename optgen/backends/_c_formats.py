@@ -1,0 +1,133 @@
+"""C formats: how a step finds what is stored of a quantity, and the header that each format with codes needs."""
+
+from __future__ import annotations
+
+import struct
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from optgen.backends._c_lines import STEP, wrapped
+from optgen.backends._formats import header, maps, name_of
+from optgen.codecs import Code, Codec, Lines, Part, codec_of
+from optgen.codecs._evaluate import numbers
+from optgen.errors import Problem
+from optgen.fused import INSTEAD
+from optgen.ir import Role, Var
+from optgen.languages import C
+from optgen.listing import is_elementwise
+from optgen.passes import Program
+from optgen.printers import to_text
+from optgen.render import render
+from optgen.wrapping import WIDTH
+
+UNIT = 256  # elements that every block divides: one thread steps them all
+FUNCTIONS = ("code", "numbers", "encode", "load", "store")
+# A NaN in a formula's constant would be a wrong format: one in what comes before it is kept, in fewer instructions.
+CODES = replace(C, functions={**C.functions, "Max": "larger({}, {})", "Min": "smaller({}, {})"})
+
+
+def is_coded(var: Var) -> bool:
+    """Whether a quantity is stored as codes."""
+    found = codec_of(var)
+    return found is not None and bool(found.block)
+
+
+def parts(stored: Mapping[str, Var]) -> dict[str, str]:
+    """What is stored of some quantities, by name, with the kind of what has a dtype of its own; else an empty text."""
+    found: dict[str, str] = {}
+    for name, var in stored.items():
+        made = codec_of(var)
+        if made is not None and made.block:
+            found |= {f"{name}{part.suffix}": _kind(part) for part in made.parts}
+        else:
+            found[name] = ""
+    return found
+
+
+def _kind(part: Part) -> str:
+    """The dtype, and to how many elements of the parameter there is a number, in one row, if not to each."""
+    return part.dtype if part.elements == 1 else f"{part.dtype}/{part.elements}"
+
+
+def taken(stored: Mapping[str, Var]) -> set[str]:
+    """The names that a step with codes uses itself."""
+    coded = {name: var for name, var in stored.items() if is_coded(var)}
+    functions = {f"{function}_{name_of(var)}" for var in coded.values() for function in FUNCTIONS}
+    return functions | {f"{name}_values" for name in coded}
+
+
+def headers(stored: Mapping[str, Var]) -> list[str]:
+    """The headers that a step includes."""
+    return sorted({f"_{var.codec}.h" for var in stored.values() if is_coded(var)})
+
+
+def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
+    """What keeps the backend from stepping with the formats of a rule."""
+    loc = program.rule.loc
+    if any(var.codec for var in stored.values() if var.role is Role.PARAM):
+        yield Problem("the C backend has no storage formats of parameters yet", loc, INSTEAD)
+    if not is_elementwise(program) and any(map(is_coded, stored.values())):
+        yield Problem("the C backend has no storage formats with blocks for rules with reductions yet", loc, INSTEAD)
+    yield from (
+        Problem(f"the C backend has no blocks of {made.block} elements, which do not divide {UNIT}", loc, INSTEAD)
+        for made in filter(None, map(codec_of, stored.values()))
+        if made.block and UNIT % made.block
+    )
+
+
+def storage(made: Codec) -> dict[str, str]:
+    """The header of a format. Plain numbers need none."""
+    if not made.block:
+        return {}
+    text = render(
+        "codec_c.jinja",
+        header=header(made),
+        maps=[_map(f"{made.name}_{each['name']}", each, _code(made, each["name"])) for each in maps(made, CODES)],
+        block=made.block,
+        is_packed=made.parts[0].elements == 2,
+    )
+    return {f"_{made.name}.h": text}
+
+
+def _code(made: Codec, name: str) -> Code:
+    found = {"signed": made.signed, "unsigned": made.unsigned}[name]
+    assert found is not None, f"{made.name} has no code {name}"
+    return found
+
+
+def _map(name: str, about: Mapping[str, Any], code: Code) -> dict[str, Any]:
+    """What the template needs to print one code."""
+    return {
+        "name": name,
+        "range": about["range"],
+        "levels": code.levels,
+        "last": code.levels - 1,
+        "encode": [*_lines(code.encode)],
+        "numbers": _table(numbers(code)),
+    }
+
+
+def _lines(computed: Lines) -> Iterator[str]:
+    """The statements of a function that computes a number from `x`."""
+    known: set[str] = set()
+    for name, expr in computed:
+        text = to_text(expr, CODES)
+        text = text[1:-1] if expr.is_Piecewise else text
+        yield from wrapped(f"{'' if name in known else 'real '}{name} = {text};" if name else f"return {text};")
+        known.add(name)
+
+
+def _table(values: Iterable[float]) -> list[str]:
+    """Numbers as floats, in lines."""
+    text = ", ".join(_as_float(value) for value in values)
+    return textwrap.wrap(f"{text},", WIDTH - len(STEP), break_long_words=False, break_on_hyphens=False)
+
+
+def _as_float(value: float) -> str:
+    """The nearest float, in as few digits as tell it from others."""
+    (wanted,) = struct.unpack("f", struct.pack("f", value))
+    texts = (f"{wanted:.{digits}g}" for digits in range(1, 10))
+    text = next(text for text in texts if struct.unpack("f", struct.pack("f", float(text))) == (wanted,))
+    return f"{text}{'' if set(text) & {*'.e'} else '.0'}f"
