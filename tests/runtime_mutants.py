@@ -11,6 +11,8 @@ MUTANTS = (
            "if grad is None or (only is not None and id(param) not in only):",
            "if grad is None and 'step' in self.state.get(param, {}):\n                self.state[param]['step'] += 1\n"
            "            if grad is None or (only is not None and id(param) not in only):", "test_checkpoint_matrix.py"),
+    Mutant("NumPy cuts off what bfloat16 does not hold", "runtime/numpy_ref/_rounding.py",
+           "bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000", "bits & 0xFFFF0000", "test_rounding.py numpy"),
     Mutant("what was given is kept alive", "runtime/pytorch/_fused.py",
            "if ones[0].inputs:", "if False:", "test_inputs.py alive"),
     Mutant("a step that was given inputs is made again without", "runtime/pytorch/_repeat.py",

@@ -1,4 +1,4 @@
-"""Muon: torch's numbers without its rounding to bfloat16, structural parameters, and AdamW for what is no matrix."""
+"""Muon: torch's numbers with its rounding and without, structural parameters, and AdamW for what is no matrix."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ SETTINGS: list[dict[str, Any]] = [
     {"ns_coefficients": (2.0, -1.5, 0.5), "eps": 1e-3},
     {"weight_decay": 0.0, "momentum": 0.0},
 ]
+
+
+PRECISE = optgen.optimizer("muon", ns_dtype=None)
 
 
 def unrounded(grad: Tensor, ns_coefficients: tuple[float, float, float], ns_steps: int, eps: float) -> Tensor:
@@ -75,27 +78,40 @@ def worst(mine: list[Tensor], theirs: list[Tensor]) -> float:
 @pytest.mark.usefixtures("exact_torch")
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_it_computes_what_torch_would_without_bfloat16(settings: dict[str, Any]) -> None:
-    assert worst(trained(optim.Muon, settings), trained(torch.optim.Muon, settings)) <= CLOSE
+    assert worst(trained(PRECISE, settings), trained(torch.optim.Muon, settings)) <= CLOSE
 
 
 @pytest.mark.usefixtures("exact_torch")
 @pytest.mark.parametrize("structure", [{"ns_steps": 7}, {"adjust_lr_fn": "match_rms_adamw"},
                                        {"ns_steps": 1, "adjust_lr_fn": "original"}], ids=str)
 def test_other_structures_are_built_on_demand(structure: dict[str, Any]) -> None:
-    cls = optgen.optimizer("muon", **structure)
+    cls = optgen.optimizer("muon", ns_dtype=None, **structure)
     assert worst(trained(cls, structure), trained(torch.optim.Muon, structure)) <= CLOSE
+
+
+def off_torch(cls: Callable[..., Optimizer], shape: tuple[int, ...], seed: int, dtype: torch.dtype) -> float:
+    """How far one step, from zero, is from that of torch.optim.Muon as it is, relative to this."""
+    ends = []
+    for make in (cls, torch.optim.Muon):
+        p = torch.zeros(shape, dtype=dtype).requires_grad_()
+        p.grad = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+        make([p], lr=1.0).step()
+        ends.append(p.detach().double())
+    return ((ends[0] - ends[1]).norm() / ends[1].norm()).item()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_it_computes_what_torch_computes_with_its_rounding_to_bfloat16(dtype: torch.dtype) -> None:
+    """Sums are in another order, and one in some hundreds lies so near a tie that this decides it."""
+    off = [off_torch(optim.Muon, shape, seed, dtype) for shape in SHAPES for seed in range(10)]
+    assert sum(each <= 2e-6 for each in off) >= 0.95 * len(off), off
+    assert max(off) < 0.02
 
 
 def test_torchs_own_rounding_is_all_that_is_between_them() -> None:
     """One step from one state: the orthogonal matrices differ as bfloat16 makes them, 8 bits through 5 iterations."""
     for shape in SHAPES:
-        ends = []
-        for make in (optim.Muon, torch.optim.Muon):
-            p = torch.zeros(shape, dtype=torch.float64).requires_grad_()
-            p.grad = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-            make([p], lr=1.0).step()
-            ends.append(p.detach())
-        off = ((ends[0] - ends[1]).norm() / ends[0].norm()).item()
+        off = off_torch(PRECISE, shape, 1, torch.float64)
         assert 1e-5 < off < 0.03, (shape, off)
 
 
@@ -122,6 +138,7 @@ def test_it_refuses_in_torchs_words(bad: dict[str, Any]) -> None:
     ({"adjust_lr_fn": "match_rms_adamw"}, "Muon was built for adjust_lr_fn=None: optgen.optimizer"),
     ({"ns_steps": 5.0}, "Invalid ns_steps value: 5.0"),
     ({"ns_steps": True}, "Invalid ns_steps value: True"),
+    ({"ns_dtype": None}, r"Muon was built for ns_dtype='bfloat16': optgen.optimizer\('muon', ns_dtype=None\)"),
 ])
 def test_the_class_says_how_to_build_another(value: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
@@ -155,7 +172,7 @@ def test_what_is_no_matrix_follows_adamw() -> None:
 
 @pytest.mark.usefixtures("exact_torch")
 def test_a_checkpoint_goes_to_torch_and_comes_back() -> None:
-    for first, second in ((optim.Muon, torch.optim.Muon), (torch.optim.Muon, optim.Muon)):
+    for first, second in ((PRECISE, torch.optim.Muon), (torch.optim.Muon, PRECISE)):
         one, other = params(), params()
         start, resumed = first(one), second(other)
         train(start, one, range(6))

@@ -4,28 +4,27 @@
 
 Jordan, Jin, Boza, You, Cesista, Newhouse & Bernstein, Muon: An optimizer for hidden layers in neural networks,
 2024, https://kellerjordan.github.io/posts/muon; match_rms_adamw: Liu et al., Muon is Scalable for LLM Training,
-2025, https://arxiv.org/abs/2502.16982. Numbers as torch.optim.Muon would have if it did not round its Newton-Schulz
-iteration to bfloat16: this one has the precision of the step, float32 or float64. Parameters that are no matrices
-follow AdamW, with the same lr, weight_decay and eps.
+2025, https://arxiv.org/abs/2502.16982. Numbers as torch.optim.Muon, its iteration in bfloat16; ns_dtype=None keeps
+that as precise as the step. Non-matrices follow AdamW, same lr, weight_decay and eps.
 
     B[t] = momentum*B[t - 1] + (1 - momentum)*g[t]
-    u[t] = Piecewise((momentum*B[t] + (1 - momentum)*g[t], nesterov), (B[t], True))
-    X[0] = u[t]/Max(norm(u[t], elems), eps)
-    A[0] = Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0], transpose(X[0])), True))
-    P[0] = b*A[0] + c*matmul(A[0], A[0])
-    X[1] = a*X[0] + Piecewise((matmul(X[0], P[0]), rows > cols), (matmul(P[0], X[0]), True))
-    A[1] = Piecewise((matmul(transpose(X[1]), X[1]), rows > cols), (matmul(X[1], transpose(X[1])), True))
-    P[1] = b*A[1] + c*matmul(A[1], A[1])
-    X[2] = a*X[1] + Piecewise((matmul(X[1], P[1]), rows > cols), (matmul(P[1], X[1]), True))
-    A[2] = Piecewise((matmul(transpose(X[2]), X[2]), rows > cols), (matmul(X[2], transpose(X[2])), True))
-    P[2] = b*A[2] + c*matmul(A[2], A[2])
-    X[3] = a*X[2] + Piecewise((matmul(X[2], P[2]), rows > cols), (matmul(P[2], X[2]), True))
-    A[3] = Piecewise((matmul(transpose(X[3]), X[3]), rows > cols), (matmul(X[3], transpose(X[3])), True))
-    P[3] = b*A[3] + c*matmul(A[3], A[3])
-    X[4] = a*X[3] + Piecewise((matmul(X[3], P[3]), rows > cols), (matmul(P[3], X[3]), True))
-    A[4] = Piecewise((matmul(transpose(X[4]), X[4]), rows > cols), (matmul(X[4], transpose(X[4])), True))
-    P[4] = b*A[4] + c*matmul(A[4], A[4])
-    X[5] = a*X[4] + Piecewise((matmul(X[4], P[4]), rows > cols), (matmul(P[4], X[4]), True))
+    u[t] = bfloat16(Piecewise((momentum*B[t] + (1 - momentum)*g[t], nesterov), (B[t], True)))
+    X[0] = bfloat16(u[t]/Max(bfloat16(norm(u[t], elems)), eps))
+    A[0] = bfloat16(Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0], transpose(X[0])), True)))
+    P[0] = bfloat16(b*A[0] + c*matmul(A[0], A[0]))
+    X[1] = bfloat16(a*X[0] + Piecewise((matmul(X[0], P[0]), rows > cols), (matmul(P[0], X[0]), True)))
+    A[1] = bfloat16(Piecewise((matmul(transpose(X[1]), X[1]), rows > cols), (matmul(X[1], transpose(X[1])), True)))
+    P[1] = bfloat16(b*A[1] + c*matmul(A[1], A[1]))
+    X[2] = bfloat16(a*X[1] + Piecewise((matmul(X[1], P[1]), rows > cols), (matmul(P[1], X[1]), True)))
+    A[2] = bfloat16(Piecewise((matmul(transpose(X[2]), X[2]), rows > cols), (matmul(X[2], transpose(X[2])), True)))
+    P[2] = bfloat16(b*A[2] + c*matmul(A[2], A[2]))
+    X[3] = bfloat16(a*X[2] + Piecewise((matmul(X[2], P[2]), rows > cols), (matmul(P[2], X[2]), True)))
+    A[3] = bfloat16(Piecewise((matmul(transpose(X[3]), X[3]), rows > cols), (matmul(X[3], transpose(X[3])), True)))
+    P[3] = bfloat16(b*A[3] + c*matmul(A[3], A[3]))
+    X[4] = bfloat16(a*X[3] + Piecewise((matmul(X[3], P[3]), rows > cols), (matmul(P[3], X[3]), True)))
+    A[4] = bfloat16(Piecewise((matmul(transpose(X[4]), X[4]), rows > cols), (matmul(X[4], transpose(X[4])), True)))
+    P[4] = bfloat16(b*A[4] + c*matmul(A[4], A[4]))
+    X[5] = bfloat16(a*X[4] + Piecewise((matmul(X[4], P[4]), rows > cols), (matmul(P[4], X[4]), True)))
     theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sqrt(Max(1, rows/cols))*X[5]
     and for parameters of other shapes, as AdamW:
     m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
@@ -45,6 +44,7 @@ from typing import Any
 import numpy as np
 
 from ._checks import check_state, counts, number, numbers, to_step
+from ._rounding import to_bfloat16
 from ._stretches import begin, stretches
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]  # float32 or float64; states have their parameter's dtype
@@ -118,84 +118,94 @@ def step(
         theta_scale = lr * math.sqrt(max(1, rows / cols))
         # B[t] = momentum*B[t - 1] + (1 - momentum)*g[t]
         B = momentum * B_prev + one_minus_momentum * g
-        # u[t] = Piecewise((momentum*B[t] + (1 - momentum)*g[t], nesterov), (B[t], True))
+        # u[t] = bfloat16(Piecewise((momentum*B[t] + (1 - momentum)*g[t], nesterov), (B[t], True)))
         if nesterov:
-            u = momentum * B + one_minus_momentum * g
+            u = to_bfloat16(momentum * B + one_minus_momentum * g)
         else:
-            u = B
-        # X[0] = u[t]/Max(norm(u[t], elems), eps)
+            u = to_bfloat16(B)
+        # X[0] = bfloat16(u[t]/Max(bfloat16(norm(u[t], elems)), eps))
         u_sq_sum = np.sum(u * u)
-        X_0 = u / np.maximum(np.sqrt(u_sq_sum), eps)
-        # A[0] = Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0], transpose(X[0])), True))
+        X_0 = to_bfloat16(u / np.maximum(to_bfloat16(np.sqrt(u_sq_sum)), eps))
+        # A[0] = bfloat16(Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0],
+        #     transpose(X[0])), True)))
         if rows > cols:
-            A_0 = np.swapaxes(X_0, -1, -2) @ X_0
+            A_0_product = np.swapaxes(X_0, -1, -2) @ X_0
         else:
-            A_0 = X_0 @ np.swapaxes(X_0, -1, -2)
-        # P[0] = b*A[0] + c*matmul(A[0], A[0])
+            A_0_product = X_0 @ np.swapaxes(X_0, -1, -2)
+        A_0 = to_bfloat16(A_0_product)
+        # P[0] = bfloat16(b*A[0] + c*matmul(A[0], A[0]))
         P_0_product = A_0 @ A_0
-        P_0 = b * A_0 + c * P_0_product
-        # X[1] = a*X[0] + Piecewise((matmul(X[0], P[0]), rows > cols), (matmul(P[0], X[0]), True))
+        P_0 = to_bfloat16(b * A_0 + c * P_0_product)
+        # X[1] = bfloat16(a*X[0] + Piecewise((matmul(X[0], P[0]), rows > cols), (matmul(P[0], X[0]), True)))
         if rows > cols:
             X_1_product = X_0 @ P_0
         else:
             X_1_product = P_0 @ X_0
-        X_1 = a * X_0 + X_1_product
-        # A[1] = Piecewise((matmul(transpose(X[1]), X[1]), rows > cols), (matmul(X[1], transpose(X[1])), True))
+        X_1 = to_bfloat16(a * X_0 + X_1_product)
+        # A[1] = bfloat16(Piecewise((matmul(transpose(X[1]), X[1]), rows > cols), (matmul(X[1],
+        #     transpose(X[1])), True)))
         if rows > cols:
-            A_1 = np.swapaxes(X_1, -1, -2) @ X_1
+            A_1_product = np.swapaxes(X_1, -1, -2) @ X_1
         else:
-            A_1 = X_1 @ np.swapaxes(X_1, -1, -2)
-        # P[1] = b*A[1] + c*matmul(A[1], A[1])
+            A_1_product = X_1 @ np.swapaxes(X_1, -1, -2)
+        A_1 = to_bfloat16(A_1_product)
+        # P[1] = bfloat16(b*A[1] + c*matmul(A[1], A[1]))
         P_1_product = A_1 @ A_1
-        P_1 = b * A_1 + c * P_1_product
-        # X[2] = a*X[1] + Piecewise((matmul(X[1], P[1]), rows > cols), (matmul(P[1], X[1]), True))
+        P_1 = to_bfloat16(b * A_1 + c * P_1_product)
+        # X[2] = bfloat16(a*X[1] + Piecewise((matmul(X[1], P[1]), rows > cols), (matmul(P[1], X[1]), True)))
         if rows > cols:
             X_2_product = X_1 @ P_1
         else:
             X_2_product = P_1 @ X_1
-        X_2 = a * X_1 + X_2_product
-        # A[2] = Piecewise((matmul(transpose(X[2]), X[2]), rows > cols), (matmul(X[2], transpose(X[2])), True))
+        X_2 = to_bfloat16(a * X_1 + X_2_product)
+        # A[2] = bfloat16(Piecewise((matmul(transpose(X[2]), X[2]), rows > cols), (matmul(X[2],
+        #     transpose(X[2])), True)))
         if rows > cols:
-            A_2 = np.swapaxes(X_2, -1, -2) @ X_2
+            A_2_product = np.swapaxes(X_2, -1, -2) @ X_2
         else:
-            A_2 = X_2 @ np.swapaxes(X_2, -1, -2)
-        # P[2] = b*A[2] + c*matmul(A[2], A[2])
+            A_2_product = X_2 @ np.swapaxes(X_2, -1, -2)
+        A_2 = to_bfloat16(A_2_product)
+        # P[2] = bfloat16(b*A[2] + c*matmul(A[2], A[2]))
         P_2_product = A_2 @ A_2
-        P_2 = b * A_2 + c * P_2_product
-        # X[3] = a*X[2] + Piecewise((matmul(X[2], P[2]), rows > cols), (matmul(P[2], X[2]), True))
+        P_2 = to_bfloat16(b * A_2 + c * P_2_product)
+        # X[3] = bfloat16(a*X[2] + Piecewise((matmul(X[2], P[2]), rows > cols), (matmul(P[2], X[2]), True)))
         if rows > cols:
             X_3_product = X_2 @ P_2
         else:
             X_3_product = P_2 @ X_2
-        X_3 = a * X_2 + X_3_product
-        # A[3] = Piecewise((matmul(transpose(X[3]), X[3]), rows > cols), (matmul(X[3], transpose(X[3])), True))
+        X_3 = to_bfloat16(a * X_2 + X_3_product)
+        # A[3] = bfloat16(Piecewise((matmul(transpose(X[3]), X[3]), rows > cols), (matmul(X[3],
+        #     transpose(X[3])), True)))
         if rows > cols:
-            A_3 = np.swapaxes(X_3, -1, -2) @ X_3
+            A_3_product = np.swapaxes(X_3, -1, -2) @ X_3
         else:
-            A_3 = X_3 @ np.swapaxes(X_3, -1, -2)
-        # P[3] = b*A[3] + c*matmul(A[3], A[3])
+            A_3_product = X_3 @ np.swapaxes(X_3, -1, -2)
+        A_3 = to_bfloat16(A_3_product)
+        # P[3] = bfloat16(b*A[3] + c*matmul(A[3], A[3]))
         P_3_product = A_3 @ A_3
-        P_3 = b * A_3 + c * P_3_product
-        # X[4] = a*X[3] + Piecewise((matmul(X[3], P[3]), rows > cols), (matmul(P[3], X[3]), True))
+        P_3 = to_bfloat16(b * A_3 + c * P_3_product)
+        # X[4] = bfloat16(a*X[3] + Piecewise((matmul(X[3], P[3]), rows > cols), (matmul(P[3], X[3]), True)))
         if rows > cols:
             X_4_product = X_3 @ P_3
         else:
             X_4_product = P_3 @ X_3
-        X_4 = a * X_3 + X_4_product
-        # A[4] = Piecewise((matmul(transpose(X[4]), X[4]), rows > cols), (matmul(X[4], transpose(X[4])), True))
+        X_4 = to_bfloat16(a * X_3 + X_4_product)
+        # A[4] = bfloat16(Piecewise((matmul(transpose(X[4]), X[4]), rows > cols), (matmul(X[4],
+        #     transpose(X[4])), True)))
         if rows > cols:
-            A_4 = np.swapaxes(X_4, -1, -2) @ X_4
+            A_4_product = np.swapaxes(X_4, -1, -2) @ X_4
         else:
-            A_4 = X_4 @ np.swapaxes(X_4, -1, -2)
-        # P[4] = b*A[4] + c*matmul(A[4], A[4])
+            A_4_product = X_4 @ np.swapaxes(X_4, -1, -2)
+        A_4 = to_bfloat16(A_4_product)
+        # P[4] = bfloat16(b*A[4] + c*matmul(A[4], A[4]))
         P_4_product = A_4 @ A_4
-        P_4 = b * A_4 + c * P_4_product
-        # X[5] = a*X[4] + Piecewise((matmul(X[4], P[4]), rows > cols), (matmul(P[4], X[4]), True))
+        P_4 = to_bfloat16(b * A_4 + c * P_4_product)
+        # X[5] = bfloat16(a*X[4] + Piecewise((matmul(X[4], P[4]), rows > cols), (matmul(P[4], X[4]), True)))
         if rows > cols:
             X_5_product = X_4 @ P_4
         else:
             X_5_product = P_4 @ X_4
-        X_5 = a * X_4 + X_5_product
+        X_5 = to_bfloat16(a * X_4 + X_5_product)
         # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sqrt(Max(1, rows/cols))*X[5]
         theta = theta_prev * one_minus_lr_weight_decay - theta_scale * X_5
         new_params[i] = np.asarray(theta, theta_prev.dtype)

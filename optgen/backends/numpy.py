@@ -53,6 +53,7 @@ TAKEN = (
     "*",
 )
 CHECKS = frozenset({"check_state", "check_given", "counts", "number", "numbers", "to_step"})
+NEEDED = ("_checks.py", "_rounding.py", "_stretches.py")
 KIND = "Sequence[Array | None]"  # of an input
 FUNCTIONS = {Op.SUM: "np.sum", Op.MEAN: "np.mean", Op.MAX: "np.max"}
 COMBINE = {Op.SUM: "sum({}_parts)", Op.MAX: "np.max({}_parts, initial=-np.inf)"}
@@ -87,7 +88,7 @@ def emit(program: Program) -> str:
         parts=loops,
         hypers=hypers,
         formats=table_of(program),
-        imports=_imports(program, sorted({"to_step", *(CHECKS & names_in([*code, *hypers, *inputs]))})),
+        imports=_imports(program, names_in([*code, *hypers, *inputs])),
         sorts=[*(line for part in parts[:-1] for line in part.sorting()), *inputs],
         unfit=unfit(program),
         last=parts[-1].work,
@@ -95,9 +96,10 @@ def emit(program: Program) -> str:
     )
 
 
-def _imports(program: Program, checks: list[str]) -> list[str]:
+def _imports(program: Program, used: set[str]) -> list[str]:
     """The lines that import what the module uses of its folder."""
-    found = {"checks": checks, **names_of(program)}
+    found = {"checks": sorted({"to_step", *(CHECKS & used)}), **names_of(program)}
+    found |= {"rounding": ["to_bfloat16"]} if "to_bfloat16" in used else {}
     found |= {"stretches": ["begin", "stretches"]} if any(map(_in_stretches, program.chain)) else {}
     return [f"from ._{module} import {', '.join(names)}" for module, names in sorted(found.items())]
 
@@ -117,9 +119,9 @@ def emit_schedule(schedule: Schedule) -> str:
 
 
 def shared() -> dict[str, str]:
-    """The files that all rules of this backend need: the checks of what a step is given, and the walk over it."""
+    """The files that all rules of this backend need: checks of what a step is given, the walk over it, rounding."""
     folder = resources.files("optgen.runtime.numpy_ref")
-    return {name: (folder / name).read_text(encoding="utf-8") for name in ("_checks.py", "_stretches.py")}
+    return {name: (folder / name).read_text(encoding="utf-8") for name in NEEDED}
 
 
 def _is_together(program: Program) -> bool:

@@ -61,7 +61,7 @@ ON_CPU = "The fused step in C. Raises ImportError where this folder was copied w
 OFFERED = frozenset(
     """Fixed Hyper Input Inputs RuleOptimizer Scalar State UpdateRule choose cols_by_cols cols_by_rows cos exp floor
     from_grad from_param largest log maximum minimum negated per_col per_matrix per_row per_tensor rows_by_rows sign sin
-    sqrt tanh total""".split()
+    sqrt tanh to_bfloat16 total""".split()
 )
 
 

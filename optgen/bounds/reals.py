@@ -62,15 +62,31 @@ def _multi_log(x: Any) -> Any:
     return _mp.nan if not x >= 0 else -_mp.inf if x == 0 else _mp.log(x)
 
 
+def _bfloat16(x: Any) -> Any:
+    """To 8 bits of significand, to even; subnormal below 2**-126, infinite from halfway beyond the largest on."""
+    spacing = 2.0 ** (np.floor(np.log2(np.maximum(np.abs(x), 2.0**-126))) - 7)
+    made = np.where(np.isfinite(x), np.rint(x / spacing) * spacing, x)
+    return np.where(np.abs(made) >= 2.0**128, np.sign(made) * np.inf, made)
+
+
+def _multi_bfloat16(x: Any) -> Any:
+    if not _mp.isfinite(x):
+        return x
+    spacing = _mp.mpf(2) ** (max(_mp.frexp(x)[1] - 1, -126) - 7)
+    made = _mp.nint(x / spacing) * spacing
+    return made if abs(made) < _mp.mpf(2) ** 128 else _mp.sign(made) * _mp.inf
+
+
 FLOAT = Reals(
     array=_float_array, divide=_quietly(np.divide), power=_quietly(np.power), pi=np.pi,
     functions={"sqrt": np.sqrt, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tanh": np.tanh,
-               "sign": np.sign, "floor": np.floor},
+               "sign": np.sign, "floor": np.floor, "bfloat16": _bfloat16},
 )
 MULTI = Reals(
     array=_elementwise(_mp.mpf),
     divide=_elementwise(_divide, 2), power=_elementwise(_power, 2), pi=+_mp.pi,
     functions={"sqrt": _elementwise(lambda x: _mp.sqrt(x) if x >= 0 else _mp.nan), "exp": _elementwise(_mp.exp),
                "log": _elementwise(_multi_log), "sin": _elementwise(_mp.sin), "cos": _elementwise(_mp.cos),
-               "tanh": _elementwise(_mp.tanh), "sign": _elementwise(_mp.sign), "floor": _elementwise(_mp.floor)},
+               "tanh": _elementwise(_mp.tanh), "sign": _elementwise(_mp.sign), "floor": _elementwise(_mp.floor),
+               "bfloat16": _elementwise(_multi_bfloat16)},
 )

@@ -12,6 +12,7 @@ from sympy import Function, pi
 from optgen.dsl.expression import refuse_text
 from optgen.dsl.names import caller, shown
 from optgen.dsl.rule import Eq
+from optgen.dsl.structural import Structural
 from optgen.dsl.symbols import refuse_bool
 from optgen.errors import Loc, RuleError
 
@@ -35,6 +36,7 @@ __all__ = [
     "norm",
     "pi",
     "rms",
+    "rounded",
     "sign",
     "sin",
     "sqrt",
@@ -93,6 +95,24 @@ class Min(_Named):
     """The smaller of two; a NaN in either is kept. Keeps the author's order, which sympy.Min does not."""
 
     nargs = 2
+
+
+class bfloat16(_Named):
+    """x rounded to the nearest bfloat16, ties to even."""
+
+    nargs = 1
+
+
+def rounded(x: Any, form: str | Structural | None) -> Any:
+    """x rounded to "bfloat16", to nearest, ties to even, and further computed with in the precision of the step.
+
+    Left as it is for None. form: also a structural parameter that says so. Raises RuleError for another format.
+    """
+    form = form.value if isinstance(form, Structural) else form
+    if form not in ("bfloat16", None):
+        hint = 'write "bfloat16", or None for no rounding'
+        raise RuleError(f"rounded is given the format {shown(form)}", caller(), hint)
+    return x if form is None else bfloat16(x)
 
 
 def clip(x: Any, low: Any, high: Any) -> Any:

@@ -18,7 +18,8 @@ from sympy.core.relational import Equality, Relational, Unequality
 from optgen.bounds import Bounded, Machine
 from optgen.bounds import branches as br
 from optgen.bounds import reductions as red
-from optgen.dsl.functions import REDUCTIONS, Max, Min, amax, matmul, mean, norm, rms, transpose
+from optgen.bounds.rounding import to_bfloat16
+from optgen.dsl.functions import REDUCTIONS, Max, Min, amax, bfloat16, matmul, mean, norm, rms, transpose
 from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Rule
 from optgen.dsl.symbols import cols, elems, first, model, rows
@@ -181,6 +182,8 @@ class Tensor:
                 return self.machine.larger(*args)
             case Min():
                 return self.machine.smaller(*args)
+            case bfloat16():
+                return to_bfloat16(self.machine, *args)
             case matmul():
                 return red.product(self.machine, *args)
             case transpose():

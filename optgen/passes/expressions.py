@@ -13,7 +13,7 @@ from sympy import Add, Indexed, IndexedBase, Mul, Pow, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And, Boolean, BooleanAtom, Not, Or
 
-from optgen.dsl.functions import REDUCTIONS, Max, Min, matmul, mean, transpose
+from optgen.dsl.functions import REDUCTIONS, Max, Min, bfloat16, matmul, mean, transpose
 from optgen.dsl.inputs import Given
 from optgen.dsl.symbols import AXES, BUILT_IN, Hyper, Kind, first, model
 from optgen.errors import Loc, Problem
@@ -28,7 +28,7 @@ MATH: Mapping[Any, Callable[[float], float]] = {
     sympy.tanh: math.tanh,
     sympy.floor: math.floor,
 }
-FUNCTIONS = frozenset([*MATH, sympy.sign, Max, Min, sympy.Max, sympy.Min])
+FUNCTIONS = frozenset([*MATH, sympy.sign, Max, Min, bfloat16, sympy.Max, sympy.Min])
 HIGHEST = 64
 IN_PIECEWISE = "write Piecewise((1, {}), (0, True))"
 INSTEAD = {

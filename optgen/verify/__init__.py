@@ -10,6 +10,7 @@ from functools import partial
 from types import ModuleType
 
 from optgen.bounds import BF16, FP16, FP32, FP64
+from optgen.dsl.functions import bfloat16
 from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import OptgenError
 from optgen.verify import schedules
@@ -55,7 +56,8 @@ def verify_rule(rule: Rule | Schedule, modules: Modules, progress: Progress | No
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.backend, row.dtype), []).append(row)
-    return [row for group in groups.values() for row in judged(group)]
+    rounds = isinstance(rule, Rule) and any(equation.rhs.has(bfloat16) for equation in rule.equations)
+    return [row for group in groups.values() for row in judged(group, rounds)]
 
 
 Work = Iterator[tuple[Row, Callable[[], Tally] | None]]

@@ -12,7 +12,7 @@ from sympy.core.relational import Relational
 
 from optgen import oracle
 from optgen.bounds import FP16, Format
-from optgen.dsl.functions import REDUCTIONS, matmul, transpose
+from optgen.dsl.functions import REDUCTIONS, bfloat16, matmul, transpose
 from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import EXTENTS, Declaration, Hyper, Kind, cols, model, rows
@@ -22,6 +22,9 @@ Array = Any
 NUMBERS = (0.5, 0, 0.03, 1, 2, -0.5)  # tried in this order where a hyperparameter has no value of its own
 MOST_COMBINATIONS = 4096
 MOST_IN_PRODUCTS = 100  # elements: the bound of a product of products grows by a power of their length
+
+
+MOST_IF_ROUNDED = 16  # and where products are rounded, each sum may lie near a tie, from where on nothing is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ MATRICES = (Shapes("large", ((263, 267),), wild=True), Shapes("extreme", ((43, 4
 def shapes_for(rule: Rule) -> list[Shapes]:
     """The classes of shapes that a rule is for."""
     most = MOST_IN_PRODUCTS if any(eq.rhs.has(matmul) for eq in rule.equations) else None
+    most = MOST_IF_ROUNDED if most and any(eq.rhs.has(bfloat16) for eq in rule.equations) else most
     every = [*SHAPES, *(MATRICES if _is_matrix_rule(rule) else [])]
     return [kept for shapes in (every if most is None else [smaller(shapes, most) for shapes in every])
             if (kept := replace(shapes, shapes=tuple(s for s in shapes.shapes if _fits(rule, len(s))))).shapes]

@@ -10,6 +10,9 @@ from typing import Any, cast
 VACUOUS_BELOW = 1e-6  # a bound that is never used by more than this proves nothing,
 SHARP_BELOW = 64.0  # unless it is at most so many ulp: exact results are no fault of a narrow bound
 DECIDED_AT_LEAST = 0.999  # the share of elements that no discontinuity leaves open
+# Of a rule that rounds: 0.05 * g is g / 20, so of gradients with the 11 bits of fp16, of which each fifth is a multiple
+# of five, some per cent lie at a tie of 8 bits; what a product then makes of one that is in doubt is in doubt.
+DECIDED_IF_ROUNDED = 0.99
 
 
 class Verdict(Enum):
@@ -50,12 +53,16 @@ def passed(rows: Iterable[Row]) -> bool:
     return Verdict.PASS in verdicts and not verdicts & {Verdict.FAIL, Verdict.VACUOUS}
 
 
-def judged(rows: Sequence[Row]) -> list[Row]:
-    """The rows of one rule, backend and dtype, judged together: is the bound used, is enough decided?"""
+def judged(rows: Sequence[Row], rounds: bool = False) -> list[Row]:
+    """The rows of one rule, backend and dtype, judged together: is the bound used, is enough decided?
+
+    rounds: whether the rule itself rounds to a narrower format.
+    """
+    least = DECIDED_IF_ROUNDED if rounds else DECIDED_AT_LEAST
     compared = [row for row in rows if row.elements]
     elements, decided = sum(row.elements for row in compared), sum(row.decided for row in compared)
     worst = max((row.ratio for row in compared), default=0.0)
-    if compared and decided < DECIDED_AT_LEAST * elements:
+    if compared and decided < least * elements:
         reason = f"only {decided} of {elements} elements are decided"
         return [_spoiled(row, Verdict.FAIL, reason) for row in rows]
     if any(row.bound > SHARP_BELOW for row in compared) and worst < VACUOUS_BELOW:

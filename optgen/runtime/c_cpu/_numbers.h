@@ -37,6 +37,13 @@ static inline void store_bf16(bf16 *at, real x)
     at->bits = (uint16_t)(kept == kept ? nearest : 0x7fc0);
 }
 
+static inline real to_bfloat16(real x)
+{
+    bf16 kept;
+    store_bf16(&kept, x);
+    return load_bf16(&kept);
+}
+
 /* fp16 by integers: compilers vectorise that, and conversions of _Float16 without AVX512-FP16 they do not. */
 static inline real load_fp16(const fp16 *at)
 {

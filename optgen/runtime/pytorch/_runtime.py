@@ -15,6 +15,7 @@ from . import _checkpoints, _faults, _fused, _inputs, _repeat
 from ._checkpoints import Group
 from ._hypers import Fixed, Hyper, Scalar, read
 from ._inputs import Given, Inputs
+from ._rounding import to_bfloat16
 from ._rule import (
     Input,
     State,
@@ -41,7 +42,7 @@ __all__ = [
     "Fixed", "Hyper", "Input", "Inputs", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols",
     "cols_by_rows", "cos", "exp", "floor", "from_grad", "from_param", "largest", "log", "maximum", "minimum", "negated",
     "per_col", "per_element", "per_matrix", "per_row", "per_tensor", "rows_by_rows", "sign", "sin", "sqrt", "tanh",
-    "total",
+    "to_bfloat16", "total",
 ]
 
 
