@@ -18,6 +18,7 @@ import optgen
 from optgen.dsl import Eq, Piecewise, Rule, cols, given, hyper, literal, mean, model, norm, t, tensors
 from optgen.optim import Sophia
 from optgen.passes import lower
+from optgen.runtime.pytorch import _inputs
 from optgen.verify import passed, verify_rule
 
 theta, g, h, r, A, B = tensors("theta g h r A B")
@@ -99,6 +100,14 @@ def test_fused_and_eager_steps_have_the_same_bits(shape: tuple[int, ...]) -> Non
             optimizer.step(hessian=values if step % 3 == 0 else [None, values[1]] if step == 4 else None)
         ends.append([*params, *(optimizer.state[p]["hessian"] for p in params)])
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
+
+
+def test_an_input_that_lies_otherwise_is_laid_as_its_parameter() -> None:
+    (param,) = model_of((3, 4))
+    value = torch.rand(4, 3).t()
+    found = _inputs.of_param(Sophia.rule, {"hessian": {param: value}}, param, param)
+    assert found["H"].stride() == param.stride()
+    assert torch.equal(found["H"], value)
 
 
 @fused_or_not
