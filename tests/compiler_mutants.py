@@ -85,7 +85,7 @@ MUTANTS = (
     Mutant("a relation is negated to itself", "weave.py",
            '(" <= ", " > ")', '(" <= ", " <= ")', "test_weave.py"),
     Mutant("NumPy keeps the caller's gradient as its state", "backends/numpy.py",
-           "'array' if write.value in borrowed else 'asarray'", "'asarray'", "test_numpy_backend.py"),
+           "'array' if write.value in taken else 'asarray'", "'asarray'", "test_numpy_backend.py"),
     Mutant("NumPy reads a state before the loop that writes it", "backends/numpy.py",
            "var = written.get(name) or step.var(name)", "var = step.var(name)", "test_small_rules.py"),
     Mutant("torch multiplies by the transpose of the wrong factor", "backends/torch.py",

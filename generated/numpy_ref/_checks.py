@@ -45,16 +45,25 @@ def counts(t: Any, params: Sequence[Array]) -> list[int]:
 
 
 def to_step(
-    params: Sequence[Array], grads: Sequence[Array | None], state: Sequence[Mapping[str, Any]], out: bool
+    params: Sequence[Array],
+    grads: Sequence[Array | None],
+    state: Sequence[Mapping[str, Any]],
+    out: bool,
+    kind: type[np.generic] | None = None,
 ) -> list[int]:
-    """The positions of parameters that have a gradient and elements. Raises ValueError for what cannot be stepped."""
+    """The positions of parameters that have a gradient and elements. kind: of parameters, instead of floats.
+
+    Raises ValueError for what cannot be stepped.
+    """
     if not len(params) == len(grads) == len(state):
         raise ValueError(f"there are {len(params)} parameters, {len(grads)} gradients and {len(state)} states")
+    kinds = (np.float32, np.float64) if kind is None else (kind,)
     work = [i for i, g in enumerate(grads) if g is not None]
     for i in work:
         param, grad = params[i], grads[i]
-        if not isinstance(param, (np.ndarray, np.generic)) or param.dtype not in (np.float32, np.float64):
-            raise ValueError(f"parameter {i} is {_told(param)}, but must be an array of float32 or float64")
+        if not isinstance(param, (np.ndarray, np.generic)) or param.dtype not in kinds:
+            wanted = " or ".join(np.dtype(kind).name for kind in kinds)
+            raise ValueError(f"parameter {i} is {_told(param)}, but must be an array of {wanted}")
         if not isinstance(grad, (np.ndarray, np.generic)) or grad.dtype.kind not in "fiu":
             raise ValueError(f"the gradient of parameter {i} is {_told(grad)}, but must be an array of real numbers")
         if grad.shape != param.shape:

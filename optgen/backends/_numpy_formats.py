@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 
 from optgen.backends._formats import header, maps, name_of
-from optgen.codecs import Codec, companions
+from optgen.codecs import BITS, Codec, codec, companions
 from optgen.ir import Role, Var
 from optgen.languages import NUMPY
 from optgen.listing import quote
@@ -16,16 +17,41 @@ from optgen.wrapping import wrap
 
 def storage(made: Codec) -> dict[str, str]:
     """The files that rules with a storage format need besides."""
+    module = "_parameters" if made.for_param else "_storage"
     text = render_python(
         "codec_numpy.jinja",
         header=header(made),
         maps=list(maps(made, NUMPY)),
         name=made.name,
         block=made.block,
-        dtype=made.parts[0].dtype,
+        module=module,
+        kind=made.kind,
+        argument=_argument(made),
     )
-    shared = resources.files("optgen.runtime.numpy_ref") / "_storage.py"
-    return {f"_{made.name}.py": text, "_storage.py": shared.read_text(encoding="utf-8")}
+    shared = resources.files("optgen.runtime.numpy_ref") / f"{module}.py"
+    return {f"_{made.name}.py": text, f"{module}.py": shared.read_text(encoding="utf-8")}
+
+
+def _argument(made: Codec) -> str:
+    """What the object of a format without codes is made of."""
+    if made.kind == "Numbers":
+        return quote(made.parts[0].dtype)
+    return str(BITS[made.parts[1].dtype]) if made.kind == "Split" else ""
+
+
+def param_formats(program: Program) -> dict[str, Var]:
+    """The parameter of each rule of a program that has a format, by the format."""
+    steps = [step for part in program.chain for step in part.steps]
+    return {v.codec: v for step in steps for v in step.of_role(Role.PARAM) if v.codec}
+
+
+def param_line(program: Program) -> str:
+    """The line that reads a parameter."""
+    name = f"{program.rule.param.label}_prev"
+    for form, var in param_formats(replace(program, otherwise=None)).items():
+        rest = "".join(f", state[i].get({quote(key)})" for key in companions(var))
+        return f"{name} = {form}.load(params[i]{rest})"
+    return f"{name} = params[i]"
 
 
 def table_of(program: Program) -> list[str]:
@@ -36,17 +62,28 @@ def table_of(program: Program) -> list[str]:
     return ["# The formats of states, by their keys.", *wrap(f"FORMATS = {{{entries}}}"), ""] if found else []
 
 
-def places(state: Var, holder: str) -> str:
-    """Where what is stored of a state stands in a dict."""
-    return ", ".join(f'{holder}["{key}"]' for key in companions(state))
+def places(var: Var, holder: str) -> list[str]:
+    """Where what is stored of a state, or beside a parameter, stands in a dict."""
+    return [f'{holder}["{key}"]' for key in companions(var)]
 
 
 def loaded(state: Var, like: str) -> str:
     """What is read of a state of the parameter `like`."""
-    at = places(state, "kept")
+    at = ", ".join(places(state, "kept"))
     return f"{name_of(state)}.load({at}, {like})" if state.codec else at
 
 
 def kept(state: Var, value: str, plain: str) -> str:
     """What is stored of a value. plain: where the state has no format of its own."""
-    return f"{name_of(state)}.store({value})" if state.codec else plain
+    chance = f", random_bits(seed, t, i, {value}.size)" if is_random(state) else ""
+    return f"{name_of(state)}.store({value}{chance})" if state.codec else plain
+
+
+def is_random(var: Var) -> bool:
+    """Whether its format rounds by chance."""
+    return bool(var.codec) and codec(var.codec).kind == "Stochastic"
+
+
+def seed_argument(program: Program) -> list[str]:
+    """The argument that chance needs."""
+    return ["seed: int = 0"] if any(map(is_random, param_formats(program).values())) else []

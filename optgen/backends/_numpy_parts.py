@@ -7,6 +7,7 @@ from typing import Any
 
 from optgen.backends._numpy_start import start_items, type_of
 from optgen.dsl.rule import Rule
+from optgen.ir import Map, Role
 from optgen.listing import names_in, needs_matrix, signature, starts_late, suffix, woven
 from optgen.passes import Program
 
@@ -92,3 +93,14 @@ def fits(program: Program, array: str, fits: bool = True) -> str:
 def _least(program: Program) -> int:
     """The smallest number of axes that the rule is for."""
     return max(program.rule.min_ndim or 0, 2 if needs_matrix(program) else 0)
+
+
+def borrowed(program: Program) -> set[str]:
+    """The names that may stand for an array of the caller's, who may overwrite it before the next step."""
+    found = {v.name for s in program.steps for v in s.of_role(Role.PARAM, Role.GRAD, Role.STATE)}
+    for statement in (statement for step in program.steps for statement in step.body):
+        if isinstance(statement, Map):
+            values = [value for value, _ in statement.expr.args] if statement.expr.is_Piecewise else [statement.expr]
+            if any(value.is_Symbol and value.name in found for value in values):
+                found.add(statement.target)
+    return found

@@ -34,7 +34,7 @@ def start_items(step: Step) -> Iterator[Item]:
     param = step.of_role(Role.PARAM)[0].name
     for state in step.of_role(Role.STATE):
         value = _initial(state, param, host_names(step))
-        yield (f"{places(state, 'kept')} = {kept(state, value, value)}",)
+        yield (f"{', '.join(places(state, 'kept'))} = {kept(state, value, value)}",)
 
 
 def _initial(state: Var, param: str, host: frozenset[str]) -> str:

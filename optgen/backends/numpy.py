@@ -9,9 +9,18 @@ from typing import Any
 
 from optgen.backends._formats import formats, names_of
 from optgen.backends._inputs import about_inputs, checked, input_arguments, presence
-from optgen.backends._numpy_formats import kept, loaded, places, storage, table_of
+from optgen.backends._numpy_formats import (
+    kept,
+    loaded,
+    param_formats,
+    param_line,
+    places,
+    seed_argument,
+    storage,
+    table_of,
+)
 from optgen.backends._numpy_numbers import floats, numbers_of
-from optgen.backends._numpy_parts import Part, fits, unfit
+from optgen.backends._numpy_parts import Part, borrowed, fits, unfit
 from optgen.codecs import companions
 from optgen.constructor import requirements, tuple_of
 from optgen.dsl.rule import Schedule
@@ -42,9 +51,10 @@ from optgen.render import render_python
 from optgen.weave import Item
 from optgen.wrapping import wrap
 
-__all__ = ["FOLDER", "emit", "emit_schedule", "shared", "storage"]
+__all__ = ["FOLDER", "STORES_PARAMETERS", "emit", "emit_schedule", "shared", "storage"]
 
 FOLDER = "numpy_ref"
+STORES_PARAMETERS = True  # in formats of their own
 TAKEN = (
     "params: Sequence[Array]",
     "grads: Sequence[Array | None]",
@@ -68,7 +78,8 @@ def emit(program: Program) -> str:
     loops = [loop for part in parts for loop in _loops(part)]
     start = [line for part in parts for line in part.start]
     arguments = [f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations]
-    taken = [*TAKEN, *input_arguments(program, KIND), *arguments, "out: bool = False"]
+    held = param_formats(program)
+    taken = [*TAKEN, *input_arguments(program, KIND), *arguments, *seed_argument(program), "out: bool = False"]
     inputs = [line for part in parts for line in checked(part.program, part.work, _is_together(part.program))]
     code = [line for loop in loops for line in loop["lines"]]
     required = requirements(rule, "raise ValueError({})")
@@ -90,6 +101,7 @@ def emit(program: Program) -> str:
         formats=table_of(program),
         imports=_imports(program, names_in([*code, *hypers, *inputs])),
         sorts=[*(line for part in parts[:-1] for line in part.sorting()), *inputs],
+        kinds=", np.uint16" if held else "",
         unfit=unfit(program),
         last=parts[-1].work,
         apart=[*about_inputs(program), *apart(program)],
@@ -100,6 +112,7 @@ def _imports(program: Program, used: set[str]) -> list[str]:
     """The lines that import what the module uses of its folder."""
     found = {"checks": sorted({"to_step", *(CHECKS & used)}), **names_of(program)}
     found |= {"rounding": ["to_bfloat16"]} if "to_bfloat16" in used else {}
+    found |= {"parameters": ["random_bits"]} if seed_argument(program) else {}
     found |= {"stretches": ["begin", "stretches"]} if any(map(_in_stretches, program.chain)) else {}
     return [f"from ._{module} import {', '.join(names)}" for module, names in sorted(found.items())]
 
@@ -165,7 +178,7 @@ def _loops(part: Part) -> list[dict[str, Any]]:
 
 def _init(program: Program, parts: Sequence[Part]) -> list[str]:
     """The body of `init`. States that start from the gradient are left to the first step."""
-    if any(part.late for part in parts) or not any(part.start for part in parts):
+    if any(part.late for part in parts) or not any(part.start for part in parts) or param_formats(program):
         return ["return [{} for _ in params]"]
     name = parts[0].param
     made = parts[-1].call(name)
@@ -186,7 +199,7 @@ def _loop(
     given += ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
     given += wrap(f"check_state(i, state[i], kept, {tuple_of(_keys(program))})") if k == 0 else []
     given += ["kept = new_state[i]"] if k else ["kept |= state[i]"] if start is not None else []
-    values = [f"{param} = params[i]", f"{grad} = np.asarray(grads[i], {param}.dtype)"]
+    values = [param_line(program), f"{grad} = np.asarray(grads[i], {param}.dtype)"]
     told = {str(q.label): f"{q.label} = {name}[i]" for q, name in program.rule.inputs.items()}
     asked = [line for line in presence(program) if line.partition(" ")[0] in read]
     values += [line for q, line in told.items() if q in read | names_in(asked)] + asked
@@ -231,7 +244,8 @@ def _stretched(
 
 def _keys(program: Program) -> list[str]:
     """The keys of all states of any variant."""
-    return list(dict.fromkeys(k for s in program.steps for v in s.of_role(Role.STATE) for k in companions(v)))
+    kept = (v for step in program.steps for v in step.of_role(Role.STATE, Role.PARAM))
+    return list(dict.fromkeys(key for var in kept for key in companions(var) if key))
 
 
 def _in_stretches(program: Program) -> bool:
@@ -242,7 +256,7 @@ def _in_stretches(program: Program) -> bool:
 def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> Iterator[Item]:
     if k >= len(phases):
         return
-    part, last, borrowed = phases[k], k == len(phases) - 1, _borrowed(program)
+    part, last, taken = phases[k], k == len(phases) - 1, borrowed(program)
     new, new_param = ("new", 'new["param"]') if _in_stretches(program) else ("kept", "new_params[i]")
     written = {w.value: step.var(w.into) for earlier in phases[:k] for w in earlier.stores}
     for name in part.loads:
@@ -256,27 +270,13 @@ def _body(program: Program, step: Step, phases: tuple[Phase, ...], k: int) -> It
         yield statement if isinstance(statement, tuple) else (_statement(statement, step),)
     for write in part.stores:
         var = step.var(write.into)
-        place = new_param if var.role is Role.PARAM else places(var, new)
-        make = f"np.{'array' if write.value in borrowed else 'asarray'}"
+        place = ", ".join([*([new_param] if var.role is Role.PARAM else []), *places(var, new)])
+        make = f"np.{'array' if write.value in taken else 'asarray'}"
         plain = f"{make}({write.value}, {program.rule.param.label}_prev.dtype)"
         yield (f"{place} = {kept(var, write.value, plain)}",)
     if last:
-        yield from (
-            (f'{new}["{step.var(w.into).key}"] = {w.value}',)
-            for w in step.writes
-            if step.var(w.into).place is Place.HOST
-        )
-
-
-def _borrowed(program: Program) -> set[str]:
-    """The names that may stand for an array of the caller's, who may overwrite it before the next step."""
-    found = {v.name for s in program.steps for v in s.of_role(Role.PARAM, Role.GRAD, Role.STATE)}
-    for statement in (statement for step in program.steps for statement in step.body):
-        if isinstance(statement, Map):
-            values = [value for value, _ in statement.expr.args] if statement.expr.is_Piecewise else [statement.expr]
-            if any(value.is_Symbol and value.name in found for value in values):
-                found.add(statement.target)
-    return found
+        hosted = [(step.var(w.into), w.value) for w in step.writes]
+        yield from ((f'{new}["{v.key}"] = {value}',) for v, value in hosted if v.place is Place.HOST)
 
 
 def _text(step: Step, expr: Any) -> str:

@@ -51,7 +51,9 @@ class Codec:
     block: so many elements, one after the other in memory, share one largest absolute value, by which they are
     divided before they are encoded; 0 for plain numbers.
     signed, unsigned: the code of what may be negative, and of what never is.
-    for_param: whether it holds a parameter, whose own tensor is then the first part.
+    for_param: whether it holds a parameter, whose own tensor, of bfloat16, is then the first part.
+    kind: what stores it, by its name in every backend: Numbers or Blockwise, and for a parameter Stochastic, Kahan,
+    Split or Master.
     """
 
     about: str
@@ -60,6 +62,7 @@ class Codec:
     signed: Code | None = None
     unsigned: Code | None = None
     for_param: bool = False
+    kind: str = "Numbers"
     name: str = ""
 
     def code(self, var: Var) -> Code:
@@ -75,7 +78,7 @@ class Codec:
     def refusal(self, var: Var) -> str:
         """Empty if it can hold a quantity, else the reason why it cannot."""
         if self.for_param != (var.role is Role.PARAM):
-            return "it is a format of parameters" if self.for_param else "it is a format of states"
+            return "that is a format of parameters" if self.for_param else "that is a format of states"
         if var.place is Place.HOST:
             return "the state is one number on the host"
         if self.block and var.axes != ELEMENT:
@@ -89,12 +92,17 @@ def blockwise(about: str, block: int, signed: Code, unsigned: Code) -> Codec:
     """Codes with one largest absolute value in fp32 for each block. Codes of at most 16 levels lie two in a byte."""
     halves = {code.levels <= 16 for code in (signed, unsigned)}
     codes = Part("", "uint8", 2 if halves == {True} else 1)
-    return Codec(about, (codes, Part("_absmax", "fp32", block)), block, signed, unsigned)
+    return Codec(about, (codes, Part("_absmax", "fp32", block)), block, signed, unsigned, kind="Blockwise")
 
 
 def plain(about: str, dtype: str) -> Codec:
     """Plain numbers."""
     return Codec(about, (Part("", dtype),))
+
+
+def of_param(about: str, kind: str, *beside: Part) -> Codec:
+    """A bfloat16 parameter, and what is stored beside it."""
+    return Codec(about, (Part("", "bf16"), *beside), for_param=True, kind=kind)
 
 
 @cache
@@ -134,13 +142,16 @@ def check_storage(program: Program) -> None:
 
 def _problems(program: Program) -> Iterator[Problem]:
     yield from _rounded_apart(program)
+    if program.modes and "param" in program.rule.storage:
+        yield Problem("a rule that changes its parameters with the mode keeps them as they are", program.rule.loc,
+                      "leave param out of what is stored in another format")
     loc, keys = program.rule.loc, {v.key for step in program.steps for v in step.of_role(Role.STATE)}
     for var in (v for step in program.steps for v in step.vars if v.codec):
         name, reason = var.name.removesuffix("_prev"), codec(var.codec).refusal(var)
         if reason:
             hint = f"leave {name} out of what is stored so, or choose another format"
             yield Problem(f"{name} cannot be stored as {var.codec}: {reason}", loc, hint)
-        for key in companions(var)[1:]:
+        for key in companions(var)[var.role is Role.STATE :]:
             if key in keys:
                 yield Problem(f"the state key {key!r} is that of what {var.codec} stores beside {name}", loc,
                               "choose another key")
@@ -162,7 +173,8 @@ def _rounded_apart(program: Program) -> Iterator[Problem]:
 
 
 def companions(var: Var) -> list[str]:
-    """The keys in a checkpoint of what is stored of a state, the first of which is its own."""
-    if not var.codec or var.role is not Role.STATE:
-        return [var.key]
-    return [f"{var.key}{part.suffix}" for part in codec(var.codec).parts]
+    """The keys in a checkpoint of what is stored of a state, the first of which is its own, or beside a parameter."""
+    parts = codec(var.codec).parts if var.codec else ()
+    if var.role is Role.PARAM:
+        return [f"param{part.suffix}" for part in parts[1:]]
+    return [f"{var.key}{part.suffix}" for part in parts] or [var.key]

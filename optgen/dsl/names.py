@@ -26,7 +26,7 @@ states requires flags defaults rule factor optimizer last_epoch annotations Any 
 ModuleType Optimizer Launcher Fixed ModalOptimizer Hyper Scalar UpdateRule RuleOptimizer RuleScheduler choose negated
 cols_by_cols to_train to_eval cols_by_rows rows_by_rows check_state counts cos exp floor from_grad from_param largest
 log maximum minimum number numbers per_col per_matrix per_row per_tensor sign sin sqrt tanh to_step total on_cpu on_gpu
-begin keys stretches to_bfloat16 check_given Input Inputs Callable overload""".split()
+begin keys random_bits seed stretches to_bfloat16 check_given Input Inputs Callable overload""".split()
 
 KEYWORDS = frozenset([*keyword.kwlist, *keyword.softkwlist])
 RESERVED = frozenset([*KEYWORDS, *dir(builtins), *_C_WORDS, *_MODULES, *_GENERATED, *OPTIONS])
