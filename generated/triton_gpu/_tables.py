@@ -16,7 +16,7 @@ from torch.autograd.graph import increment_version
 from ._counts import can_count
 from ._layout import CLASSES, TYPES, same_order, supports, supports_number
 from ._mirror import Mirror, upload
-from ._phases import Form, Launches, Scratch
+from ._phases import Form, Launches, Scratch, chunk_of_parts
 from ._reading import know
 
 Columns = Sequence[Sequence[Tensor] | None]  # for each name one tensor per parameter, or None
@@ -179,7 +179,9 @@ class Bucket:
             if not same_order(p, grads[i]) or grads[i].is_neg()
         }
         self.numels = torch.tensor([p.numel() for p in self.params])
-        self.chunk = _chunk(int(self.numels.sum()), self.device)
+        self.chunk = chunk_of_work(int(self.numels.sum()), self.device)
+        if form:  # each program of a later launch adds up what those of its tensor have left
+            self.chunk = max(self.chunk, chunk_of_parts(int(self.numels.max())))
         self.promised = self.vector * grad.element_size()
         self._fill(kept, form, sizes)
         self.gradients, self.words, self.table = (Mirror(self.device) for _ in range(3))
@@ -289,7 +291,7 @@ def _chunks(numels: Tensor, chunk: int) -> Tensor:
     return (numels + (chunk - 1)) // chunk
 
 
-def _chunk(elements: int, device: torch.device) -> int:
+def chunk_of_work(elements: int, device: torch.device) -> int:
     """Elements per program: sixteen waves of eight programs on each processor; under the interpreter few programs."""
     programs = torch.cuda.get_device_properties(device).multi_processor_count * 128 if device.type == "cuda" else 8
     return min(max(1 << max(elements // programs, 1).bit_length() - 1, 1024), 65536)

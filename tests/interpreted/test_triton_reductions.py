@@ -187,3 +187,12 @@ def test_sums_are_the_same_in_every_run_and_beside_any_other_tensors() -> None:
         stepped(params, optim.LARS([{"params": params, "fused": True}], lr=0.1))
         results.append(params[0])
     assert all(torch.equal(results[0], other) for other in results[1:])
+
+
+@pytest.mark.parametrize("elements", [1, 2**21, 2**21 + 1, 2**26, 3 * 2**30])
+def test_a_large_tensor_leaves_few_parts(elements: int) -> None:
+    """Each program of a later launch adds up all of them: 64 M elements in chunks of 4096 took twice the time."""
+    chunk = _phases.chunk_of_parts(elements)
+    assert -(-elements // chunk) <= 2048
+    assert chunk == 1 or -(-elements // (chunk // 2)) > 2048
+    assert chunk & (chunk - 1) == 0

@@ -13,6 +13,7 @@ from ._reductions import combine
 
 Kinds = tuple[str, ...]
 _WARPS = 16  # of the one program that combines
+_PARTS = 2048  # of a tensor, that each program of a later launch adds up
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +93,8 @@ class Launches:
 
     def _combine(self, parts: Tensor, count: int, column: int, stride: int, place: int, largest: bool) -> None:
         combine[(1,)](parts, self.scratch.common, count, column, stride, place, largest, num_warps=_WARPS)
+
+
+def chunk_of_parts(elements: int) -> int:
+    """Elements per program of which no tensor has more than _PARTS times as many: to read more parts would cost."""
+    return 1 << max(-(-elements // _PARTS) - 1, 0).bit_length()
