@@ -200,6 +200,8 @@ MUTANTS = (
            "test_oracle.py epsilon"),
     Mutant("a branch on the device is a value of the host", "bounds/branches.py",
            "all(value.host and condition.host for", "all(value.host for", "test_bounds.py branch"),
+    Mutant("what a state started as is doubted to equal it", "bounds/branches.py",
+           "(reach > 0) & ~same", "(reach > 0)", "test_bounds.py"),
     Mutant("a state keeps its sign because another is thought to", "passes/ranges.py",
            "        found -= failing\n", "        return found - failing\n", "test_ranges.py"),
     Mutant("a hyperparameter without an upper bound is at most 1", "passes/ranges.py",

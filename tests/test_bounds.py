@@ -261,3 +261,21 @@ def test_a_branch_taken_on_the_device_is_no_number_of_the_host() -> None:
         chosen = branches.select(MACHINE, [(third, branches.compare(MACHINE, np.greater, number, zero)),
                                            (zero, branches.known(True))])
         assert chosen.host is host
+
+
+@pytest.mark.parametrize("machine", [MACHINE, DOUBLE], ids=["float32", "float64"])
+def test_what_started_as_a_scalar_of_the_host_is_still_known_to_equal_it(machine: Machine) -> None:
+    """Both are rounded alike: exactly so where it was stored, and where it is about to be."""
+    scalar, tenth = machine.scalar(0.1), 0.1 if machine is DOUBLE else float(F(0.1))
+    held = machine.tensor(np.array([tenth, np.nextafter(F(tenth), F(1)), 0.2]))
+    starting = machine.stored(machine.device(scalar), machine.state)
+    for a, b in ((scalar, held), (held, scalar)):
+        equal, less = (branches.compare(machine, relation, a, b) for relation in (np.equal, np.less_equal))
+        assert (equal.certain[0], less.certain[0]) == (True, True)
+        assert equal.possible[2] == np.False_
+    assert branches.compare(machine, np.equal, scalar, starting).certain.all()
+    assert not branches.compare(machine, np.not_equal, starting, scalar).possible.any()
+    computed = machine.multiply(machine.tensor(np.array([1.0])), scalar)
+    other = machine.multiply(computed, machine.tensor(np.array([1.0])))
+    assert branches.compare(machine, np.equal, scalar, machine.add(other, other)).holds.tolist() == [False]
+    assert branches.compare(machine, np.equal, machine.tensor(np.array([tenth])), other).doubtful.all()

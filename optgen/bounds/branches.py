@@ -37,13 +37,29 @@ def known(truth: bool) -> Condition:
 
 
 def compare(machine: Machine, relation: Callable[[Any, Any], Any], a: Bounded, b: Bounded) -> Condition:
-    """A relation of two numbers. Comparing rounds nothing, but the operands may be off."""
+    """A relation of two numbers. Comparing rounds nothing, but the operands may be off.
+
+    A number of the host that a state started as is rounded on both sides alike, and so is still the same.
+    """
+    same = np.asarray(False)
     if not (a.host and b.host):
+        same = _is_rounded(machine, a, b) | _is_rounded(machine, b, a)
         a, b = machine.device(a), machine.device(b)
     reach = a.error + b.error
-    doubtful = (magnitude(a.value - b.value) <= reach) & (reach > 0)
-    holds = np.asarray(relation(a.value, b.value)).astype(bool)
+    doubtful = (magnitude(a.value - b.value) <= reach) & (reach > 0) & ~same
+    holds = np.where(same, bool(relation(0, 0)), np.asarray(relation(a.value, b.value)).astype(bool))
     return Condition(holds, doubtful | ~np.isfinite(reach), a.host and b.host)
+
+
+def _is_rounded(machine: Machine, scalar: Bounded, stored: Bounded) -> Any:
+    """Where a number on the device is nothing but a scalar of the host, as it was given or rounded once."""
+    if stored.host or not scalar.host or scalar.error != 0:
+        return np.asarray(False)
+    value = magnitude(scalar.value)
+    half = machine.compute.spacing(value) / 2
+    off = magnitude(np.asarray(stored.value - scalar.value))
+    rounded = (stored.error == 0) & machine.compute.holds(stored.value.astype(np.float64)) & (off < half)
+    return rounded | ((off == 0) & (stored.error <= 2 * machine.compute.unit * value + machine.compute.tiny))
 
 
 def negation(a: Condition) -> Condition:
