@@ -53,7 +53,7 @@ def compare(machine: Machine, relation: Callable[[Any, Any], Any], a: Bounded, b
 
 def _is_rounded(machine: Machine, scalar: Bounded, stored: Bounded) -> Any:
     """Where a number on the device is nothing but a scalar of the host, as it was given or rounded once."""
-    if stored.host or not scalar.host or scalar.error != 0:
+    if stored.host or not scalar.host or scalar.error != 0 or not machine.compute.unit:
         return np.asarray(False)
     value = magnitude(scalar.value)
     half = machine.compute.spacing(value) / 2
