@@ -155,11 +155,16 @@ def woven(
     return [part for line in joined for part in wrap(line)]
 
 
+def equation_texts(program: Program) -> dict[str, str]:
+    """The equations as text, by the names of their left sides."""
+    return dict(zip((target(eq.lhs) for eq in program.rule.equations), equations.text(program.rule), strict=True))
+
+
 def quoted(
-    program: Program, step: Step, body: Iterable[Statement], comment: str = "#"
+    program: Program, step: Step, body: Iterable[Statement], comment: str = "#", texts: Mapping[str, str] | None = None
 ) -> Iterator[Item | Statement]:
-    """Statements of a step, those of an equation after a comment that quotes it."""
-    texts = dict(zip((target(eq.lhs) for eq in program.rule.equations), equations.text(program.rule), strict=True))
+    """Statements of a step, those of an equation after a comment that quotes it. texts: of the equations, if known."""
+    texts = texts or equation_texts(program)
     owners: dict[str, str] = {}
     waiting: list[str] = []
     for statement in step.body:
@@ -183,8 +188,7 @@ def _comment(text: str, sign: str) -> Item:
             WIDTH - 12,
             initial_indent=f"{sign} ",
             subsequent_indent=f"{sign}     ",
-            break_long_words=False,
-            break_on_hyphens=False,
+            break_long_words=False, break_on_hyphens=False,
         )
     )
 

@@ -161,6 +161,8 @@ MUTANTS = (
            "if expr.has(*COSTLY) else expr", "if True else expr", "test_narrow.py roots"),
     Mutant("a value per column shadows one of the rule", "passes/narrow.py",
            "{*taken, *(v.name for v in step.vars)}", "set()", "test_narrow.py roots"),
+    Mutant("a sum is made where its elements must be loaded for it alone", "passes/phase.py",
+           "_moved(step, parts) < _moved(step, best)", "_moved(step, parts) < 0", "test_phase.py waits"),
     Mutant("a rounded value is read back", "passes/phase.py",
            "return self.read_back is None or into in self.read_back", "return bool(into)", "test_phase.py back"),
     Mutant("a statistic is counted as a value per element", "show.py",

@@ -6,7 +6,24 @@ from collections.abc import Callable
 
 from small_rules import c, down, eps, g, m, named, r, rule, s, theta, u
 
-from optgen.dsl import Eq, Ne, Piecewise, Rule, amax, cols, elems, hyper, mean, model, norm, rows, t, total
+from optgen.dsl import (
+    Eq,
+    Ne,
+    Piecewise,
+    Rule,
+    amax,
+    cols,
+    elems,
+    first,
+    hyper,
+    mean,
+    model,
+    norm,
+    numel,
+    rows,
+    t,
+    total,
+)
 
 clip = hyper("clip", 0, at_least=0)
 
@@ -25,6 +42,12 @@ def stepwise() -> Rule:
     """A norm of each tensor, then one of all of them, then another of each: three passes that wait for one another."""
     return rule("Stepwise", Eq(u[t], g[t] / (norm(g[t], elems) + eps)), Eq(s[t], norm(u[t] * theta[t - 1], model)),
                 Eq(m[t], 0.5 * m[t - 1] + u[t] * s[t]), down(m[t] / (1 + mean(m[t] ** 2, elems))))
+
+
+def started() -> Rule:
+    """A state that starts as the gradient at the first step, beside a sum and the number of elements."""
+    return rule("Started", Eq(m[t], Piecewise((g[t], first), (0.5 * m[t - 1] + g[t] / numel, True))),
+                down(m[t] / (1 + norm(m[t], elems))))
 
 
 def apart() -> Rule:
@@ -60,6 +83,7 @@ RULES: dict[str, Callable[[], Rule]] = {
                     "scaled_over_the_model")},
     "mixed": mixed,
     "stepwise": stepwise,
+    "started": started,
     "apart": apart,
     "widened": widened,
     "turned": turned,

@@ -115,6 +115,28 @@ def test_a_past_that_a_later_phase_needs_is_overwritten_there() -> None:
     assert [w.into for w in second.stores] == ["theta_prev", "m_prev"]
 
 
+def test_a_sum_waits_for_the_phase_that_loads_its_elements_anyway() -> None:
+    """The norm of all gradients comes first; that of the parameter is needed last."""
+    with literal():
+        step = only(rule("Wait", Eq(r[t], norm(theta[t - 1], elems)), Eq(u[t], g[t] / norm(g[t], model)),
+                         Eq(m[t], 0.5 * m[t - 1] + u[t] + theta[t - 1]), Eq(s[t], norm(m[t], elems)),
+                         down(m[t] * r[t] / s[t])))
+    first, second, third = phase(step, everywhere=True)
+    assert first.loads == ("g",)
+    assert {s.target for s in second.body if isinstance(s, Reduce)} == {"theta_prev_sq_sum", "m_sq_sum"}
+    assert third.loads == ("theta_prev", "m")
+
+
+def test_a_state_waits_to_be_stored_where_that_moves_less_memory() -> None:
+    with literal():
+        step = only(rule("Cautious", Eq(m[t], 0.5 * m[t - 1] + g[t]), Eq(r[t], 0.5 * r[t - 1] + g[t] ** 2),
+                         Eq(s[t], norm(m[t] * g[t], elems)), down(m[t] * g[t] * r[t] / s[t])))
+    first, second = phase(step, everywhere=True)
+    assert [w.value for w in first.stores] == ["m"]
+    assert first.loads == ("g", "m_prev")
+    assert [w.value for w in second.stores] == ["theta", "r"]
+
+
 def test_reductions_of_the_same_level_share_a_phase() -> None:
     with literal():
         step = only(rule("Level", Eq(r[t], mean(g[t], cols)), Eq(s[t], total(g[t], elems)),

@@ -19,7 +19,7 @@
  */
 #define STORED 3
 #define SCALARS 10
-#define PER_TENSOR 4
+#define PER_TENSOR 3
 #define PER_MATRIX 0
 #define PER_ROW 0
 #define PER_COL 0
@@ -33,7 +33,7 @@
  * -Dreal=float -Dtheta_type=fp32 -Dgrad_type=fp32 -Dm_type=fp32 -Dv_type=fp32 -DHAS_WEIGHT_DECAY=0 -DALWAYS_ADAPT=0
  */
 
-/* g_sq_sum, theta_prev_sq_sum: of a part of a tensor. */
+/* g_sq_sum: of a part of a tensor. */
 static void phase_1(const struct part *part)
 {
     const struct tensor *tensor = part->tensor;
@@ -41,50 +41,27 @@ static void phase_1(const struct part *part)
     const real factor = part->factor;
     const grad_type *grad = part->grad;
     const int64_t length = part->cols;
-    #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
-        theta_type *theta_at = (theta_type *)tensor->at[0] + part->start;
-    #endif
     real *g_sq_sum_parts = tile_parts(tensor, values, 0) + part->tile;
     real g_sq_sum = 0;
-    #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
-        real *theta_prev_sq_sum_parts = tile_parts(tensor, values, 1) + part->tile;
-        real theta_prev_sq_sum = 0;
-        #pragma omp simd reduction(+ : g_sq_sum, theta_prev_sq_sum)
-    #else
-        #pragma omp simd reduction(+ : g_sq_sum)
-    #endif
+    #pragma omp simd reduction(+ : g_sq_sum)
     for (int64_t i = 0; i < length; i++) {
-        #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
-            const real theta_prev = load(theta_type, theta_at + i);
-        #endif
         const real g = factor * load(grad_type, grad + i);
         // G[t] = norm(g[t], model)
         g_sq_sum += g * g;
-        #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
-            // w_norm[t] = norm(theta[t - 1], elems)
-            theta_prev_sq_sum += theta_prev * theta_prev;
-        #endif
     }
     *g_sq_sum_parts = g_sq_sum;
-    #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
-        *theta_prev_sq_sum_parts = theta_prev_sq_sum;
-    #endif
 }
 
-/* G, theta_prev_sq_sum: of a whole tensor. */
+/* G: of a whole tensor. */
 static void values_2(const struct tensor *tensor, const double *row, real *values)
 {
     const real g_sq_sum = values[1];
-    #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
-        const real theta_prev_sq_sum = (real)summed(tile_parts(tensor, values, 1), tiles(tensor));
-        values[2] = theta_prev_sq_sum;
-    #endif
     // G[t] = norm(g[t], model)
     const real G = sqrt(g_sq_sum);
     values[0] = G;
 }
 
-/* theta, m, v, u_sq_sum: of a part of a tensor. */
+/* theta, m, v, theta_prev_sq_sum, u_sq_sum: of a part of a tensor. */
 static void phase_2(const struct part *part)
 {
     const struct tensor *tensor = part->tensor;
@@ -109,12 +86,14 @@ static void phase_2(const struct part *part)
     const real inv_one_minus_beta1_t = (real)row[8];
     const real inv_sqrt_one_minus_beta2_t = (real)row[9];
     const real G = values[0];
-    #if !HAS_WEIGHT_DECAY && !ALWAYS_ADAPT
-        #pragma omp simd
-    #else
+    #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
+        real *theta_prev_sq_sum_parts = tile_parts(tensor, values, 1) + part->tile;
+        real theta_prev_sq_sum = 0;
         real *u_sq_sum_parts = tile_parts(tensor, values, 2) + part->tile;
         real u_sq_sum = 0;
-        #pragma omp simd reduction(+ : u_sq_sum)
+        #pragma omp simd reduction(+ : theta_prev_sq_sum, u_sq_sum)
+    #else
+        #pragma omp simd
     #endif
     for (int64_t i = 0; i < length; i++) {
         const real theta_prev = load(theta_type, theta_at + i);
@@ -130,28 +109,31 @@ static void phase_2(const struct part *part)
         // u[t] = m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) + weight_decay*theta[t - 1]
         const real u = m * inv_one_minus_beta1_t / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) +
             weight_decay * theta_prev;
-        #if !HAS_WEIGHT_DECAY && !ALWAYS_ADAPT
+        #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
+            // w_norm[t] = norm(theta[t - 1], elems)
+            theta_prev_sq_sum += theta_prev * theta_prev;
+            // u_norm[t] = norm(u[t], elems)
+            u_sq_sum += u * u;
+        #else
             // theta[t] = theta[t - 1] - Piecewise((lr*r[t]*u[t], always_adapt | Ne(weight_decay, 0)), (lr*u[t],
             //     True))
             const real theta = theta_prev - lr * u;
             store(theta_type, theta_at + i, theta);
             store(m_type, m_at + i, m);
             store(v_type, v_at + i, v);
-        #else
-            // u_norm[t] = norm(u[t], elems)
-            u_sq_sum += u * u;
         #endif
     }
     #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
+        *theta_prev_sq_sum_parts = theta_prev_sq_sum;
         *u_sq_sum_parts = u_sq_sum;
     #endif
 }
 
 #if HAS_WEIGHT_DECAY || ALWAYS_ADAPT
-    /* u_sq_sum, w_norm, u_norm, r: of a whole tensor. */
+    /* theta_prev_sq_sum, u_sq_sum, w_norm, u_norm, r: of a whole tensor. */
     static void values_3(const struct tensor *tensor, const double *row, real *values)
     {
-        const real theta_prev_sq_sum = values[2];
+        const real theta_prev_sq_sum = (real)summed(tile_parts(tensor, values, 1), tiles(tensor));
         const real u_sq_sum = (real)summed(tile_parts(tensor, values, 2), tiles(tensor));
         // w_norm[t] = norm(theta[t - 1], elems)
         const real w_norm = sqrt(theta_prev_sq_sum);
@@ -159,7 +141,7 @@ static void phase_2(const struct part *part)
         const real u_norm = sqrt(u_sq_sum);
         // r[t] = Piecewise((w_norm[t]/u_norm[t], (u_norm[t] > 0) & (w_norm[t] > 0)), (1, True))
         const real r = (u_norm > 0 && w_norm > 0 ? w_norm / u_norm : (real)1);
-        values[3] = r;
+        values[2] = r;
     }
 #endif
 
@@ -187,7 +169,7 @@ static void phase_2(const struct part *part)
         const real inv_one_minus_beta1_t = (real)row[8];
         const real inv_sqrt_one_minus_beta2_t = (real)row[9];
         const real G = values[0];
-        const real r = values[3];
+        const real r = values[2];
         #pragma omp simd
         for (int64_t i = 0; i < length; i++) {
             const real theta_prev = load(theta_type, theta_at + i);

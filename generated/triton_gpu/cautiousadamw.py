@@ -83,28 +83,22 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """phi_mean, m, v: of one chunk of one tensor."""
+    """phi_mean, m: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 8
     row = scalars + row_of(word) * 8
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 3)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     mine = parts + tl.program_id(0).to(tl.int64) * 1
     g_at = stream(gradients + tensor, g_type, start)
     m_at = stream(record + 1, m_type, start)
-    if not ROUNDS:
-        v_at = stream(record + 2, v_type, start)
     beta1 = tl.load(row + 0)
-    if not ROUNDS:
-        beta2 = tl.load(row + 1)
     one_minus_beta1 = tl.load(row + 3)
-    if not ROUNDS:
-        one_minus_beta2 = tl.load(row + 4)
     phi_mean = tl.full((), 0.0, COMPUTE)
     whole = whole_blocks(word, left, BLOCK)
     for tail in tl.static_range(2):
@@ -116,20 +110,14 @@ def _phase_1(
             if MAXIMIZE:
                 g = -g
             m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-            if not ROUNDS:
-                v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
             # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
             m = beta1 * m_prev + one_minus_beta1 * g
-            if not ROUNDS:
-                # v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
-                v = beta2 * v_prev + one_minus_beta2 * (g * g)
             # phi[t] = Piecewise((1, m[t]*g[t] > 0), (0, True))
             phi = tl.where(m * g > 0, tl.full((), 1, COMPUTE), tl.full((), 0, COMPUTE))
             # k[t] = phi[t]/Max(mean(phi[t], elems), 0.001)
             phi_mean_block += inside(phi, 0.0, at, left, tail, BLOCK)
             if not ROUNDS:
                 store(m_at, m, at, left, tail, BLOCK, VEC)
-                store(v_at, v, at, left, tail, BLOCK, VEC)
         phi_mean += tl.sum(phi_mean_block)
     tl.store(mine + 0, phi_mean)
 
@@ -164,28 +152,28 @@ def _phase_2(
     record = records + tensor * 8
     row = scalars + row_of(word) * 8
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 3)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    first = parts + tl.load(record + 4) * 1
-    chunks = tl.cdiv(numel, chunk).to(tl.int32)
+    its_parts = parts + tl.load(record + 4) * 1
+    chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)
     m_at = stream(record + 1, m_type, start)
     v_at = stream(record + 2, v_type, start)
     if ROUNDS:
         beta1 = tl.load(row + 0)
-        beta2 = tl.load(row + 1)
+    beta2 = tl.load(row + 1)
     eps = tl.load(row + 2)
     if ROUNDS:
         one_minus_beta1 = tl.load(row + 3)
-        one_minus_beta2 = tl.load(row + 4)
+    one_minus_beta2 = tl.load(row + 4)
     one_minus_lr_weight_decay = tl.load(row + 5)
     lr_over_one_minus_beta1_t = tl.load(row + 6)
     inv_sqrt_one_minus_beta2_t = tl.load(row + 7)
-    phi_mean = div(summed(first + 0, chunks, 1), numel.to(COMPUTE), STRICT)
+    phi_mean = div(summed(its_parts + 0, chunks, 1), elements.to(COMPUTE), STRICT)
     whole = whole_blocks(word, left, BLOCK)
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
@@ -197,14 +185,14 @@ def _phase_2(
                 g = -g
             if ROUNDS:
                 m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if ROUNDS:
                 # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
                 m = beta1 * m_prev + one_minus_beta1 * g
-                # v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
-                v = beta2 * v_prev + one_minus_beta2 * (g * g)
             else:
                 m = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                v = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+            v = beta2 * v_prev + one_minus_beta2 * (g * g)
             # phi[t] = Piecewise((1, m[t]*g[t] > 0), (0, True))
             phi = tl.where(m * g > 0, tl.full((), 1, COMPUTE), tl.full((), 0, COMPUTE))
             # k[t] = phi[t]/Max(mean(phi[t], elems), 0.001)
@@ -218,7 +206,7 @@ def _phase_2(
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
             if ROUNDS:
                 store(m_at, m, at, left, tail, BLOCK, VEC)
-                store(v_at, v, at, left, tail, BLOCK, VEC)
+            store(v_at, v, at, left, tail, BLOCK, VEC)
 
 
 @triton.jit

@@ -92,31 +92,23 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """g_sq_sum, theta_prev_sq_sum: of one chunk of one tensor."""
+    """g_sq_sum: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 8
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 3)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     mine = parts + tl.program_id(0).to(tl.int64) * 3
-    if has_weight_decay or always_adapt:
-        theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)
     g_sq_sum = tl.full((), 0.0, COMPUTE)
-    if has_weight_decay or always_adapt:
-        theta_prev_sq_sum = tl.full((), 0.0, COMPUTE)
     whole = whole_blocks(word, left, BLOCK)
     for tail in tl.static_range(2):
         g_sq_sum_block = tl.full((BLOCK // 2 if tail else BLOCK,), 0.0, COMPUTE)
-        if has_weight_decay or always_adapt:
-            theta_prev_sq_sum_block = tl.full((BLOCK // 2 if tail else BLOCK,), 0.0, COMPUTE)
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
-            if has_weight_decay or always_adapt:
-                theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
             g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
@@ -124,15 +116,8 @@ def _phase_1(
                 g = -g
             # G[t] = norm(g[t], model)
             g_sq_sum_block += inside(g * g, 0.0, at, left, tail, BLOCK)
-            if has_weight_decay or always_adapt:
-                # w_norm[t] = norm(theta[t - 1], elems)
-                theta_prev_sq_sum_block += inside(theta_prev * theta_prev, 0.0, at, left, tail, BLOCK)
         g_sq_sum += tl.sum(g_sq_sum_block)
-        if has_weight_decay or always_adapt:
-            theta_prev_sq_sum += tl.sum(theta_prev_sq_sum_block)
     tl.store(mine + 0, g_sq_sum)
-    if has_weight_decay or always_adapt:
-        tl.store(mine + 1, theta_prev_sq_sum)
 
 
 @triton.jit
@@ -161,14 +146,14 @@ def _phase_2(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """theta, m, v, u_sq_sum: of one chunk of one tensor."""
+    """theta, m, v, theta_prev_sq_sum, u_sq_sum: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 8
     row = scalars + row_of(word) * 10
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 3)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
@@ -191,12 +176,14 @@ def _phase_2(
     inv_sqrt_one_minus_beta2_t = tl.load(row + 9)
     g_sq_sum = tl.load(common + 0)
     if has_weight_decay or always_adapt:
+        theta_prev_sq_sum = tl.full((), 0.0, COMPUTE)
         u_sq_sum = tl.full((), 0.0, COMPUTE)
     # G[t] = norm(g[t], model)
     G = sqrt(g_sq_sum, STRICT)
     whole = whole_blocks(word, left, BLOCK)
     for tail in tl.static_range(2):
         if has_weight_decay or always_adapt:
+            theta_prev_sq_sum_block = tl.full((BLOCK // 2 if tail else BLOCK,), 0.0, COMPUTE)
             u_sq_sum_block = tl.full((BLOCK // 2 if tail else BLOCK,), 0.0, COMPUTE)
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
@@ -218,20 +205,24 @@ def _phase_2(
                 div(m * inv_one_minus_beta1_t, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT)
                 + weight_decay * theta_prev
             )
-            if not has_weight_decay and not always_adapt:
+            if has_weight_decay or always_adapt:
+                # w_norm[t] = norm(theta[t - 1], elems)
+                theta_prev_sq_sum_block += inside(theta_prev * theta_prev, 0.0, at, left, tail, BLOCK)
+                # u_norm[t] = norm(u[t], elems)
+                u_sq_sum_block += inside(u * u, 0.0, at, left, tail, BLOCK)
+            else:
                 # theta[t] = theta[t - 1] - Piecewise((lr*r[t]*u[t], always_adapt | Ne(weight_decay, 0)), (lr*u[t],
                 #     True))
                 theta = theta_prev - lr * u
                 store(theta_at, theta, at, left, tail, BLOCK, VEC)
-            else:
-                # u_norm[t] = norm(u[t], elems)
-                u_sq_sum_block += inside(u * u, 0.0, at, left, tail, BLOCK)
             if (not has_weight_decay and not always_adapt) or not ROUNDS:
                 store(m_at, m, at, left, tail, BLOCK, VEC)
                 store(v_at, v, at, left, tail, BLOCK, VEC)
         if has_weight_decay or always_adapt:
+            theta_prev_sq_sum += tl.sum(theta_prev_sq_sum_block)
             u_sq_sum += tl.sum(u_sq_sum_block)
     if has_weight_decay or always_adapt:
+        tl.store(mine + 1, theta_prev_sq_sum)
         tl.store(mine + 2, u_sq_sum)
 
 
@@ -267,14 +258,14 @@ def _phase_3(
     record = records + tensor * 8
     row = scalars + row_of(word) * 10
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 3)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     if ROUNDS:
         factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    first = parts + tl.load(record + 4) * 3
-    chunks = tl.cdiv(numel, chunk).to(tl.int32)
+    its_parts = parts + tl.load(record + 4) * 3
+    chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
     if ROUNDS:
         g_at = stream(gradients + tensor, g_type, start)
@@ -294,8 +285,8 @@ def _phase_3(
     inv_sqrt_one_minus_beta2_t = tl.load(row + 9)
     if ROUNDS:
         g_sq_sum = tl.load(common + 0)
-    theta_prev_sq_sum = summed(first + 1, chunks, 3)
-    u_sq_sum = summed(first + 2, chunks, 3)
+    theta_prev_sq_sum = summed(its_parts + 1, chunks, 3)
+    u_sq_sum = summed(its_parts + 2, chunks, 3)
     if ROUNDS:
         # G[t] = norm(g[t], model)
         G = sqrt(g_sq_sum, STRICT)

@@ -94,8 +94,8 @@ def _phase_1(
     if not has_weight_decay:
         row = scalars + row_of(word) * 6
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 2)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 2)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
@@ -183,13 +183,13 @@ def _phase_2(
     record = records + tensor * 8
     row = scalars + row_of(word) * 6
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 2)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 2)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    first = parts + tl.load(record + 3) * 2
-    chunks = tl.cdiv(numel, chunk).to(tl.int32)
+    its_parts = parts + tl.load(record + 3) * 2
+    chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)
     b_at = stream(record + 1, b_type, start)
@@ -200,8 +200,8 @@ def _phase_2(
     eps = tl.load(row + 4)
     if trust_clip:
         trust_scale = tl.load(row + 5)
-    theta_prev_sq_sum = summed(first + 0, chunks, 2)
-    g_sq_sum = summed(first + 1, chunks, 2)
+    theta_prev_sq_sum = summed(its_parts + 0, chunks, 2)
+    g_sq_sum = summed(its_parts + 1, chunks, 2)
     # w_norm[t] = norm(theta[t - 1], elems)
     w_norm = sqrt(theta_prev_sq_sum, STRICT)
     # g_norm[t] = norm(g[t], elems)

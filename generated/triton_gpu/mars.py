@@ -96,8 +96,8 @@ def _phase_1(
     record = records + tensor * 8
     row = scalars + row_of(word) * 11
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 4)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 4)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
@@ -156,13 +156,13 @@ def _phase_2(
     record = records + tensor * 8
     row = scalars + row_of(word) * 11
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 4)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 4)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    first = parts + tl.load(record + 5) * 1
-    chunks = tl.cdiv(numel, chunk).to(tl.int32)
+    its_parts = parts + tl.load(record + 5) * 1
+    chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)
     m_at = stream(record + 1, m_type, start)
@@ -179,7 +179,7 @@ def _phase_2(
     one_minus_beta2 = tl.load(row + 8)
     inv_one_minus_beta1_t = tl.load(row + 9)
     inv_sqrt_one_minus_beta2_t = tl.load(row + 10)
-    c_sq_sum = summed(first + 0, chunks, 1)
+    c_sq_sum = summed(its_parts + 0, chunks, 1)
     whole = whole_blocks(word, left, BLOCK)
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):

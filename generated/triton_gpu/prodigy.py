@@ -115,8 +115,8 @@ def _phase_1(
     record = records + tensor * 16
     row = scalars + row_of(word) * 13
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 8)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 8)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
@@ -240,8 +240,8 @@ def _phase_2(
     record = records + tensor * 16
     row = scalars + row_of(word) * 13
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 8)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 8)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     if ROUNDS:

@@ -91,8 +91,8 @@ def _phase_1(
     record = records + tensor * 8
     row = scalars + row_of(word) * 8
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 3)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
@@ -165,14 +165,14 @@ def _phase_2(
     record = records + tensor * 8
     row = scalars + row_of(word) * 8
     start = chunk_of(word) * chunk
-    numel = tl.load(record + 3)
-    left = tl.minimum(numel - start, chunk).to(tl.int32)
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     if ROUNDS:
         factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    first = parts + tl.load(record + 4) * 1
-    chunks = tl.cdiv(numel, chunk).to(tl.int32)
+    its_parts = parts + tl.load(record + 4) * 1
+    chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
     if ROUNDS:
         g_at = stream(gradients + tensor, g_type, start)
@@ -186,7 +186,7 @@ def _phase_2(
         h2 = tl.load(row + 4)
         one_minus_h1 = tl.load(row + 5)
         one_minus_h2 = tl.load(row + 6)
-    rms_t_mean = div(summed(first + 0, chunks, 1), numel.to(COMPUTE), STRICT)
+    rms_t_mean = div(summed(its_parts + 0, chunks, 1), elements.to(COMPUTE), STRICT)
     # rms_t[t] = sqrt(mean(g[t]**2/Max(v[t], eps**2), elems))
     rms_t = sqrt(rms_t_mean, STRICT)
     # eta[t] = lr/Max(1, rms_t[t])

@@ -6,7 +6,7 @@ whole tensor is computed of the parts where it is needed, by each program anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from optgen.fused import ORDER, is_over_model, kind_of, reduced, scalars, stream, streams
@@ -46,7 +46,7 @@ class Kernel:
 class Variant:
     """One variant. rounds: whether storing a state may round it, so that it must be computed again.
 
-    stored, read: as kernels number them. calls: what is launched, as lines of Python.
+    stored, read: as kernels number them. texts: the equations. calls: what is launched, as lines of Python.
     """
 
     program: Program
@@ -55,6 +55,7 @@ class Variant:
     stored: Sequence[str]
     read: Sequence[Var]
     places: Places
+    texts: Mapping[str, str] | None = None
     kernels: list[Kernel] = field(default_factory=list)
     calls: list[Item] = field(default_factory=list)
 
@@ -103,6 +104,10 @@ class Variant:
             return kind_of(self.step, statement.target) == "element"
         return reduced(self.step, statement) == "element"
 
+    def quoted(self, statements: Iterable[Statement]) -> Iterator[Item | Statement]:
+        """The statements, those of an equation after a comment that quotes it."""
+        return quoted(self.program, self.step, statements, texts=self.texts)
+
     def _is_share(self, statement: Statement) -> bool:
         return is_over_model(statement) and not self.is_element(statement)
 
@@ -141,7 +146,7 @@ def opening(variant: Variant, kernel: Kernel) -> list[Item]:
         if s.target in wanted and isinstance(s, Reduce):
             lines.append((f"{s.target} = {_finished(variant, s)}",))
     lines += [(f"{s.target} = tl.full((), {EMPTY[s.op]}, COMPUTE)",) for s in sums(variant, kernel)]
-    for statement in quoted(variant.program, step, values):
+    for statement in variant.quoted(values):
         lines += [statement if isinstance(statement, tuple) else _mapped(statement)]
     rest = [*body(variant, kernel), *ends(variant, kernel)]
     return _needed(lines, rest, has_loop=kernel.each == "chunk")
@@ -155,15 +160,15 @@ def _work(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     yield (f"record = records + {'tensor' if of_chunk else 'tensor_of(word)'} * {record_length(variant.stored)}",)
     yield (f"row = scalars + row_of(word) * {len(variant.read)}",)
     yield ("start = chunk_of(word) * chunk",)
-    yield (f"numel = tl.load(record + {numel})",)
-    yield ("left = tl.minimum(numel - start, chunk).to(tl.int32)",)
+    yield (f"elements = tl.load(record + {numel})",)
+    yield ("left = tl.minimum(elements - start, chunk).to(tl.int32)",)
     if of_chunk:
         yield ("if SCALED:", "    left = tl.where(truth(found_inf), 0, left)")
     yield ("factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0",)
-    yield (f"first = parts + tl.load(record + {numel + 1}) * {len(variant.places.parts)}",)
+    yield (f"its_parts = parts + tl.load(record + {numel + 1}) * {len(variant.places.parts)}",)
     kind, width = ("parts", len(variant.places.parts)) if of_chunk else ("shares", len(variant.places.shares))
     yield (f"mine = {kind} + tl.program_id(0).to(tl.int64) * {width}",)
-    yield ("chunks = tl.cdiv(numel, chunk).to(tl.int32)",)
+    yield ("chunks = tl.cdiv(elements, chunk).to(tl.int32)",)
     yield ("goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)",)
 
 
@@ -201,9 +206,9 @@ def _finished(variant: Variant, s: Reduce) -> str:
     if is_over_model(s):
         return f"tl.load(common + {_column(variant.places.common, s.target)})"
     column = _column(variant.places.parts, s.target)
-    of = f"(first + {column}, chunks, {len(variant.places.parts)})"
+    of = f"(its_parts + {column}, chunks, {len(variant.places.parts)})"
     found = f"{'largest' if s.op is Op.MAX else 'summed'}{of}"
-    return f"div({found}, numel.to(COMPUTE), STRICT)" if s.op is Op.MEAN else found
+    return f"div({found}, elements.to(COMPUTE), STRICT)" if s.op is Op.MEAN else found
 
 
 def _mapped(statement: Statement) -> Item:
@@ -257,7 +262,7 @@ def body(variant: Variant, kernel: Kernel) -> Iterator[Item]:
         if variant.step.var(name).role is Role.GRAD:
             yield ("if SCALED:", f"    {name} = factor * {name}")
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
-    for statement in quoted(variant.program, variant.step, filter(variant.is_element, kernel.body)):
+    for statement in variant.quoted(filter(variant.is_element, kernel.body)):
         match statement:
             case Reduce(target=target, op=op, arg=arg):
                 value = f"inside({to_text(arg, TRITON)}, {EMPTY[op]}, at, left, tail, BLOCK)"
@@ -277,7 +282,7 @@ def ends(variant: Variant, kernel: Kernel) -> Iterator[Item]:
         for s in sums(variant, kernel):
             yield (f"tl.store(mine + {_column(variant.places.parts, s.target)}, {s.target})",)
         return
-    for statement in quoted(variant.program, variant.step, [s for s in kernel.body if isinstance(s, Reduce)]):
+    for statement in variant.quoted([s for s in kernel.body if isinstance(s, Reduce)]):
         if isinstance(statement, Reduce):
             column = _column(variant.places.shares, statement.target)
             yield (f"tl.store(mine + {column}, {to_text(statement.arg, TRITON)})",)

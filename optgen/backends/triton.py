@@ -41,6 +41,7 @@ from optgen.fused import (
 from optgen.ir import Map, Role, Step, Var
 from optgen.languages import TRITON
 from optgen.listing import (
+    equation_texts,
     header,
     host_names,
     imports,
@@ -74,7 +75,7 @@ STEP = "words records gradients scalars grad_scale found_inf chunk".split()
 IN_STEP = "words records gradients scalars grad_scale found_inf parts shares common chunk".split()
 # What the kernels of a rule with reductions use besides.
 OF_PARTS = frozenset(["highest", "inside", "largest", "summed"])
-IN_PHASES = OF_PARTS | frozenset("chunks common first launches mine numel parts shares ROUNDS".split())
+IN_PHASES = OF_PARTS | frozenset("chunks common elements its_parts launches mine parts shares ROUNDS".split())
 ONE_PASS = "One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."
 Variants = Mapping[tuple[bool, ...], Variant]
 MODES = "MAXIMIZE SCALED STRICT COMPUTE BLOCK VEC".split()
@@ -146,23 +147,23 @@ def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
 
 def _phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) -> dict[str, Any]:
     """The kernels of a rule with reductions, and the function that launches them."""
-    places = Places()
+    places, texts = Places(), equation_texts(program)
     variants = {
-        (*variant_of(step), rounds): Variant(program, step, rounds, [*stored], read, places)
+        (*variant_of(step), rounds): Variant(program, step, rounds, [*stored], read, places, texts)
         for step in program.steps
         for rounds in (True, False)
     }
     names = dict.fromkeys(kernel.name for variant in variants.values() for kernel in variant.kernels)
     kernels = [_kernel(program, variants, name, [*stored]) for name in sorted(names)]
-    texts = [f'flags["{name}"]' for name in flag_names(program)]
+    asked = [f'flags["{name}"]' for name in flag_names(program)]
     used = names_in(line for kernel in kernels for line in lines_of(kernel)) & OF_PARTS
     kinds = {state_kinds(program, step) for step in program.steps}
-    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s)}",)], conditions=texts)
+    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s)}",)], conditions=asked)
     counts = ", ".join(f"{name}={len(getattr(places, name))}" for name in ("parts", "shares", "common"))
     return {
         "imports": [*imports("._phases", ["Form", "Launches"]), *imports("._reductions", used)],
         "kernels": kernels,
-        "launches": _woven({key: variant.calls for key, variant in variants.items()}, [*texts, "rounds"]),
+        "launches": _woven({key: variant.calls for key, variant in variants.items()}, [*asked, "rounds"]),
         "kinds": lines if len(kinds) > 1 else [],
         "form": wrap(f"form = Form({'kinds_of' if len(kinds) > 1 else min(kinds)}, {counts})"),
         "step": "_launches",

@@ -3,15 +3,16 @@
 Assumes a hoisted step. Establishes that a phase reads stored quantities, results of reductions and of earlier
 products, and what it computes itself: what an earlier phase computed is computed again, or loaded if it was stored. A
 stored quantity is overwritten in the last phase that still needs its past. Where nothing may be read back, since a
-store may round it, a stored quantity is computed again too.
+store may round it, a stored quantity is computed again too. What kernels may sum or store later, they do where the
+phases then move less memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from optgen.ir import TENSOR, Map, MatMul, Phase, Place, Reduce, Role, Statement, Step, Write, reads
+from optgen.ir import ELEMENT, TENSOR, Map, MatMul, Phase, Place, Reduce, Role, Statement, Step, Write, reads
 
 
 def phase(step: Step, everywhere: bool, read_back: Collection[str] | None = None) -> tuple[Phase, ...]:
@@ -20,8 +21,26 @@ def phase(step: Step, everywhere: bool, read_back: Collection[str] | None = None
     read_back: the stored quantities of which a phase may load what an earlier one has stored, by their past names;
     None for all.
     """
-    cutter = _Cutter(step, everywhere, read_back)
-    return cutter.phases()
+    best = _Cutter(step, everywhere, read_back, {}).phases()
+    later: dict[str, int] = {}
+    for name in _movable(step) if everywhere and len(best) > 1 else ():
+        for wait in range(1, len(best)):
+            parts = _Cutter(step, everywhere, read_back, {**later, name: wait}).phases()
+            if len(parts) == len(best) and _moved(step, parts) < _moved(step, best):
+                best, later = parts, {**later, name: wait}
+    return best
+
+
+def _movable(step: Step) -> list[str]:
+    """What may be summed or stored in a later phase than the first that could."""
+    sums = [s.target for s in step.body if isinstance(s, Reduce)]
+    return [*sums, *(w.value for w in step.writes if w.value not in sums)]
+
+
+def _moved(step: Step, parts: tuple[Phase, ...]) -> int:
+    """How many values per element all phases load and store."""
+    names = [name for part in parts for name in (*part.loads, *(w.into for w in part.stores))]
+    return sum(step.var(name).axes == ELEMENT for name in names)
 
 
 @dataclass(slots=True)
@@ -29,6 +48,7 @@ class _Cutter:
     step: Step
     everywhere: bool
     read_back: Collection[str] | None
+    later: Mapping[str, int]
     level: dict[str, int] = field(default_factory=dict)
     ready: dict[str, int] = field(default_factory=dict)
     by_target: dict[str, Statement] = field(default_factory=dict)
@@ -42,13 +62,17 @@ class _Cutter:
                 and any(name in self.level for name in reads(statement))
             ):
                 level += 1
+            if isinstance(statement, Reduce):
+                level += self.later.get(statement.target, 0)
             self.level[statement.target] = level
             self.ready[statement.target] = level + self._cuts(statement)
             self.by_target[statement.target] = statement
 
     def phases(self) -> tuple[Phase, ...]:
         writes = [w for w in self.step.writes if self.step.var(w.into).place is Place.DEVICE]
-        store = {w.value: self.ready.get(w.value, 0) for w in writes}
+        sums = {s.target for s in self.step.body if isinstance(s, Reduce)}
+        wait = {name: count for name, count in self.later.items() if name not in sums}
+        store = {w.value: self.ready.get(w.value, 0) + wait.get(w.value, 0) for w in writes}
         count = max([*self.level.values(), *store.values(), 0]) + 1
         while True:
             made = [self._phase(k, writes, store) for k in range(count)]
