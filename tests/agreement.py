@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,9 @@ class Backend:
     every: int = 1  # rule is tried on it
 
     def takes(self, rule: Rule) -> bool:
-        """Whether it can step a rule."""
+        """Whether it can step a rule in this process."""
+        if self.fused and not self.tiles and os.environ.get("TRITON_INTERPRET") != "1":
+            return False  # Triton's kernels want its interpreter
         has_product = any(equation.rhs.has(matmul) for equation in rule.equations)
         sums = [one for equation in rule.equations for one in equation.rhs.atoms(*REDUCTIONS)]
         in_tiles = any(one.args[1].name in ("rows", "cols") for one in sums)
