@@ -32,6 +32,7 @@ COLUMNS: dict[str, Callable[[Verdict], object]] = {
     "dtypes": lambda v: v.mix,
     "sm": lambda v: v.target,
     "mode": lambda v: "strict" if v.strict else "fast",
+    "pass": lambda v: v.number,
     "registers": lambda v: v.registers,
     "loads": lambda v: _widths(v.main.loads),
     "stores": lambda v: _widths(v.main.stores),
