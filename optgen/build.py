@@ -8,7 +8,7 @@ import errno
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module, resources
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ from typing import Any
 from optgen.backends._formats import formats
 from optgen.cache import import_built
 from optgen.codecs import check_storage
+from optgen.dsl.formats import Asked, formats_of_table, with_storage
 from optgen.dsl.load import built_in_names, load
 from optgen.dsl.names import FILES, check_identifier
 from optgen.dsl.rule import Rule, Schedule
@@ -30,6 +31,7 @@ ENTRIES: Mapping[str, str] = {
     "schedules": '["cosine"]',
     "backends": '["numpy", "torch"]',
     "out": '"generated"',
+    "storage": '{ adamw = "int8", lion = "m=bf16" }',
 }
 Source = str | Path | Rule | Schedule
 Files = dict[str, str]  # path below the output folder -> text
@@ -37,11 +39,15 @@ Files = dict[str, str]  # path below the output folder -> text
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What `[tool.optgen]` of a pyproject.toml asks for: which rules, for which backends, into which folder."""
+    """What `[tool.optgen]` of a pyproject.toml asks for: which rules, for which backends, into which folder.
+
+    storage: the storage formats of rules, by the rule's name as it is listed.
+    """
 
     rules: tuple[str, ...]
     backends: tuple[str, ...]
     out: Path
+    storage: Mapping[str, Asked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,9 @@ def configuration(start: Path) -> Configuration:
             named = [*_texts(table, "rules", ()), *_texts(table, "schedules", ())]
             rules = tuple(str(folder / name) if name.endswith(".py") else name for name in named)
             (out,) = _texts({**table, "out": [table.get("out", "generated")]}, "out", ())
-            return Configuration(rules or built_in_names(), _texts(table, "backends", backend_names()), folder / out)
+            rules, backends = rules or built_in_names(), _texts(table, "backends", backend_names())
+            storage = formats_of_table(table.get("storage", {}), folder, rules)
+            return Configuration(rules, backends, folder / out, storage)
     return Configuration(built_in_names(), backend_names(), start / "generated")
 
 
@@ -213,14 +221,18 @@ def drift(files: Files, out: Path, whole: bool) -> Iterator[str]:
                 yield f"stray file {path}: no rule generates it\n"
 
 
-def compile(rule: Source, backend: str, **structure: int | str | None) -> ModuleType:
+def compile(
+    rule: Source, backend: str, *, storage: Asked | None = None, **structure: int | str | None
+) -> ModuleType:
     """The generated module of one rule for one backend, from the per-user cache.
 
+    storage: the formats of states, as "int8" for all of them or {"m": "int8", "v": "int8"}; see `optgen list`.
     structure: values of the structural parameters of a rule that is given by its name or path.
 
-    Raises OptgenError for an unknown rule or backend, RuleError for a rule that cannot be compiled.
+    Raises OptgenError for an unknown rule, backend or format and for what is no state of the rule, RuleError for a rule
+    that cannot be compiled.
     """
-    loaded = _loaded(rule, structure)
+    loaded = _loaded(rule, structure, storage)
     names = [backend, *(["triton", "c"] if backend == "torch" and isinstance(loaded, Rule) else [])]
     files: Mapping[str, str] = {}
     for name in names:
@@ -229,21 +241,24 @@ def compile(rule: Source, backend: str, **structure: int | str | None) -> Module
     return import_built(files, f"{_folder(backend)}.{module_name(loaded)}")
 
 
-def optimizer(rule: Source, **structure: int | str | None) -> type[Any]:
-    """The torch.optim.Optimizer class of a built-in name, a rule file's path or a Rule; `structure` as for `compile`.
+def optimizer(rule: Source, *, storage: Asked | None = None, **structure: int | str | None) -> type[Any]:
+    """The torch.optim.Optimizer class of a built-in name, a rule file's path or a Rule.
 
-    Raises what `compile` raises.
+    storage, structure: as for `compile`, which raises the same.
     """
-    loaded = _loaded(rule, structure)
+    loaded = _loaded(rule, structure, storage)
     made: type[Any] = getattr(compile(loaded, "torch"), loaded.name)
     return made
 
 
-def _loaded(rule: Source, structure: Mapping[str, int | str | None]) -> Rule | Schedule:
+def _loaded(
+    rule: Source, structure: Mapping[str, int | str | None], storage: Asked | None = None
+) -> Rule | Schedule:
     if structure and not isinstance(rule, (str, Path)):
         raise OptgenError(f"{', '.join(structure)} is given beside a Rule\nhint: give it to load, which makes the Rule")
     loaded = load(rule, **structure) if isinstance(rule, (str, Path)) else rule
     loaded = loaded if loaded.name else replace(loaded, name="CustomRule")
+    loaded = loaded if storage is None else with_storage(loaded, storage)
     check_identifier(loaded.name, "rule", loaded.loc)
     return loaded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +16,7 @@ from rich.console import Console
 from optgen import __version__
 from optgen.build import build as build_files
 from optgen.build import configuration, drift, write
+from optgen.dsl.formats import with_storage
 from optgen.dsl.load import built_in_names, load
 from optgen.dsl.rule import Schedule
 from optgen.equations import latex as latex_of
@@ -90,13 +92,24 @@ def build(
     rules: RuleNames = None,
     backends: Backends = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the generated packages.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="FORMATS", help="Formats of states: int8 for all, or m=int8,v=int8.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; print what differs, and fail if so.")] = False,
 ) -> None:
     """Generate code. With no rules, those listed under [tool.optgen] in the nearest pyproject.toml, else all."""
     asked = configuration(Path())
+    if storage is not None and not rules:
+        raise OptgenError(f"--storage goes with rules that are named\nhint: optgen build adamw --storage {storage}")
     folder = out or asked.out
     named = backends or (None if rules else asked.backends)
-    made = build_files(rules or asked.rules, named, whole=bool(backends))
+    paths = [os.path.abspath(name) if name.endswith(".py") else name for name in rules or asked.rules]
+    formats = [asked.storage.get(path) if storage is None else storage for path in paths]
+    sources = [
+        name if given is None else with_storage(load(name), given)
+        for name, given in zip(rules or asked.rules, formats, strict=True)
+    ]
+    made = build_files(sources, named, whole=bool(backends))
     if check:
         differences = list(drift(made.files, folder, whole=not (rules or backends)))
         typer.echo("".join(differences), nl=False)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from optgen.dsl.rule import Rule
 from optgen.dsl.structural import Structural
 from optgen.dsl.symbols import Declaration, Kind
-from optgen.ir import Role
+from optgen.ir import Role, Var
 from optgen.languages import HOST
 from optgen.listing import annotation, default, is_elementwise, needs_matrix, quote
 from optgen.passes import Program
 from optgen.printers import to_text
+from optgen.wrapping import INDENTED
 
 OPTIONS = "* foreach maximize capturable differentiable fused state_dtype"
 OPTION_TYPES = {
@@ -98,31 +100,29 @@ def _number(d: Declaration) -> str:
     return annotation(d, "float | Tensor" if d.is_tuple or d.name == "lr" else "float")
 
 
-def defaults(rule: Rule) -> list[str]:
+def defaults(program: Program) -> list[str]:
+    rule, storage = program.rule, storage_text(program)
     return [
         *(f'"{n}": {n}' for n in _order(rule) if n != "*"),
         *(f'"{key}": {value}' for key, value in rule.group_constants.items()),
         *(['"train_mode": True'] if rule.modes else []),
+        *([f'"storage": {quote(storage)}'] if storage else []),
     ]
 
 
 def update_rule(
-    program: Program, count: int, combine: list[str], suffix: str, fused: Mapping[str, str]
+    program: Program, count: int, combine: list[str], suffix: str, fused: Mapping[str, str], keys: Sequence[str]
 ) -> list[str]:
     """The arguments of UpdateRule. suffix: of its functions; `otherwise` leaves to the first what both share.
 
-    fused: for each type of device the function that finds the kernel.
+    fused: for each type of device the function that finds the kernel. keys: of all that is stored.
     """
     rule = program.rule
     matrix = needs_matrix(program)
-    reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
-    keyed = {q: key for q, key in rule.state_keys.items() if key != "step"}
-    states = list(dict.fromkeys(v.key for step in reversed(program.steps) for v in step.of_role(Role.STATE)))
-    states.sort(key=lambda key: list(keyed.values()).index(key) if key in keyed.values() else len(keyed))
-    keys = [*(["step"] if reads_t or "step" in rule.state_keys.values() else []), *states]
     hypers = ["hypers=(", *(f"    {hyper(d)}," for d in rule.declarations), "),"] if not suffix else ["hypers=(),"]
-    lines = [*hypers, f"keys={tuple_of(keys)},"]
+    lines = [*hypers, *_keys(keys)]
     fixed = [f"    {line}" for one in rule.structural for line in _fixed(rule, one)]
+    fixed += [f"    {line}" for line in ([] if suffix else _fixed_storage(program))]
     lines += ["fixed=(", *fixed, "),"] if fixed else []
     names = [f"update{suffix}" if count == 1 else f"update{suffix}_{k + 1}" for k in range(count)]
     updates = f"updates=({', '.join(names)}{',' if count == 1 else ''}),"
@@ -138,7 +138,40 @@ def update_rule(
     lines += [] if is_elementwise(program) else ["elementwise=False,"]
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []
     least = rule.min_ndim if rule.min_ndim is not None else 2 if matrix and rule.ndim is None else None
-    return lines + ([f"min_ndim={least},"] if least is not None else [])
+    lines += [f"min_ndim={least},"] if least is not None else []
+    return lines + ([f"min_numel={rule.min_numel},"] if rule.min_numel else [])
+
+
+def _keys(keys: Sequence[str]) -> list[str]:
+    line = f"keys={tuple_of(keys)},"
+    rows = textwrap.wrap(" ".join(f"{quote(key)}," for key in keys), INDENTED - 8)
+    return [line] if len(line) <= INDENTED - 4 else ["keys=(", *(f"    {row}" for row in rows), "),"]
+
+
+def state_keys(program: Program) -> dict[str, Var]:
+    """The states of any variant by key, in the order of a checkpoint."""
+    keyed = [key for key in program.rule.state_keys.values() if key != "step"]
+    states = {v.key: v for step in reversed(program.steps) for v in step.of_role(Role.STATE)}
+    return {key: states[key] for key in sorted(states, key=lambda k: keyed.index(k) if k in keyed else len(keyed))}
+
+
+def stores_count(program: Program) -> bool:
+    """Whether the step count is stored."""
+    reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
+    return reads_t or "step" in program.rule.state_keys.values()
+
+
+def storage_text(program: Program) -> str:
+    """The storage formats of states by key, as they stand in a parameter group; empty if there are none."""
+    found = {v.key: v.codec for part in program.chain for v in state_keys(part).values() if v.codec}
+    return ",".join(f"{key}={name}" for key, name in found.items())
+
+
+def _fixed_storage(program: Program) -> list[str]:
+    """The Fixed of the storage formats, whose codes alone do not tell what they mean."""
+    text = storage_text(program)
+    hint = 'hint="load what the state_dict_fp32() of the other optimizer returns",'
+    return ["Fixed(", f'    "storage", ({quote(text)},),', f"    {hint}", "),"] if text else []
 
 
 def required(rule: Rule) -> bool:

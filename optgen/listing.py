@@ -44,11 +44,11 @@ FORMAT = 1
 
 def header(rule: Rule | Schedule, backend: str) -> list[str]:
     """The lines of a generated file's docstring: what it is, where it comes from, what it computes."""
-    built_in = rule.source.startswith("rules/")
+    built_in, origin = rule.source.startswith("rules/"), rule.source or "a Rule object"
     name = rule.source.removeprefix("rules/").removesuffix(".py") if built_in else rule.source
-    origin = rule.source or "a Rule object"
     lines = [f"{rule.name}. Written by optgen {__version__} (format {FORMAT}) from {origin}; do not edit.", ""]
-    lines += [f"    optgen build {name} --backend {backend}", ""] if name else []
+    options = getattr(rule, "options", "")  # a schedule has none
+    lines += [f"    optgen build {name} --backend {backend} {options}".rstrip(), ""] if name else []
     about = " ".join(rule.doc.removeprefix(f"{rule.name}.").split())
     lines += [*textwrap.wrap(about, WIDTH, break_long_words=False), ""] if about else []
     for line in [*equations.text(rule), *_stored(rule), *_of_others(rule)]:

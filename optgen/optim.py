@@ -7,9 +7,13 @@ from optgen._generated.pytorch.adafactor import Adafactor
 from optgen._generated.pytorch.adafactorhf import AdafactorHF
 from optgen._generated.pytorch.adagrad import Adagrad
 from optgen._generated.pytorch.adam import Adam
+from optgen._generated.pytorch.adam8bit import Adam8bit
 from optgen._generated.pytorch.adamax import Adamax
 from optgen._generated.pytorch.adammini import AdamMini
 from optgen._generated.pytorch.adamw import AdamW
+from optgen._generated.pytorch.adamw4bit import AdamW4bit
+from optgen._generated.pytorch.adamw8bit import AdamW8bit
+from optgen._generated.pytorch.adamwfp8 import AdamWFp8
 from optgen._generated.pytorch.adan import Adan
 from optgen._generated.pytorch.ademamix import AdEMAMix
 from optgen._generated.pytorch.adopt import ADOPT
@@ -21,6 +25,7 @@ from optgen._generated.pytorch.lamb import LAMB
 from optgen._generated.pytorch.laprop import LaProp
 from optgen._generated.pytorch.lars import LARS
 from optgen._generated.pytorch.lion import Lion
+from optgen._generated.pytorch.lion8bit import Lion8bit
 from optgen._generated.pytorch.mars import MARS
 from optgen._generated.pytorch.muon import Muon
 from optgen._generated.pytorch.nadam import NAdam
@@ -43,8 +48,8 @@ from optgen._generated.pytorch.yogi import Yogi
 
 __all__ = [
     "ADOPT", "ASGD", "LAMB", "LARS", "MARS", "SGD", "SGDW", "AdEMAMix", "AdaBelief", "AdaBound", "Adadelta",
-    "Adafactor", "AdafactorHF", "Adagrad", "Adam", "AdamMini", "AdamW", "Adamax", "Adan", "AggMo", "CautiousAdamW",
-    "DiffGrad", "LaProp", "Lion", "Muon", "NAdam", "NAdamW", "Prodigy", "QHAdam", "RAdam", "RMSprop", "RMSpropTF",
-    "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "Sophia", "StableAdamW",
-    "Tiger", "Yogi",
+    "Adafactor", "AdafactorHF", "Adagrad", "Adam", "Adam8bit", "AdamMini", "AdamW", "AdamW4bit", "AdamW8bit",
+    "AdamWFp8", "Adamax", "Adan", "AggMo", "CautiousAdamW", "DiffGrad", "LaProp", "Lion", "Lion8bit", "Muon", "NAdam",
+    "NAdamW", "Prodigy", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD",
+    "Signum", "Sophia", "StableAdamW", "Tiger", "Yogi",
 ]

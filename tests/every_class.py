@@ -24,7 +24,7 @@ from torch.testing._internal.common_optimizers import (
     optim_db,
 )
 
-from optgen import optim
+from optgen import Rule, load, optim, optimizer, stored
 
 Kwargs = dict[str, Any]
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -51,7 +51,7 @@ def info_of(cls: type[Optimizer]) -> OptimizerInfo:
             [lambda o: StepLR(o, 10, 0.9), lambda o: ReduceLROnPlateau(o)],
             [partial(ExponentialLR, gamma=0.9)],
         ),
-        supported_impls=("foreach", "differentiable", "fused"),
+        supported_impls=("foreach", *([] if stored_in(cls) else ["differentiable"]), "fused"),
         has_capturable_arg=True,
         supports_complex=cls.rule.elementwise,
         supports_fused_on=("cpu", "cuda"),
@@ -88,7 +88,28 @@ def _inputs_by_pattern(cls: Any, device: str, dtype: torch.dtype | None = None) 
     return [OptimizerInput(params=None, kwargs=one, desc=str(one)) for one in kwargs]
 
 
-INFOS = [info_of(getattr(optim, name)) for name in optim.__all__]
+def stored_in(cls: Any) -> str:
+    """The storage formats of a class's states, empty if it has none."""
+    return "".join(str(one.values[0]) for one in cls.rule.fixed if one.name == "storage")
+
+
+# What is prebuilt keeps the states of parameters as small as those here as they are; these classes store all.
+CODED: dict[Any, Rule] = {
+    optimizer(rule): rule
+    for rule in (
+        stored(load("adamw"), "int8", min_numel=0, name="AdamWInt8"),
+        stored(load("adam"), "int4", min_numel=0, name="AdamInt4"),
+        stored(load("lion"), "fp8_e4m3", min_numel=0, name="LionFp8"),
+        stored(load("schedulefreeadamw"), v="int8", min_numel=0, name="ScheduleFreeInt8"),
+    )
+}
+CLASSES: list[Any] = [*(getattr(optim, name) for name in optim.__all__), *CODED]
+INFOS = [info_of(cls) for cls in CLASSES]
+
+
+def wide(cls: Any) -> Kwargs:
+    """The option by which states are float32 whatever their parameter is; what is stored in formats only refuses it."""
+    return {} if cls in CODED else {"state_dtype": torch.float32}
 ELEMENTWISE = [info for info in INFOS if info.optim_cls.rule.elementwise]
 
 

@@ -15,6 +15,7 @@ C_COMPILER = next((found for found in map(shutil.which, ("cc", "gcc", "clang")) 
 a_c_compiler = pytest.mark.skipif(not C_COMPILER, reason="no C compiler is installed: neither cc nor gcc nor clang")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what a process has loaded")
 triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed; it exists for Linux only")
+bitsandbytes = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that torch.cuda can use")
 
 

@@ -9,13 +9,12 @@ from typing import Any
 import needs
 import pytest
 import torch
-from every_class import INTERPRETED, equal
+from every_class import CLASSES, INTERPRETED, equal
 from torch import Tensor
 from torch.optim import Optimizer
 
 from optgen import optim
 
-CLASSES: list[Any] = [getattr(optim, name) for name in optim.__all__]
 # Whether a step unscales and skips by itself, as fused ones do, or leaves it to the scaler.
 FUSED, WANTED = ("cuda", ()) if INTERPRETED else ("cpu", needs.a_c_compiler)  # whose fused steps are made here
 STEPPED = [

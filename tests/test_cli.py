@@ -175,6 +175,23 @@ def test_build_check_finds_what_differs_and_what_is_stray(folder: Path) -> None:
     assert f"stray file {stray}" in output
 
 
+def test_storage_is_asked_for_by_an_option_or_a_table(folder: Path) -> None:
+    assert run("build", "adamw", "halving.py", "--backend", "numpy", "--storage", "m=int8", "--out", "made")[0] == 0
+    texts = {name: (folder / f"made/numpy_ref/{name}.py").read_text() for name in ("adamw", "halving")}
+    assert "    optgen build adamw --backend numpy --storage m=int8\n" in texts["adamw"]
+    assert all("int8_signed.store(m)" in text for text in texts.values())
+    assert "v" in texts["adamw"]
+    assert "int8_unsigned" not in texts["adamw"]
+    (folder / "pyproject.toml").write_text(
+        '[tool.optgen]\nrules = ["lion", "adamw", "halving.py"]\nbackends = ["numpy"]\nout = "made"\n'
+        '[tool.optgen.storage]\nadamw = "m=int8"\n"halving.py" = {m = "int8"}\n'
+    )
+    for rules in ([], ["adamw", "halving.py", "--backend", "numpy"]):
+        assert run("build", *rules)[0] == 0
+        assert {name: (folder / f"made/numpy_ref/{name}.py").read_text() for name in texts} == texts
+    assert "int8" not in (folder / "made/numpy_ref/lion.py").read_text()
+
+
 def test_what_is_checked_in_is_what_is_generated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     status, output = run("build", "--check")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from every_class import INFOS, QUIET, Fit, Kwargs, equal, flagged, fuses, plain
+from every_class import CODED, INFOS, QUIET, Fit, Kwargs, equal, flagged, fuses, plain
 from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -631,7 +631,8 @@ ALWAYS: tuple[Promise, ...] = (
     load_hooks_run_before_and_after_in_their_order,
     step_hooks_run_in_their_order_and_can_be_removed,
 )
-IF_COMPLEX = (complex_parameters_are_pairs_of_real_ones, real_and_imaginary_parts_step_like_their_complex)
+IF_COMPLEX = (complex_parameters_are_pairs_of_real_ones,)
+IF_COMPLEX_APART = (real_and_imaginary_parts_step_like_their_complex,)
 IF_SPARSE = (sparse_gradients_are_dense_ones, sparse_gradients_are_dense_ones_with_schedulers)
 IF_DIFFERENTIABLE = (hyperparameters_can_be_learned,)
 IF_FUSED = (
@@ -646,6 +647,8 @@ def promises(info: OptimizerInfo) -> tuple[Promise, ...]:
     return (
         *ALWAYS,
         *(IF_COMPLEX if info.supports_complex else ()),
+        # where states are codes, real and imaginary parts share the largest value of their block
+        *(IF_COMPLEX_APART if info.supports_complex and info.optim_cls not in CODED else ()),
         *(IF_SPARSE if info.supports_sparse else ()),
         *(IF_DIFFERENTIABLE if "differentiable" in info.supported_impls else ()),
         *(IF_FUSED if "cpu" in info.supports_fused_on and fuses(info.optim_cls) else ()),

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +21,7 @@ SNIPPETS = [text for kind, text in BLOCKS if kind == "python"]
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
-    assert {kind for kind, _ in BLOCKS} == {"sh", "python"}
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "toml"}  # the table's is tried in test_cli.py
     assert {command[0] for command in COMMANDS} == {"make", "optgen", ".ci/run"}
 
 
@@ -53,6 +54,9 @@ def test_a_reader_can_follow_it_from_top_to_bottom(tmp_path: Path) -> None:
     for kind, text in BLOCKS:
         if kind == "python" and text.startswith('"""SignMom.'):
             (tmp_path / "signmom.py").write_text(text, encoding="utf-8")
+            continue
+        if kind == "toml":
+            assert tomllib.loads(text)["tool"]["optgen"]["storage"]
             continue
         commands = [shlex.split(line) for line in text.splitlines()] if kind == "sh" else [["python", "-c", text]]
         for name, *arguments in commands:

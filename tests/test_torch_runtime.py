@@ -17,7 +17,7 @@ from typing import Any
 import needs
 import pytest
 import torch
-from every_class import ALIKE
+from every_class import ALIKE, CLASSES, CODED, equal, stored_in, wide
 from faults import invalid_lr
 from torch import Tensor
 from torch._dynamo.testing import CompileCounter
@@ -27,13 +27,12 @@ from torch.testing._internal.common_optimizers import OptimizerErrorEnum, Optimi
 import optgen._generated.pytorch as generated
 from optgen import optim
 
-CLASSES: list[type[Optimizer]] = [getattr(optim, name) for name in optim.__all__]
 FUSED = [cls for name in optim.__all__ if "cpu" in (cls := getattr(optim, name)).rule.fused]
 # Muon takes more than torch's and has tests of its own.
 INFOS: list[OptimizerInfo] = [
     info for info in optim_db if info.optim_cls.__name__ in optim.__all__ and info.optim_cls.__name__ != "Muon"
 ]
-every = pytest.mark.parametrize("cls", CLASSES, ids=optim.__all__)
+every = pytest.mark.parametrize("cls", CLASSES, ids=[cls.__name__ for cls in CLASSES])
 mirrored = pytest.mark.parametrize("info", INFOS, ids=[info.name for info in INFOS])
 
 
@@ -363,6 +362,12 @@ def test_complex_parameters_step_as_their_real_and_imaginary_parts(cls: type[Opt
         complex_one.step()
         real_one.step()
     assert torch.equal(torch.view_as_real(params_of(complex_one)[0]), params_of(real_one)[0])
+    if cls in CODED:  # codes stand for real numbers, and so are in their shape
+        (mine,), (wanted,) = complex_one.state.values(), real_one.state.values()
+        coded = {key: value for key, value in mine.items() if not value.is_complex()}
+        assert torch.uint8 in {value.dtype for value in coded.values()}
+        assert equal(coded, {key: wanted[key] for key in coded})
+        return
     for state in complex_one.state.values():
         assert all(value.is_complex() for value in state.values() if value.ndim)
 
@@ -406,7 +411,7 @@ def test_half_precision_computes_in_float32_even_with_tiny_gradients(cls: type[O
     kept, stored, exact = torch.ones(5, dtype=dtype), torch.ones(5, dtype=dtype), torch.ones(5)
     optimizers = [
         cls([kept.requires_grad_()], **alike),
-        cls([{"params": [stored.requires_grad_()], "state_dtype": torch.float32}], **alike),
+        cls([{"params": [stored.requires_grad_()], **wide(cls)}], **alike),
         cls([exact.requires_grad_()], **alike),
     ]
     for _ in range(3):
@@ -574,7 +579,7 @@ def test_states_follow_the_parameter_and_the_default_dtype_of_the_count(cls: typ
         elif not value.ndim:  # of the host, where Python computes in float64, or reduced from the parameter
             assert value.dtype in (torch.float64, p.dtype)
         else:
-            assert value.dtype == p.dtype
+            assert value.dtype == p.dtype or cls in CODED
             assert value.shape != p.shape or value.stride() == p.stride()
 
 
@@ -590,9 +595,9 @@ def test_the_count_has_the_default_dtype_if_that_is_float64(cls: type[Optimizer]
 def test_the_dtype_of_states_can_be_chosen_per_group(cls: type[Optimizer]) -> None:
     kwargs = buffered(cls)
     p = torch.ones(3, dtype=torch.bfloat16, requires_grad=True)
-    optimizer = cls([{"params": [p], "state_dtype": torch.float32}], **kwargs)
+    optimizer = cls([{"params": [p], **wide(cls)}], **kwargs)
     step_with(optimizer, 0)
-    assert {value.dtype for value in optimizer.state[p].values() if value.ndim} == {torch.float32}
+    assert cls in CODED or {value.dtype for value in optimizer.state[p].values() if value.ndim} == {torch.float32}
 
 
 def test_adagrad_has_its_state_from_the_start() -> None:
@@ -652,7 +657,10 @@ def test_a_class_differentiates_unless_it_mirrors_one_of_torch_that_does_not() -
     assert {cls.__name__ for cls in CLASSES if not is_differentiable(cls)} == lacking - {"Muon"}
 
 
-@pytest.mark.parametrize("cls", [*filter(is_differentiable, CLASSES)], ids=lambda cls: cls.__name__)
+UNCODED = [cls for cls in CLASSES if is_differentiable(cls) and not stored_in(cls)]  # a code has no gradient
+
+
+@pytest.mark.parametrize("cls", UNCODED, ids=lambda cls: cls.__name__)
 def test_one_differentiable_step_passes_gradcheck(cls: type[Optimizer]) -> None:
     kwargs = buffered(cls)
     p, g = leaf(4, dtype=torch.float64), leaf(4, dtype=torch.float64, seed=1)

@@ -11,7 +11,8 @@ from ._checkpoints import Group
 from ._inputs import Given
 from ._rule import answer, asked
 from ._runtime import RuleOptimizer
-from ._step import Stepped, real
+from ._step import Stepped, load, parts_of, store
+from ._storage import real
 
 
 class ModalOptimizer(RuleOptimizer):
@@ -49,14 +50,14 @@ class ModalOptimizer(RuleOptimizer):
 
     def _convert(self, mode: str, param: Tensor, group: Group, hypers: dict[str, Any]) -> None:
         """One parameter, unless it has not stepped yet."""
-        rule = self.rule.for_ndim(param.dim()) or self.rule
+        rule = self.rule.fitting(param) or self.rule
         states, kept = rule.states(**answer(rule.states, hypers)), self.state.get(param, {})
         if mode not in rule.modes or any(kept.get(key) is None for key in states):
             return
         host, update = rule.modes[mode]
         one = Stepped(rule, group, hypers, states, param, real(param), real(param))
+        one.stored = parts_of(states, kept)
         given = {**hypers, **host(**answer(host, hypers))}
-        given |= {state.past: real(kept[key]).to(one.dtype) for key, state in states.items() if not state.host}
+        given |= {state.past: load(one, key) for key, state in states.items() if not state.host}
         new = update(one.param.to(one.dtype), **{name: given[name] for name in asked(update)[1:] if name in given})
-        for key, value in {key: value.clone() for key, value in new.items()}.items():  # two may change places
-            (one.param if key == "param" else real(kept[key])).copy_(value)
+        store(one, {key: value.clone() for key, value in new.items()})  # two may change places

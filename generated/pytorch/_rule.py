@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ._hypers import Fixed, Hyper, Scalar, standing
+from ._storage import Format
 
 
 def per_element(size: Sequence[int]) -> tuple[int, ...]:
@@ -79,18 +80,47 @@ def _together(parts: Sequence[Tensor]) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What must stand under one key of a parameter's state. dtype: None for any of real, or of complex numbers."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype | None = None
+    is_number: bool = False  # of the host
+    is_complex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """A quantity whose past is read. Functions take it as `<name>_prev`; a host state is updated by `host`."""
+    """A quantity whose past is read. Functions take it as `<name>_prev`; a host state is updated by `host`.
+
+    format: what it is stored in, None for numbers of the parameter's dtype, or of the option `state_dtype`.
+    """
 
     name: str
     init: float | Callable[[Tensor, Tensor], Tensor] = 0.0
     shape: Callable[[Sequence[int]], tuple[int, ...]] = per_element
     host: bool = False
+    format: Format | None = None
 
     @property
     def past(self) -> str:
         """The name under which functions take it."""
         return self.name + "_prev"
+
+    def keys(self, key: str) -> tuple[str, ...]:
+        """The keys of what is stored of it, the first of which is its own."""
+        return (key,) if self.format is None else tuple(key + suffix for suffix in self.format.suffixes)
+
+    def parts(self, key: str, param: Tensor) -> dict[str, Part]:
+        """What is stored of it for a parameter, by key. What has a format is stored as real numbers."""
+        if self.host:
+            return {key: Part((), is_number=True)}
+        if self.format is None:
+            is_complex = param.is_complex() and self.shape is per_element
+            return {key: Part(tuple(self.shape(param.shape)), is_complex=is_complex)}
+        shape = self.shape((*param.shape, 2) if param.is_complex() else param.shape)
+        wanted = self.format.wanted(shape)
+        return {name: Part(*one) for name, one in zip(self.keys(key), wanted, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +151,7 @@ class UpdateRule:
         of one else.
     elementwise: whether each element is computed from itself and from scalars. A complex parameter is then stepped as
         its real and imaginary parts, a large one in stretches.
-    ndim, min_ndim: the shapes it is for; otherwise: the rule for all others.
+    ndim, min_ndim, min_numel: the shapes it is for; otherwise: the rule for all others.
     """
 
     hypers: tuple[Hyper, ...]
@@ -143,13 +173,22 @@ class UpdateRule:
     elementwise: bool = True
     ndim: int | None = None
     min_ndim: int | None = None
+    min_numel: int | None = None
     otherwise: UpdateRule | None = None
 
-    def for_ndim(self, ndim: int) -> UpdateRule | None:
-        """The rule for parameters of so many axes, None if there is none."""
-        if self.ndim in (None, ndim) and ndim >= (self.min_ndim or 0):
+    def fitting(self, param: Tensor) -> UpdateRule | None:
+        """The rule for parameters of this one's shape, None if there is none."""
+        ndim = param.dim()
+        if self.ndim in (None, ndim) and ndim >= (self.min_ndim or 0) and param.numel() >= (self.min_numel or 0):
             return self
-        return self.otherwise.for_ndim(ndim) if self.otherwise else None
+        return self.otherwise.fitting(param) if self.otherwise else None
+
+    @property
+    def chain(self) -> Iterator[UpdateRule]:
+        """The rule and those for other shapes."""
+        yield self
+        if self.otherwise:
+            yield from self.otherwise.chain
 
 
 def check_together(owner: str, rule: UpdateRule, group: Mapping[str, Any], hypers: Mapping[str, Any]) -> None:

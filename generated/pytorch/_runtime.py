@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from . import _checkpoints, _faults, _fused, _inputs, _repeat
+from . import _checkpoints, _exchange, _faults, _fused, _inputs, _repeat
 from ._checkpoints import Group
 from ._hypers import Fixed, Hyper, Scalar, read
 from ._inputs import Given, Inputs
@@ -36,7 +36,9 @@ from ._rule import (
     total,
 )
 from ._scalars import choose, cos, exp, floor, log, maximum, minimum, negated, sign, sin, sqrt, tanh
-from ._step import Stepped, compute_scalars, real, run, tell_time, unread
+from ._start import new_state
+from ._step import Stepped, compute_scalars, parts_of, run, tell_time, unread
+from ._storage import real
 
 __all__ = [
     "Fixed", "Hyper", "Input", "Inputs", "RuleOptimizer", "Scalar", "State", "UpdateRule", "choose", "cols_by_cols",
@@ -56,11 +58,8 @@ class RuleOptimizer(Optimizer):
         self._check_options(defaults)
         super().__init__(params, defaults)
         if self.rule.state_at_construction:
-            for group in self.param_groups:
-                hypers = self._hypers(group)
-                for param in group["params"]:
-                    rule = self.rule.for_ndim(param.dim()) or self.rule
-                    self._state_of(param, real(param), rule, rule.states(**answer(rule.states, hypers)), group)
+            for group, param, rule, states in self._each():
+                self._state_of(param, real(param), rule, states, group)
 
     @property
     def _step_supports_amp_scaling(self) -> bool:
@@ -108,6 +107,25 @@ class RuleOptimizer(Optimizer):
             launcher.reset()
         self._last = None
 
+    def state_dict_fp32(self) -> dict[str, Any]:
+        """The state dict as torch's class of the rule loads it: states with a storage format as float32 numbers."""
+        return _exchange.exported(self.state_dict(), self._each(), _exchange.as_numbers)
+
+    def state_dict_bitsandbytes(self) -> dict[str, Any]:
+        """The state dict as bitsandbytes' class of the rule loads it: 8-bit states in its layout, others in 32 bits.
+
+        Raises ValueError for a rule whose states or hyperparameters bitsandbytes has no place for.
+        """
+        saved = _exchange.exported(self.state_dict(), self._each(), _exchange.to_bitsandbytes)
+        return _exchange.in_groups_of_bitsandbytes(type(self).__name__, saved)
+
+    def _each(self) -> Iterator[tuple[Group, Tensor, UpdateRule, dict[str, State]]]:
+        """Each parameter with its group, its rule and its states, in the order of a state dict."""
+        for group in self.param_groups:
+            hypers = self._hypers(group)
+            for param in group["params"]:
+                rule = self.rule.fitting(param) or self.rule
+                yield group, param, rule, rule.states(**answer(rule.states, hypers))
     def share_memory(self) -> None:
         """Move the states to memory that other processes share, as torch's Adagrad can for Hogwild training."""
         for state in self.state.values():
@@ -198,7 +216,7 @@ class RuleOptimizer(Optimizer):
             grad = param.grad
             if grad is None or (only is not None and id(param) not in only):
                 continue
-            rule = self.rule.for_ndim(param.dim())
+            rule = self.rule.fitting(param)
             assert rule is not None  # refused at construction otherwise
             if id(rule) not in kept:
                 kept[id(rule)] = rule.states(**answer(rule.states, hypers))
@@ -222,7 +240,7 @@ class RuleOptimizer(Optimizer):
         """Fetches or creates the state of a parameter. One that is given twice has its first step once."""
         one.first = self._is_first(one)
         state = self._state_of(one.owner, one.grad, one.rule, one.states, one.group)
-        one.stored = {key: real(state[key]) for key in one.states}
+        one.stored = parts_of(one.states, state)
         one.count = state["step"] if "step" in one.rule.keys else None
 
     def _is_first(self, one: Stepped) -> bool:
@@ -239,8 +257,9 @@ class RuleOptimizer(Optimizer):
             device = param.device if _checkpoints.on_device(group) else None
             state["step"] = torch.zeros((), dtype=_checkpoints.count_dtype(group), device=device)
         for key, kind in states.items():
-            if state.get(key) is None:
-                state[key] = _new_state(kind, param, grad, group)
+            names = kind.keys(key)
+            if any(state.get(name) is None for name in names):
+                state.update(zip(names, new_state(kind, param, grad, group), strict=True))
         return state
 
     def _hypers(self, group: Group) -> dict[str, Any]:
@@ -251,13 +270,16 @@ class RuleOptimizer(Optimizer):
         return {**hypers, **_inputs.none_given(self.rule)}
 
     def _check_options(self, options: dict[str, Any]) -> None:
-        self._hypers({**options, "differentiable": False, "capturable": False})
+        hypers = self._hypers({**options, "differentiable": False, "capturable": False})
         if options.get("foreach") and options.get("capturable") is False and "fused" in options:
             for hyper in self.rule.hypers:
                 for symbol, part in hyper.symbols(options[hyper.name]):
                     if isinstance(part, Tensor):
                         shown = f"{hyper.name}[{hyper.names.index(symbol)}]" if hyper.names else symbol
                         raise ValueError(f"{shown} as a Tensor is not supported for capturable=False and foreach=True")
+        fault = _faults.in_formats(self.rule, hypers, options)
+        if fault:
+            raise RuntimeError(fault)
         if options.get("fused") and options.get("differentiable"):
             raise RuntimeError("`fused` does not support `differentiable`")
         if options.get("fused") and options.get("foreach"):
@@ -274,19 +296,3 @@ class RuleOptimizer(Optimizer):
     def _launchers(self) -> dict[Any, Any]:
         launchers: dict[Any, Any] = self.__dict__.setdefault("_fused_launchers", {})
         return launchers
-
-
-def _new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> Tensor:
-    if kind.host:
-        device = param.device if _checkpoints.on_device(group) else None
-        return torch.zeros((), dtype=torch.float64, device=device).fill_(kind.init)  # type: ignore[arg-type]  # a number
-    dtype = None if param.is_complex() else group.get("state_dtype")
-    if kind.shape is per_element:
-        state = torch.zeros_like(param, dtype=dtype, memory_format=torch.preserve_format)
-    else:
-        state = torch.zeros(kind.shape(param.shape), dtype=dtype or param.dtype, device=param.device)
-    if callable(kind.init):
-        real(state).copy_(kind.init(real(param), -grad if group.get("maximize") else grad))
-    elif isinstance(kind.init, Tensor) or kind.init != 0:
-        real(state).fill_(kind.init)
-    return state

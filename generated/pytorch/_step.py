@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ._hypers import standing
 from ._rule import State, UpdateRule, answer, asked
+from ._storage import computed, real
 from ._stretches import in_stretches, length
 
 _LARGEST = torch.finfo(torch.float32).max
@@ -21,7 +22,8 @@ _LARGEST = torch.finfo(torch.float32).max
 class Stepped:
     """A parameter that has a gradient, with what its step needs.
 
-    owner: the parameter itself. param, grad, stored: real views, so that a step never sees a complex number.
+    owner: the parameter itself. param, grad, stored: real views, so that a step never sees a complex number. stored has
+    all parts of each state, by their keys.
     scale: what the gradient is still to be divided by. inputs: what the step is given besides, by quantity.
     is_timed: whether a fused step counts it and computes its scalars itself.
     """
@@ -46,7 +48,7 @@ class Stepped:
     @property
     def dtype(self) -> torch.dtype:
         """The dtype that the step is computed in."""
-        return torch.float64 if self.param.dtype == torch.float64 else torch.float32
+        return computed(self.param.dtype)
 
     def unscale(self) -> None:
         """Divide the gradient by its scale, in a copy."""
@@ -54,9 +56,9 @@ class Stepped:
             self.grad, self.scale = self.grad / self.scale.to(self.grad.device), None
 
 
-def real(x: Tensor) -> Tensor:
-    """A complex tensor as the real and imaginary parts that it is made of."""
-    return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
+def parts_of(states: Mapping[str, State], kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All that is stored of some states, by key, as real views."""
+    return {name: real(kept[name]) for key, state in states.items() for name in state.keys(key)}
 
 
 def unread(group: Mapping[str, Any]) -> bool:
@@ -125,11 +127,21 @@ def run(stepped: list[Stepped]) -> None:
 
 def _parts(one: Stepped) -> Iterable[Stepped]:
     """A large parameter in stretches, if each of its elements is computed from itself; else as a whole."""
-    most = length(one.dtype)
+    formats = [state.format for state in one.states.values() if state.format is not None]
+    most = length(one.dtype, [made.block for made in formats])
     if not one.rule.elementwise or one.param.numel() <= most:
         return [one]
-    keys = [key for key, state in one.states.items() if not state.host]
-    views = in_stretches([one.param, one.grad, *one.inputs.values(), *(one.stored[key] for key in keys)], most)
+    if any(made.is_packed for made in formats) and not one.param.is_contiguous():
+        return [one]
+    keys: list[str] = []
+    elements: list[int] = []
+    for key, state in one.states.items():
+        if not state.host:
+            keys += state.keys(key)
+            elements += state.format.elements if state.format else (1,)
+    tensors = [one.param, one.grad, *one.inputs.values()]
+    elements = [1] * len(tensors) + elements
+    views = in_stretches([*tensors, *(one.stored[key] for key in keys)], most, elements)
     if views is None:
         return [one]
     return (
@@ -159,11 +171,29 @@ def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor]) -> None:
     given = {name: _scalar(values[name], one) for name in names if name in values}
     for key, state in one.states.items():
         if state.past in names and not state.host:
-            given[state.past] = _loaded(one.stored[key], one.dtype, keep)
+            given[state.past] = load(one, key, keep)
     given |= {name: _loaded(x, one.dtype, keep) for name, x in one.inputs.items() if name in names}
     grad = _loaded(one.grad, one.dtype, keep)
     grad = -grad if one.group.get("maximize") else grad
     one.new.update(update(_loaded(one.param, one.dtype, keep), grad, **given))
+
+
+def load(one: Stepped, key: str, keep: bool = False) -> Tensor:
+    """The numbers of a state, in the compute dtype. keep: they are not changed by what is stored."""
+    state = one.states[key]
+    if state.format is None:
+        return _loaded(one.stored[key], one.dtype, keep)
+    return state.format.load([one.stored[name] for name in state.keys(key)], one.param, one.dtype)
+
+
+def store(one: Stepped, new: Mapping[str, Tensor]) -> None:
+    """Write the new values of the parameter and of states."""
+    for key, value in new.items():
+        made = None if key == "param" else one.states[key].format
+        if made is None:
+            (one.param if key == "param" else one.stored[key]).copy_(value)
+        else:
+            made.store([one.stored[name] for name in one.states[key].keys(key)], value)
 
 
 def _loaded(x: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
@@ -181,12 +211,11 @@ def _scalar(value: Any, one: Stepped) -> Any:
 
 
 def _store(one: Stepped) -> None:
-    new = {key: value for key, value in one.new.items() if key == "param" or key in one.stored}
+    new = {key: value for key, value in one.new.items() if key == "param" or key in one.states}
     taken = {id(x) for x in (one.param, *one.stored.values())}
     for key, value in new.items():
         # A new value that is another's old one must be saved before that is overwritten.
         if id(value) in taken or value._base is not None:
             new[key] = value.clone()
-    for key, value in new.items():
-        (one.param if key == "param" else one.stored[key]).copy_(value)
+    store(one, new)
     one.new.clear()

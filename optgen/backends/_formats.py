@@ -40,7 +40,8 @@ def names_of(program: Program) -> dict[str, list[str]]:
 
 def header(made: Codec) -> list[str]:
     """The docstring of a format's file."""
-    return [f"{made.name}: {made.about}. Written by optgen {__version__} (format {FORMAT}); do not edit."]
+    about = f"{made.about[0].upper()}{made.about[1:]}."
+    return [f"{made.name}. Written by optgen {__version__} (format {FORMAT}); do not edit.", "", about]
 
 
 def maps(made: Codec, language: Language) -> Iterator[dict[str, Any]]:
@@ -54,6 +55,9 @@ def maps(made: Codec, language: Language) -> Iterator[dict[str, Any]]:
 
 def lines(computed: Lines, language: Language, define: str = "{} = {}", give: str = "return {}") -> list[str]:
     """The lines of a computation in a language. define, give: how a name is given a value, and how one is returned."""
+    (*_, (last, expr)), (_, result) = [("", None), *computed][:-1], computed[-1]
+    if last and str(result) == last:  # what is only returned needs no name
+        computed = (*computed[:-2], ("", expr))
     axes = {name: ELEMENT for _, expr in computed for name in map(str, expr.free_symbols)}
     texts = [(name, to_text(expr, language, axes=axes)) for name, expr in computed]
     made = [define.format(name, text) if name else give.format(text) for name, text in texts]

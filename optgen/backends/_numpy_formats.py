@@ -12,21 +12,24 @@ from optgen.languages import NUMPY
 from optgen.listing import quote
 from optgen.passes import Program
 from optgen.render import render_python
-from optgen.wrapping import wrap
+from optgen.wrapping import INDENTED, wrap
 
 
 def storage(made: Codec) -> dict[str, str]:
     """The files that rules with a storage format need besides."""
     module = "_parameters" if made.for_param else "_storage"
     text = render_python(
-        "codec_numpy.jinja",
+        "codec_python.jinja",
         header=header(made),
+        imports=["from typing import Any", "", "import numpy as np"] if made.block else [],
+        kind=made.kind,
+        alias="Array = np.ndarray[Any, np.dtype[np.floating[Any]]]" if made.block else "",
+        array="Array",
         maps=list(maps(made, NUMPY)),
+        plain=f"{made.name} = {made.kind}({_argument(made)})",
         name=made.name,
         block=made.block,
         module=module,
-        kind=made.kind,
-        argument=_argument(made),
     )
     shared = resources.files("optgen.runtime.numpy_ref") / f"{module}.py"
     return {f"_{made.name}.py": text, f"{module}.py": shared.read_text(encoding="utf-8")}
@@ -60,6 +63,12 @@ def table_of(program: Program) -> list[str]:
     found = {v.key: name_of(v) for step in reversed(steps) for v in step.of_role(Role.STATE) if v.codec}
     entries = ", ".join(f"{quote(key)}: {name}" for key, name in sorted(found.items()))
     return ["# The formats of states, by their keys.", *wrap(f"FORMATS = {{{entries}}}"), ""] if found else []
+
+
+def check_of(keys: str) -> list[str]:
+    """The lines that check what is given of a parameter's state. keys: all that it may have, as a tuple."""
+    line = f"check_state(i, state[i], kept, {keys})"
+    return [line] if len(line) <= INDENTED else [*wrap(f"keys = {keys}"), "check_state(i, state[i], kept, keys)"]
 
 
 def places(var: Var, holder: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from optgen.backends._formats import formats, names_of
 from optgen.backends._inputs import about_inputs, checked, input_arguments, presence
 from optgen.backends._numpy_formats import (
+    check_of,
     kept,
     loaded,
     param_formats,
@@ -197,7 +198,7 @@ def _loop(
     param, grad = f"{program.rule.param.label}_prev", program.rule.grad.label
     given = ["kept = dict(state[i])" if start is None else f"kept = {start}"] if k == 0 or "first" in read else []
     given += ["first = not kept.keys() <= state[i].keys()"] if "first" in read else []
-    given += wrap(f"check_state(i, state[i], kept, {tuple_of(_keys(program))})") if k == 0 else []
+    given += check_of(tuple_of(_keys(program))) if k == 0 else []
     given += ["kept = new_state[i]"] if k else ["kept |= state[i]"] if start is not None else []
     values = [param_line(program), f"{grad} = np.asarray(grads[i], {param}.dtype)"]
     told = {str(q.label): f"{q.label} = {name}[i]" for q, name in program.rule.inputs.items()}

@@ -6,19 +6,30 @@ from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
+from optgen.backends._formats import names_of
 from optgen.backends._inputs import specs, step_method
 from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments
-from optgen.constructor import argument, arguments, defaults, hyper, required, requirements, update_rule
+from optgen.backends._torch_states import check_formats, fused_on, states_of, storage
+from optgen.codecs import companions
+from optgen.constructor import (
+    argument,
+    arguments,
+    defaults,
+    hyper,
+    required,
+    requirements,
+    state_keys,
+    stores_count,
+    update_rule,
+)
 from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import EXTENTS
-from optgen.fused import devices
-from optgen.ir import COLS, ROWS, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, Var, reads
+from optgen.ir import COLS, ROWS, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, reads
 from optgen.languages import SCALAR, TORCH
 from optgen.listing import (
     apart,
     device_axes,
     docstring,
-    extents,
     header,
     host_names,
     module_name,
@@ -37,20 +48,12 @@ from optgen.printers import to_text
 from optgen.render import render_python
 from optgen.weave import Item
 
+__all__ = ["FOLDER", "emit", "emit_schedule", "shared", "storage"]
+
 FOLDER = "pytorch"
 FUNCTIONS = {Op.SUM: "torch.sum", Op.MEAN: "torch.mean", Op.MAX: "torch.amax"}
 COMBINE = {Op.SUM: "total", Op.MAX: "largest"}
 DIM: dict[tuple[Axis, ...], str] = {(ROWS,): ", dim=-2, keepdim=True", (COLS,): ", dim=-1, keepdim=True"}
-SHAPES = {  # of a state, by the extents of its axes
-    (): "per_tensor",
-    ("batch",): "per_matrix",
-    ("batch", "rows"): "per_row",
-    ("batch", "cols"): "per_col",
-    ("batch", "rows", "cols"): "",
-    ("batch", "rows", "rows"): "rows_by_rows",
-    ("batch", "cols", "cols"): "cols_by_cols",
-    ("batch", "cols", "rows"): "cols_by_rows",
-}
 KEPT = "What is kept from step to step, by its key in a checkpoint."
 COMMON = "Scalars of one step, computed once for all parameters that share them."
 ONE_STEP = "One step of one parameter, without side effects. All tensors have the compute dtype."
@@ -69,8 +72,9 @@ def emit(program: Program) -> str:
     """The text of the rule's module."""
     program = without_copies(program)
     rule = program.rule
+    check_formats(program)
     functions, spec = [], []
-    fused = devices(program)
+    fused = fused_on(program)
     for at, each in enumerate(program.chain):
         made, lines = _part(each, suffix(at), fused)
         functions += made
@@ -86,12 +90,11 @@ def emit(program: Program) -> str:
     return render_python(
         "torch.jinja",
         header=header(rule, "torch"),
-        imports=sorted(names_in([*code, always, *methods]) & OFFERED),
+        local=_local(program, sorted(names_in([*code, always, *methods]) & OFFERED)),
         standard=_standard([*code, *methods], fused),
         torch=any("torch." in line for line in [*code, *arguments(rule)]),
         name=rule.name,
         base=base,
-        modal=bool(program.modes),
         functions=[
             *functions,
             *([_function("requires", asked_of(program, requires), "str", WRONG, requires)] if requires else []),
@@ -100,7 +103,7 @@ def emit(program: Program) -> str:
         spec=spec,
         methods=methods,
         arguments=arguments(rule),
-        defaults=defaults(rule),
+        defaults=defaults(program),
         about=docstring(f"{rule.name}{': ' + rule.use if rule.use else ''}."),
         apart=apart(program),
     )
@@ -114,18 +117,27 @@ def _standard(code: Collection[str], fused: Collection[str]) -> list[str]:
     return lines + (["from typing import overload"] if "@overload" in code else [])
 
 
+def _local(program: Program, names: Collection[str]) -> list[str]:
+    """The lines that import what the module uses of its folder. names: those of the runtime."""
+    formats = [f"from ._{module} import {', '.join(found)}" for module, found in names_of(program).items()]
+    modal = ["from ._modes import ModalOptimizer"] if program.modes else []
+    return [*formats, *modal, f"from ._runtime import {', '.join(names)}"]
+
+
 def _part(program: Program, suffix: str, fused: Mapping[str, str]) -> tuple[list[dict[str, Any]], list[str]]:
     """The functions of one rule, and the arguments of its UpdateRule."""
     phases = {variant_of(s): phase(s, everywhere=False) for s in program.steps}
     count = max(map(len, phases.values()))
-    states, host = woven(program, _states), woven(program, lambda s: _host(program, s, phases[variant_of(s)]))
+    states, host = woven(program, states_of), woven(program, lambda s: _host(program, s, phases[variant_of(s)]))
     combine = [f'"{name}": {COMBINE[op]}' for k in range(count) for name, op in totals(phases, k)]
     functions = [
         _filling(f"states{suffix}", asked_of(program, states), "kept: dict[str, State]", KEPT, states),
         _filling(f"host{suffix}", host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
         *(_update(program, phases, k, count, suffix) for k in range(count)),
     ]
-    return functions, [*update_rule(program, count, combine, suffix, fused), *specs(program)]
+    keys = ["step"] * stores_count(program)
+    keys += [name for var in state_keys(program).values() for name in companions(var)]
+    return functions, [*update_rule(program, count, combine, suffix, fused, keys), *specs(program)]
 
 
 def _mode(program: Program, suffix: str, name: str) -> list[dict[str, Any]]:
@@ -191,23 +203,6 @@ def _fused(program: Program, functions: Collection[str]) -> list[dict[str, Any]]
         for end in map(suffix, range(len(program.chain)))
         for each in [f"{name}{end}"]
     ]
-
-
-def _states(step: Step) -> Iterator[Item]:
-    for state in step.of_role(Role.STATE):
-        if state.tensor_init:
-            start = "from_param" if state.init.name == step.of_role(Role.PARAM)[0].name else "from_grad"
-        else:
-            start = to_text(state.init, SCALAR, host_names(step))
-        arguments = [f'"{state.name.removesuffix("_prev")}"', *([start] if state.init != 0 else []), *_shape(state)]
-        yield (f'kept["{state.key}"] = State({", ".join(arguments)})',)
-
-
-def _shape(state: Var) -> list[str]:
-    if state.place is Place.HOST:
-        return ["host=True"]
-    shape = SHAPES[extents(state)]
-    return [f"shape={shape}"] if shape else []
 
 
 def _host(program: Program, step: Step, phases: tuple[Phase, ...]) -> Iterator[Item]:

@@ -76,6 +76,7 @@ FIELDS: Mapping[str, tuple[Check, str, str]] = {
     "min_ndim": (_is_rank, "None or a number of axes", "2"),
     "min_numel": (_is_count, "None or a number of elements", "4096"),
     "storage": (_is_storage, "a dict of names and storage formats", '{"m": "int8"}'),
+    "options": (_is_text, "a text", '"--storage int8"'),
     "name": (_is_text, "a text", '"MyRule"'),
     "doc": (_is_text, "a text", '"MyRule. Authors, Title, year."'),
     "source": (_is_text, "a text", '"my_rule.py"'),

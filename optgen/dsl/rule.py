@@ -65,7 +65,8 @@ class Rule:
     sparse: sparse gradients are accepted. sparse_refusal: what is said of one else, where a class of torch has words
     of its own. group_constants: what the class of torch keeps in its groups besides.
     typical_lr: task -> (lowest, highest) learning rate. use: what it is used for, in a line.
-    storage: the formats of states, by their names, and of the parameter, as `param`; see `stored`.
+    storage: the formats of states, by their names, and of the parameter, as `param`; see `stored`. options: those of
+    `optgen build` that made this rule of the one in its file.
     Raises RuleError for what is no equation, a state key that is invalid or given twice, an unknown quantity.
     """
 
@@ -94,6 +95,7 @@ class Rule:
     typical_lr: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     use: str = ""
     storage: Mapping[str, str] = field(default_factory=dict)
+    options: str = ""
     loc: Loc | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -7,18 +7,19 @@ from dataclasses import replace
 from sympy import Indexed
 
 from optgen.dsl.names import caller, check_identifier, shown
-from optgen.dsl.rule import Rule
+from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import model, t
 from optgen.errors import Loc, RuleError
 
 SMALL = 4096  # elements below which states stay as they are: scales would outweigh what is saved, as users expect
 
 
-def stored(rule: Rule, states: str = "", *, name: str = "", min_numel: int = SMALL, **formats: str) -> Rule:
+def stored(rule: Rule | Schedule, states: str = "", *, name: str = "", min_numel: int = SMALL, **formats: str) -> Rule:
     """The rule with other storage formats, as `optgen list` names them.
 
     states: the format of every state with a number for each element; formats: those of single states, by the name of
-    the quantity, which go before, and of the parameter, as `param`. name: of the class.
+    the quantity, which go before, and of the parameter, as `param`. name: of the class, which then is described by the
+    docstring of its own file.
     min_numel: the states of a parameter with fewer elements stay as they are; but where a rule looks at all tensors
     together, all are stored alike.
     Raises RuleError for what is no rule, and for a name that is no state.
@@ -33,7 +34,7 @@ def stored(rule: Rule, states: str = "", *, name: str = "", min_numel: int = SMA
         raise RuleError(f"the rule has no state {wrong!r} to store as {formats[wrong]!r}", loc,
                         f"it has {', '.join(names)}")
     title = check_identifier(name, "the class", loc) if name else ""
-    return replace(made, name=title, loc=loc) if title else replace(made, loc=loc)
+    return replace(made, name=title, doc="", loc=loc) if title else replace(made, loc=loc)
 
 
 def _stored(rule: Rule, states: str, min_numel: int, formats: dict[str, str], loc: Loc) -> Rule:
@@ -49,6 +50,12 @@ def _stored(rule: Rule, states: str, min_numel: int, formats: dict[str, str], lo
     if rule.min_numel is not None or not min_numel or together:
         return replace(rule, storage={**found, **ours}, otherwise=rest)
     return replace(rule, storage={**found, **ours}, min_numel=min_numel, otherwise=small)
+
+
+def state_names(rule: Rule) -> list[str]:
+    """The names of the states of a rule and of those for other shapes."""
+    rest = state_names(rule.otherwise) if rule.otherwise is not None else []
+    return sorted({*_states(rule), *rest})
 
 
 def _states(rule: Rule) -> list[str]:

@@ -71,4 +71,5 @@ class Numbers:
             bits = np.asarray(values, np.float32).view(np.uint32)
             nearest = (bits + np.uint32(0x7FFF) + (bits >> 16 & 1)) >> 16
             return np.where(values == values, nearest, 0x7FC0).astype(np.uint16)
-        return np.array(values, {"fp16": np.float16, "fp32": np.float32}[self.name])
+        single = np.array(values, np.float32)  # which float64 passes on its way to float16 in other backends, too
+        return single.astype(np.float16) if self.name == "fp16" else single

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from . import _exchange
 from ._hypers import read
-from ._rule import State, UpdateRule, answer, check_together, per_element
+from ._rule import Part, State, UpdateRule, answer, check_together
 
 Group = dict[str, Any]
 
@@ -70,18 +71,37 @@ def prepared(
         check_together(owner, rule, {**fallback, **old}, hypers)
         for position, (param, at) in enumerate(zip(group["params"], old["params"], strict=False)):
             state = {key: value for key, value in states.get(at, {}).items() if value is not None}
-            kinds = _kinds(rule, hypers, param)
             if states.get(at):
-                check_state(f"loaded state dict, {named(groups, number, position)}", kinds, param, state)
-            if at in states:
-                states[at] = {key: Kept(value, _is_number(kinds[key], value)) for key, value in state.items()}
+                where = f"loaded state dict, {named(groups, number, position)}"
+                states[at] = _converted(where, rule.fitting(param) or rule, hypers, param, state)
         check_group(f"loaded state dict, group {number}", rule, {**fallback, **group}, old)
+    if any(map(_exchange.is_of_bitsandbytes, loaded["state"].values())):
+        known = {*fallback, "params", "param_names"}
+        saved = [{key: value for key, value in old.items() if key in known} for old in saved]
     return {**loaded, "state": states, "param_groups": saved}
 
 
-def _is_number(kind: State | None, value: Any) -> bool:
+def _converted(
+    where: str, fitting: UpdateRule, hypers: Mapping[str, Any], param: Tensor, state: Group
+) -> dict[str, Kept]:
+    """A parameter's state, checked, that of torch or of bitsandbytes in the formats of the rule."""
+    kinds = fitting.states(**answer(fitting.states, hypers))
+    if _exchange.is_of_bitsandbytes(state):
+        found = _exchange.from_bitsandbytes(kinds, param, state)
+        state = {key: value for key, value in found.items() if key != "step" or "step" in fitting.keys}
+    plain = {key for key, kind in kinds.items() if _exchange.is_plain(kind, key, param, state)}
+    given = {key: replace(kind, format=None) if key in plain else kind for key, kind in kinds.items()}
+    check_state(where, _parts(fitting, given, param), param, state)
+    parts = _parts(fitting, kinds, param)
+    state = _exchange.in_formats(kinds, param, state)
+    return {key: Kept(value, _is_number(key, parts[key], value)) for key, value in state.items()}
+
+
+def _is_number(key: str, part: Part | None, value: Any) -> bool:
     """Whether Python computes with a value: a count, a scalar of the host, or one of a variant that is not in force."""
-    return kind.host if kind else not isinstance(value, Tensor) or value.numel() == 1
+    if part:
+        return part.is_number
+    return not isinstance(value, Tensor) or (value.numel() == 1 and (value.ndim == 0 or key == "step"))
 
 
 def check_group(where: str, rule: UpdateRule, group: Group, old: Group) -> None:
@@ -92,29 +112,30 @@ def check_group(where: str, rule: UpdateRule, group: Group, old: Group) -> None:
         raise ValueError(f"{where}: missing {missing}, extra {extra}")
 
 
-def _kinds(rule: UpdateRule, hypers: Mapping[str, Any], param: Tensor) -> dict[str, State | None]:
-    """Each key that a parameter's state may have: what is kept there, None for the count and what is not in force."""
-    fitting = rule.for_ndim(param.dim()) or rule
-    return {**dict.fromkeys(fitting.keys), **fitting.states(**answer(fitting.states, hypers))}
+def _parts(fitting: UpdateRule, kinds: Mapping[str, State], param: Tensor) -> dict[str, Part | None]:
+    """What must stand under each key that a parameter's state may have: None for the count and what is not in force."""
+    found = {name: part for key, kind in kinds.items() for name, part in kind.parts(key, param).items()}
+    return {**dict.fromkeys(fitting.keys), **found}
 
 
-def check_state(where: str, kinds: Mapping[str, State | None], param: Tensor, state: Group) -> None:
+def check_state(where: str, parts: Mapping[str, Part | None], param: Tensor, state: Group) -> None:
     """Raises ValueError if a state has a key too few or too many, or a value of another kind or shape."""
-    missing = [key for key, kind in kinds.items() if key not in state and (kind or key == "step")]
-    extra = [key for key in state if key not in kinds]
+    missing = [key for key, part in parts.items() if key not in state and (part or key == "step")]
+    extra = [key for key in state if key not in parts]
     if missing or extra:
         raise ValueError(f"{where}: missing {missing}, extra {extra}")
     for key, value in state.items():
-        kind, tensor = kinds[key], isinstance(value, Tensor)
+        part, tensor = parts[key], isinstance(value, Tensor)
         found = f"has shape {tuple(value.shape)}" if tensor else f"is a {type(value).__name__}"
-        if key == "step" or (kind and kind.host):
+        if key == "step" or (part and part.is_number):
             if not (value.numel() == 1 and not value.is_complex() if tensor else isinstance(value, Real)):
                 raise ValueError(f"{where}: {key!r} {found}, but must be a number")
-        elif kind:
-            shape, pairs = tuple(kind.shape(param.shape)), param.is_complex() and kind.shape is per_element
-            if not tensor or tuple(value.shape) != shape:
-                raise ValueError(f"{where}: {key!r} {found}, but must be a tensor of shape {shape}")
-            if not (value.is_complex() if pairs else value.is_floating_point()):
+        elif part:
+            if not tensor or tuple(value.shape) != part.shape:
+                raise ValueError(f"{where}: {key!r} {found}, but must be a tensor of shape {part.shape}")
+            if part.dtype not in (None, value.dtype):
+                raise ValueError(f"{where}: {key!r} is {value.dtype}, but must be {part.dtype}")
+            if part.dtype is None and not (value.is_complex() if part.is_complex else value.is_floating_point()):
                 raise ValueError(f"{where}: {key!r} is {value.dtype}, but its parameter {param.dtype}")
 
 

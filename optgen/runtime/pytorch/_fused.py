@@ -95,8 +95,12 @@ class Bunch:
 
 
 def columns_of(one: Stepped, module: ModuleType) -> list[str | None]:
-    """For each of the module's STATES its key, or None where the variant in force keeps none on the device."""
-    return [key if key in one.states and not one.states[key].host else None for key in module.STATES]
+    """For each of the module's STATES its key, or None where the variant in force keeps none on the device.
+
+    A module names a state's key, and after it those of what else is stored of it.
+    """
+    parts = {name for key, state in one.states.items() if not state.host for name in state.keys(key)}
+    return [key if key in parts else None for key in module.STATES]
 
 
 def given_to(one: Stepped, module: ModuleType) -> list[str | None]:
@@ -184,11 +188,15 @@ def _is_ready(
     launcher: Any, module: ModuleType, one: Stepped, flags: dict[str, bool], state: Mapping[str, Any]
 ) -> bool:
     """Whether the fused step for this parameter's dtypes is there. Raises RuntimeError where it must be and is not."""
-    dtypes: dict[str | None, torch.dtype] = {}
-    for key in one.states:
-        stored = state.get(key)
-        new = one.group.get("state_dtype") or one.param.dtype
-        dtypes[key] = stored.dtype.to_real() if isinstance(stored, Tensor) else new
+    if any(made.format and made.format.is_packed for made in one.states.values()) and not one.param.is_contiguous():
+        return False  # the order of what lies two in a byte is that of the elements, which here is not that of memory
+    dtypes: dict[str | None, torch.dtype | None] = {}
+    new = one.group.get("state_dtype") or one.param.dtype
+    for key, kind in one.states.items():
+        asked = {name: part.dtype for name, part in kind.parts(key, one.owner).items()} if kind.format else {key: new}
+        for name, dtype in asked.items():
+            stored = state.get(name)
+            dtypes[name] = stored.dtype.to_real() if isinstance(stored, Tensor) else dtype
     try:
         given = [None if name is None else one.inputs[name].dtype for name in given_to(one, module)]
         launcher.prepare((one.param.dtype, one.grad.dtype, *map(dtypes.get, columns_of(one, module)), *given), flags)

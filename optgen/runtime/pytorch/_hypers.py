@@ -79,10 +79,11 @@ class Hyper:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """An argument of a constructor that was fixed when the class was built.
+    """What a parameter group says of how its class was built: an argument of the constructor, or the storage formats.
 
     values: its spellings. others: what another class can be built for; any value of the type, if there are none.
-    refusal: what is said of all else, {} being the value. rule: what to build another class from.
+    refusal: what is said of all else, {} being the value. rule: what to build another class from. hint: what else to
+    do about another value.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Fixed:
     others: tuple[int | str | None, ...] = ()
     refusal: str = "{}"
     rule: str = ""
+    hint: str = ""
 
     def check(self, owner: str, value: Any) -> None:
         """Raises ValueError for a value that the class was not built for."""
@@ -100,6 +102,7 @@ class Fixed:
             raise ValueError(self.refusal.format(value))
         built = f"{owner} was built for {self.name}={self.values[0]!r}"
         another = f": optgen.optimizer({self.rule!r}, {self.name}={value!r}) builds another" if self.rule else ""
+        another = f", not {value!r}: {self.hint}" if self.hint else another
         raise ValueError(built + another)
 
 

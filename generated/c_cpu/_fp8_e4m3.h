@@ -1,0 +1,164 @@
+/* fp8_e4m3. Written by optgen 0.1.0 (format 1); do not edit.
+ * 
+ * 8-bit floats e4m3, blocks of 256 with a float32 absmax.
+ */
+
+/* Codes of numbers from -1 to 1, before they are rounded, and the numbers that codes stand for. */
+static inline real code_fp8_e4m3_signed(real x)
+{
+    real size = fabs(x);
+    real low = size < (real)0.008928571428571428 ? (real)56.0 : (real)112.0;
+    real near = size < (real)0.008928571428571428 ? (real)128.0 * size : size;
+    low = near < (real)0.07142857142857142 ? -32 + low : low;
+    near = near < (real)0.07142857142857142 ? (real)16.0 * near : near;
+    low = near < (real)0.2857142857142857 ? -16 + low : low;
+    near = near < (real)0.2857142857142857 ? (real)4.0 * near : near;
+    low = near < (real)0.5714285714285714 ? -8 + low : low;
+    near = near < (real)0.5714285714285714 ? (real)2.0 * near : near;
+    real count = near * (real)14.0 + low;
+    return count + (x < 0 ? (real)128 : (real)0);
+}
+
+static const float numbers_fp8_e4m3_signed[256] = {
+    0.0f, 4.359654e-06f, 8.719308e-06f, 1.3078962e-05f, 1.7438617e-05f, 2.179827e-05f, 2.6157924e-05f,
+    3.0517578e-05f, 3.4877234e-05f, 3.9236886e-05f, 4.359654e-05f, 4.7956193e-05f, 5.231585e-05f, 5.66755e-05f,
+    6.1035156e-05f, 6.539481e-05f, 6.975447e-05f, 7.847377e-05f, 8.719308e-05f, 9.5912386e-05f, 0.0001046317f,
+    0.000113351f, 0.00012207031f, 0.00013078962f, 0.00013950893f, 0.00015694754f, 0.00017438616f, 0.00019182477f,
+    0.0002092634f, 0.000226702f, 0.00024414062f, 0.00026157923f, 0.00027901787f, 0.00031389509f, 0.00034877233f,
+    0.00038364955f, 0.0004185268f, 0.000453404f, 0.00048828125f, 0.00052315847f, 0.00055803574f, 0.00062779017f,
+    0.00069754466f, 0.0007672991f, 0.0008370536f, 0.000906808f, 0.0009765625f, 0.0010463169f, 0.0011160715f,
+    0.0012555803f, 0.0013950893f, 0.0015345982f, 0.0016741072f, 0.001813616f, 0.001953125f, 0.0020926339f,
+    0.002232143f, 0.0025111607f, 0.0027901786f, 0.0030691964f, 0.0033482143f, 0.003627232f, 0.00390625f,
+    0.0041852677f, 0.004464286f, 0.0050223214f, 0.0055803573f, 0.0061383927f, 0.0066964286f, 0.007254464f,
+    0.0078125f, 0.008370535f, 0.008928572f, 0.010044643f, 0.011160715f, 0.012276785f, 0.013392857f, 0.014508928f,
+    0.015625f, 0.01674107f, 0.017857144f, 0.020089285f, 0.02232143f, 0.02455357f, 0.026785715f, 0.029017856f,
+    0.03125f, 0.03348214f, 0.035714287f, 0.04017857f, 0.04464286f, 0.04910714f, 0.05357143f, 0.058035713f, 0.0625f,
+    0.06696428f, 0.071428575f, 0.08035714f, 0.08928572f, 0.09821428f, 0.10714286f, 0.116071425f, 0.125f,
+    0.13392857f, 0.14285715f, 0.16071428f, 0.17857143f, 0.19642857f, 0.21428572f, 0.23214285f, 0.25f, 0.26785713f,
+    0.2857143f, 0.32142857f, 0.35714287f, 0.39285713f, 0.42857143f, 0.4642857f, 0.5f, 0.53571427f, 0.5714286f,
+    0.64285713f, 0.71428573f, 0.78571427f, 0.85714287f, 0.9285714f, 1.0f, 1.0714285f, -0.0f, -4.359654e-06f,
+    -8.719308e-06f, -1.3078962e-05f, -1.7438617e-05f, -2.179827e-05f, -2.6157924e-05f, -3.0517578e-05f,
+    -3.4877234e-05f, -3.9236886e-05f, -4.359654e-05f, -4.7956193e-05f, -5.231585e-05f, -5.66755e-05f,
+    -6.1035156e-05f, -6.539481e-05f, -6.975447e-05f, -7.847377e-05f, -8.719308e-05f, -9.5912386e-05f,
+    -0.0001046317f, -0.000113351f, -0.00012207031f, -0.00013078962f, -0.00013950893f, -0.00015694754f,
+    -0.00017438616f, -0.00019182477f, -0.0002092634f, -0.000226702f, -0.00024414062f, -0.00026157923f,
+    -0.00027901787f, -0.00031389509f, -0.00034877233f, -0.00038364955f, -0.0004185268f, -0.000453404f,
+    -0.00048828125f, -0.00052315847f, -0.00055803574f, -0.00062779017f, -0.00069754466f, -0.0007672991f,
+    -0.0008370536f, -0.000906808f, -0.0009765625f, -0.0010463169f, -0.0011160715f, -0.0012555803f, -0.0013950893f,
+    -0.0015345982f, -0.0016741072f, -0.001813616f, -0.001953125f, -0.0020926339f, -0.002232143f, -0.0025111607f,
+    -0.0027901786f, -0.0030691964f, -0.0033482143f, -0.003627232f, -0.00390625f, -0.0041852677f, -0.004464286f,
+    -0.0050223214f, -0.0055803573f, -0.0061383927f, -0.0066964286f, -0.007254464f, -0.0078125f, -0.008370535f,
+    -0.008928572f, -0.010044643f, -0.011160715f, -0.012276785f, -0.013392857f, -0.014508928f, -0.015625f,
+    -0.01674107f, -0.017857144f, -0.020089285f, -0.02232143f, -0.02455357f, -0.026785715f, -0.029017856f, -0.03125f,
+    -0.03348214f, -0.035714287f, -0.04017857f, -0.04464286f, -0.04910714f, -0.05357143f, -0.058035713f, -0.0625f,
+    -0.06696428f, -0.071428575f, -0.08035714f, -0.08928572f, -0.09821428f, -0.10714286f, -0.116071425f, -0.125f,
+    -0.13392857f, -0.14285715f, -0.16071428f, -0.17857143f, -0.19642857f, -0.21428572f, -0.23214285f, -0.25f,
+    -0.26785713f, -0.2857143f, -0.32142857f, -0.35714287f, -0.39285713f, -0.42857143f, -0.4642857f, -0.5f,
+    -0.53571427f, -0.5714286f, -0.64285713f, -0.71428573f, -0.78571427f, -0.85714287f, -0.9285714f, -1.0f,
+};
+
+static void encode_fp8_e4m3_signed(uint8_t *codes, const real *values, float largest, int64_t count)
+{
+    const real inverse = inverse_of(largest);
+    if (is_finite(largest)) {
+        #pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            codes[i] = nearest(code_fp8_e4m3_signed(values[i] * inverse), 254);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const real code = code_fp8_e4m3_signed(values[i] * inverse);
+        codes[i] = code == code ? nearest(code, 254) : 0;
+    }
+}
+
+/* Elements `start` to `start + count` of a state, of which `start` begins a block. */
+static void load_fp8_e4m3_signed(real *values, const uint8_t *codes, const float *largest, int64_t start, int64_t count)
+{
+    const struct table table = table_of(numbers_fp8_e4m3_signed);
+    for (int64_t first = 0; first < count; first += 256) {
+        const int64_t length = count - first < 256 ? count - first : 256;
+        decode(values + first, codes + start + first, &table, largest[(start + first) / 256], length);
+    }
+}
+
+static void store_fp8_e4m3_signed(real *values, uint8_t *codes, float *largest, int64_t start, int64_t count)
+{
+    for (int64_t first = 0; first < count; first += 256) {
+        const int64_t length = count - first < 256 ? count - first : 256;
+        const float found = largest_of(values + first, length);
+        encode_fp8_e4m3_signed(codes + start + first, values + first, found, length);
+        largest[(start + first) / 256] = found;
+    }
+}
+
+/* Codes of numbers from 0 to 1, before they are rounded, and the numbers that codes stand for. */
+static inline real code_fp8_e4m3_unsigned(real x)
+{
+    real size = x;
+    real low = size < (real)0.008928571428571428 ? (real)56.0 : (real)112.0;
+    real near = size < (real)0.008928571428571428 ? (real)128.0 * size : size;
+    low = near < (real)0.07142857142857142 ? -32 + low : low;
+    near = near < (real)0.07142857142857142 ? (real)16.0 * near : near;
+    low = near < (real)0.2857142857142857 ? -16 + low : low;
+    near = near < (real)0.2857142857142857 ? (real)4.0 * near : near;
+    low = near < (real)0.5714285714285714 ? -8 + low : low;
+    near = near < (real)0.5714285714285714 ? (real)2.0 * near : near;
+    real count = near * (real)14.0 + low;
+    return larger(count, (real)1);
+}
+
+static const float numbers_fp8_e4m3_unsigned[256] = {
+    0.0f, 4.359654e-06f, 8.719308e-06f, 1.3078962e-05f, 1.7438617e-05f, 2.179827e-05f, 2.6157924e-05f,
+    3.0517578e-05f, 3.4877234e-05f, 3.9236886e-05f, 4.359654e-05f, 4.7956193e-05f, 5.231585e-05f, 5.66755e-05f,
+    6.1035156e-05f, 6.539481e-05f, 6.975447e-05f, 7.847377e-05f, 8.719308e-05f, 9.5912386e-05f, 0.0001046317f,
+    0.000113351f, 0.00012207031f, 0.00013078962f, 0.00013950893f, 0.00015694754f, 0.00017438616f, 0.00019182477f,
+    0.0002092634f, 0.000226702f, 0.00024414062f, 0.00026157923f, 0.00027901787f, 0.00031389509f, 0.00034877233f,
+    0.00038364955f, 0.0004185268f, 0.000453404f, 0.00048828125f, 0.00052315847f, 0.00055803574f, 0.00062779017f,
+    0.00069754466f, 0.0007672991f, 0.0008370536f, 0.000906808f, 0.0009765625f, 0.0010463169f, 0.0011160715f,
+    0.0012555803f, 0.0013950893f, 0.0015345982f, 0.0016741072f, 0.001813616f, 0.001953125f, 0.0020926339f,
+    0.002232143f, 0.0025111607f, 0.0027901786f, 0.0030691964f, 0.0033482143f, 0.003627232f, 0.00390625f,
+    0.0041852677f, 0.004464286f, 0.0050223214f, 0.0055803573f, 0.0061383927f, 0.0066964286f, 0.007254464f,
+    0.0078125f, 0.008370535f, 0.008928572f, 0.010044643f, 0.011160715f, 0.012276785f, 0.013392857f, 0.014508928f,
+    0.015625f, 0.01674107f, 0.017857144f, 0.020089285f, 0.02232143f, 0.02455357f, 0.026785715f, 0.029017856f,
+    0.03125f, 0.03348214f, 0.035714287f, 0.04017857f, 0.04464286f, 0.04910714f, 0.05357143f, 0.058035713f, 0.0625f,
+    0.06696428f, 0.071428575f, 0.08035714f, 0.08928572f, 0.09821428f, 0.10714286f, 0.116071425f, 0.125f,
+    0.13392857f, 0.14285715f, 0.16071428f, 0.17857143f, 0.19642857f, 0.21428572f, 0.23214285f, 0.25f, 0.26785713f,
+    0.2857143f, 0.32142857f, 0.35714287f, 0.39285713f, 0.42857143f, 0.4642857f, 0.5f, 0.53571427f, 0.5714286f,
+    0.64285713f, 0.71428573f, 0.78571427f, 0.85714287f, 0.9285714f, 1.0f,
+};
+
+static void encode_fp8_e4m3_unsigned(uint8_t *codes, const real *values, float largest, int64_t count)
+{
+    const real inverse = inverse_of(largest);
+    if (is_finite(largest)) {
+        #pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            codes[i] = nearest(code_fp8_e4m3_unsigned(values[i] * inverse), 126);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const real code = code_fp8_e4m3_unsigned(values[i] * inverse);
+        codes[i] = code == code ? nearest(code, 126) : 0;
+    }
+}
+
+/* Elements `start` to `start + count` of a state, of which `start` begins a block. */
+static void load_fp8_e4m3_unsigned(real *values, const uint8_t *codes, const float *largest, int64_t start, int64_t count)
+{
+    const struct table table = table_of(numbers_fp8_e4m3_unsigned);
+    for (int64_t first = 0; first < count; first += 256) {
+        const int64_t length = count - first < 256 ? count - first : 256;
+        decode(values + first, codes + start + first, &table, largest[(start + first) / 256], length);
+    }
+}
+
+static void store_fp8_e4m3_unsigned(real *values, uint8_t *codes, float *largest, int64_t start, int64_t count)
+{
+    for (int64_t first = 0; first < count; first += 256) {
+        const int64_t length = count - first < 256 ? count - first : 256;
+        const float found = largest_of(values + first, length);
+        encode_fp8_e4m3_unsigned(codes + start + first, values + first, found, length);
+        largest[(start + first) / 256] = found;
+    }
+}

@@ -1,0 +1,105 @@
+/* Adam8bit. Written by optgen 0.1.0 (format 1) from rules/adam8bit.py; do not edit.
+ *
+ *     optgen build adam8bit --backend c
+ *
+ * Adam with 8-bit states. Dettmers, Lewis, Shleifer & Zettlemoyer, 8-bit Optimizers via Block-wise Quantization, ICLR
+ * 2022. https://arxiv.org/abs/2110.02861. Formats as bitsandbytes.optim.Adam8bit, whose weight decay is decoupled.
+ *
+ *     g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], ~decoupled_weight_decay & Ne(weight_decay, 0)), (g[t],
+ *         True))
+ *     theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t - 1], True))
+ *     m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
+ *     v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
+ *     v_max[t] = Max(v_max[t - 1], v[t])
+ *     m_hat[t] = m[t]/(1 - beta1**t)
+ *     v_hat[t] = Piecewise((v_max[t], amsgrad), (v[t], True))/(1 - beta2**t)
+ *     theta[t] = theta_wd[t] - lr*m_hat[t]/(sqrt(v_hat[t]) + eps)
+ */
+#define STORED 4
+#define SCALARS 10
+#include "_numbers.h"
+#include "_walk.h"
+
+/* Elements start to start + count of one tensor. The command line defines the types and the variant:
+ * -Dreal=float -Dtheta_type=fp32 -Dgrad_type=fp32 -Dm_type=fp32 -Dv_type=fp32 -Dv_max_type=fp32 -DHAS_WEIGHT_DECAY=0
+ * -DDECOUPLED_WEIGHT_DECAY=0 -DAMSGRAD=0
+ */
+static void span(
+    const struct tensor *tensor, const grad_type *grad, const double *row, real factor, int64_t start, int64_t count)
+{
+    theta_type *theta_at = (theta_type *)tensor->at[0] + start;
+    m_type *m_at = (m_type *)tensor->at[1] + start;
+    v_type *v_at = (v_type *)tensor->at[2] + start;
+    #if AMSGRAD
+        v_max_type *v_max_at = (v_max_type *)tensor->at[3] + start;
+    #endif
+    const real lr = (real)row[0];
+    const real beta1 = (real)row[1];
+    const real beta2 = (real)row[2];
+    const real eps = (real)row[3];
+    #if DECOUPLED_WEIGHT_DECAY
+        const real one_minus_lr_weight_decay = (real)row[5];
+    #else
+        #if HAS_WEIGHT_DECAY
+            const real weight_decay = (real)row[4];
+        #endif
+    #endif
+    const real one_minus_beta1 = (real)row[6];
+    const real one_minus_beta2 = (real)row[7];
+    const real inv_one_minus_beta1_t = (real)row[8];
+    const real inv_one_minus_beta2_t = (real)row[9];
+    #pragma omp simd
+    for (int64_t i = 0; i < count; i++) {
+        const real theta_prev = load(theta_type, theta_at + i);
+        const real g = factor * load(grad_type, grad + i);
+        const real m_prev = load(m_type, m_at + i);
+        const real v_prev = load(v_type, v_at + i);
+        #if AMSGRAD
+            const real v_max_prev = load(v_max_type, v_max_at + i);
+        #endif
+        // g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], ~decoupled_weight_decay & Ne(weight_decay,
+        //     0)), (g[t], True))
+        #if DECOUPLED_WEIGHT_DECAY || !HAS_WEIGHT_DECAY
+            const real g_wd = g;
+        #else
+            const real g_wd = g + weight_decay * theta_prev;
+        #endif
+        // theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t - 1],
+        //     True))
+        #if DECOUPLED_WEIGHT_DECAY
+            const real theta_wd = theta_prev * one_minus_lr_weight_decay;
+        #else
+            const real theta_wd = theta_prev;
+        #endif
+        // m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
+        const real m = beta1 * m_prev + one_minus_beta1 * g_wd;
+        // v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
+        const real v = beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd);
+        #if AMSGRAD
+            // v_max[t] = Max(v_max[t - 1], v[t])
+            const real v_max = maximum(v_max_prev, v);
+        #endif
+        // m_hat[t] = m[t]/(1 - beta1**t)
+        const real m_hat = m * inv_one_minus_beta1_t;
+        // v_hat[t] = Piecewise((v_max[t], amsgrad), (v[t], True))/(1 - beta2**t)
+        #if AMSGRAD
+            const real v_hat = v_max * inv_one_minus_beta2_t;
+        #else
+            const real v_hat = v * inv_one_minus_beta2_t;
+        #endif
+        // theta[t] = theta_wd[t] - lr*m_hat[t]/(sqrt(v_hat[t]) + eps)
+        const real theta = theta_wd - lr * m_hat / (sqrt(v_hat) + eps);
+        store(theta_type, theta_at + i, theta);
+        store(m_type, m_at + i, m);
+        store(v_type, v_at + i, v);
+        #if AMSGRAD
+            store(v_max_type, v_max_at + i, v_max);
+        #endif
+    }
+}
+
+/* One step of all tensors of a group: STEPPED, or what kept it from changing anything. */
+int step(const struct group *group)
+{
+    return each_span(group, span);
+}

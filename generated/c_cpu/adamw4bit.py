@@ -1,0 +1,50 @@
+"""AdamW4bit. Written by optgen 0.1.0 (format 1) from rules/adamw4bit.py; do not edit.
+
+    optgen build adamw4bit --backend c
+
+AdamW with 4-bit states. Li, Chen & Zhu, Memory Efficient Optimizers with 4-bit States, NeurIPS 2023.
+https://arxiv.org/abs/2309.01507. Formats as torchao.optim.AdamW4bit.
+
+    m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+    v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
+    v_max[t] = Max(v_max[t - 1], v[t])
+    m_hat[t] = m[t]/(1 - beta1**t)
+    v_hat[t] = Piecewise((v_max[t], amsgrad), (v[t], True))/(1 - beta2**t)
+    theta[t] = theta[t - 1] - lr*(m_hat[t]/(sqrt(v_hat[t]) + eps) + weight_decay*theta[t - 1])
+    with every state as int4, of parameters with at least 4096 elements
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ._runtime import Form, Launcher
+
+# The states that the step keeps, by their keys in a checkpoint, and the scalars that it reads.
+STATES: tuple[str, ...] = (
+    "exp_avg", "exp_avg_absmax", "exp_avg_sq", "exp_avg_sq_absmax", "max_exp_avg_sq",
+    "max_exp_avg_sq_absmax"
+)
+SCALARS = (
+    "lr",
+    "beta1",
+    "beta2",
+    "eps",
+    "weight_decay",
+    "one_minus_beta1",
+    "one_minus_beta2",
+    "inv_one_minus_beta1_t",
+    "inv_one_minus_beta2_t",
+)
+
+
+def flags(*, amsgrad: bool) -> dict[str, bool]:
+    """The variant of the step that a parameter group needs."""
+    return {"amsgrad": amsgrad}
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    types = ("theta_type", "", "", "", "", "", "")
+    form = Form(("uint8/2", "fp32/128", "uint8/2", "fp32/128", "uint8/2", "fp32/128"))
+    return Launcher(__name__, Path(__file__).with_suffix(".c"), types, SCALARS, form)

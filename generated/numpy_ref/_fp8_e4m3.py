@@ -1,0 +1,89 @@
+"""fp8_e4m3. Written by optgen 0.1.0 (format 1); do not edit.
+
+8-bit floats e4m3, blocks of 256 with a float32 absmax.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._storage import Blockwise
+
+Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+
+def encode_signed(x: Array) -> Array:
+    """Codes of numbers from -1 to 1, before they are rounded."""
+    size = np.abs(x)
+    low = np.where(size < 0.008928571428571428, 56.0, np.full_like(size, 112.0))
+    near = np.where(size < 0.008928571428571428, 128.0 * size, size)
+    low = np.where(near < 0.07142857142857142, -32 + low, low)
+    near = np.where(near < 0.07142857142857142, 16.0 * near, near)
+    low = np.where(near < 0.2857142857142857, -16 + low, low)
+    near = np.where(near < 0.2857142857142857, 4.0 * near, near)
+    low = np.where(near < 0.5714285714285714, -8 + low, low)
+    near = np.where(near < 0.5714285714285714, 2.0 * near, near)
+    count = near * 14.0 + low
+    return count + np.where(x < 0, 128, np.full_like(x, 0))
+
+
+def decode_signed(code: Array) -> Array:
+    """The numbers that codes stand for."""
+    count = np.where(code >= 128, code - 128, code)
+    value = (count + 0) * 4.359654017857143e-06
+    value = np.maximum(value, (count - 8) * 8.719308035714285e-06)
+    value = np.maximum(value, (count - 16) * 1.743861607142857e-05)
+    value = np.maximum(value, (count - 24) * 3.487723214285714e-05)
+    value = np.maximum(value, (count - 32) * 6.975446428571428e-05)
+    value = np.maximum(value, (count - 40) * 0.00013950892857142856)
+    value = np.maximum(value, (count - 48) * 0.00027901785714285713)
+    value = np.maximum(value, (count - 56) * 0.0005580357142857143)
+    value = np.maximum(value, (count - 64) * 0.0011160714285714285)
+    value = np.maximum(value, (count - 72) * 0.002232142857142857)
+    value = np.maximum(value, (count - 80) * 0.004464285714285714)
+    value = np.maximum(value, (count - 88) * 0.008928571428571428)
+    value = np.maximum(value, (count - 96) * 0.017857142857142856)
+    value = np.maximum(value, (count - 104) * 0.03571428571428571)
+    value = np.maximum(value, (count - 112) * 0.07142857142857142)
+    return np.where(code >= 128, -1, np.full_like(code, 1)) * value
+
+
+def encode_unsigned(x: Array) -> Array:
+    """Codes of numbers from 0 to 1, before they are rounded."""
+    size = x
+    low = np.where(size < 0.008928571428571428, 56.0, np.full_like(size, 112.0))
+    near = np.where(size < 0.008928571428571428, 128.0 * size, size)
+    low = np.where(near < 0.07142857142857142, -32 + low, low)
+    near = np.where(near < 0.07142857142857142, 16.0 * near, near)
+    low = np.where(near < 0.2857142857142857, -16 + low, low)
+    near = np.where(near < 0.2857142857142857, 4.0 * near, near)
+    low = np.where(near < 0.5714285714285714, -8 + low, low)
+    near = np.where(near < 0.5714285714285714, 2.0 * near, near)
+    count = near * 14.0 + low
+    return np.maximum(count, 1)
+
+
+def decode_unsigned(code: Array) -> Array:
+    """The numbers that codes stand for."""
+    count = code
+    value = (count + 0) * 4.359654017857143e-06
+    value = np.maximum(value, (count - 8) * 8.719308035714285e-06)
+    value = np.maximum(value, (count - 16) * 1.743861607142857e-05)
+    value = np.maximum(value, (count - 24) * 3.487723214285714e-05)
+    value = np.maximum(value, (count - 32) * 6.975446428571428e-05)
+    value = np.maximum(value, (count - 40) * 0.00013950892857142856)
+    value = np.maximum(value, (count - 48) * 0.00027901785714285713)
+    value = np.maximum(value, (count - 56) * 0.0005580357142857143)
+    value = np.maximum(value, (count - 64) * 0.0011160714285714285)
+    value = np.maximum(value, (count - 72) * 0.002232142857142857)
+    value = np.maximum(value, (count - 80) * 0.004464285714285714)
+    value = np.maximum(value, (count - 88) * 0.008928571428571428)
+    value = np.maximum(value, (count - 96) * 0.017857142857142856)
+    value = np.maximum(value, (count - 104) * 0.03571428571428571)
+    return np.maximum(value, (count - 112) * 0.07142857142857142)
+
+
+fp8_e4m3_signed = Blockwise(256, 255, encode_signed, decode_signed)
+fp8_e4m3_unsigned = Blockwise(256, 127, encode_unsigned, decode_unsigned)

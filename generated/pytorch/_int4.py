@@ -1,0 +1,49 @@
+"""int4. Written by optgen 0.1.0 (format 1); do not edit.
+
+4-bit codes, blocks of 128 with a float32 absmax.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._storage import Blockwise
+
+
+def encode_signed(x: Tensor) -> Tensor:
+    """Codes of numbers from -1 to 1, before they are rounded."""
+    size = torch.abs(x)
+    low = torch.where(size < 0.00995, 1.0, torch.full_like(size, 4.0))
+    near = torch.where(size < 0.00995, 100.0 * size, size)
+    low = torch.where(near < 0.0995, 0.5 * low, low)
+    near = torch.where(near < 0.0995, 10.0 * near, near)
+    above = low * (near - 0.1) * 1.1111111111111
+    count = torch.where(above < 0.2, low - 1, low + above - 0.5)
+    count = torch.where(size >= 0.00275, torch.clamp(count, min=1.0), 0.0)
+    count = torch.where(size >= 0.94375, 8.0, count)
+    return torch.where(x < 0, 7 - count, 7 + count)
+
+
+def decode_signed(code: Tensor) -> Tensor:
+    """The numbers that codes stand for."""
+    count = torch.abs(code - 7)
+    value = torch.where(count >= 1, 0.009 * count - 0.0035, 0.0)
+    value = torch.where(count >= 2, 0.045 * count - 0.0575, value)
+    value = torch.where(count >= 4, 0.225 * count - 0.6875, value)
+    value = torch.where(count >= 8, 1.0, value)
+    return torch.sign(code - 7) * value
+
+
+def encode_unsigned(x: Tensor) -> Tensor:
+    """Codes of numbers from 0 to 1, before they are rounded."""
+    return 16 * x - 1
+
+
+def decode_unsigned(code: Tensor) -> Tensor:
+    """The numbers that codes stand for."""
+    return (code + 1) * 0.0625
+
+
+int4_signed = Blockwise(128, 16, encode_signed, decode_signed)
+int4_unsigned = Blockwise(128, 16, encode_unsigned, decode_unsigned)

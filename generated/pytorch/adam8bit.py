@@ -1,0 +1,282 @@
+"""Adam8bit. Written by optgen 0.1.0 (format 1) from rules/adam8bit.py; do not edit.
+
+    optgen build adam8bit --backend torch
+
+Adam with 8-bit states. Dettmers, Lewis, Shleifer & Zettlemoyer, 8-bit Optimizers via Block-wise Quantization, ICLR
+2022. https://arxiv.org/abs/2110.02861. Formats as bitsandbytes.optim.Adam8bit, whose weight decay is decoupled.
+
+    g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], ~decoupled_weight_decay & Ne(weight_decay, 0)), (g[t],
+        True))
+    theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t - 1], True))
+    m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
+    v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
+    v_max[t] = Max(v_max[t - 1], v[t])
+    m_hat[t] = m[t]/(1 - beta1**t)
+    v_hat[t] = Piecewise((v_max[t], amsgrad), (v[t], True))/(1 - beta2**t)
+    theta[t] = theta_wd[t] - lr*m_hat[t]/(sqrt(v_hat[t]) + eps)
+    with every state as int8, of parameters with at least 4096 elements
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from ._int8 import int8_signed, int8_unsigned
+from ._runtime import Fixed, Hyper, RuleOptimizer, Scalar, State, UpdateRule
+
+
+def states(*, amsgrad: bool) -> dict[str, State]:
+    """What is kept from step to step, by its key in a checkpoint."""
+    kept: dict[str, State] = {}
+    kept["exp_avg"] = State("m", format=int8_signed)
+    kept["exp_avg_sq"] = State("v", format=int8_unsigned)
+    if amsgrad:
+        kept["max_exp_avg_sq"] = State("v_max", format=int8_unsigned)
+    return kept
+
+
+def host(
+    t: int,
+    *,
+    lr: Scalar,
+    beta1: Scalar,
+    beta2: Scalar,
+    weight_decay: Scalar,
+    decoupled_weight_decay: bool,
+) -> dict[str, Scalar]:
+    """Scalars of one step, computed once for all parameters that share them."""
+    scalars: dict[str, Scalar] = {}
+    if decoupled_weight_decay:
+        scalars["one_minus_lr_weight_decay"] = 1 - lr * weight_decay
+    scalars["one_minus_beta1"] = 1 - beta1
+    scalars["one_minus_beta2"] = 1 - beta2
+    scalars["inv_one_minus_beta1_t"] = 1 / (1 - beta1**t)
+    scalars["inv_one_minus_beta2_t"] = 1 / (1 - beta2**t)
+    return scalars
+
+
+def update(
+    theta_prev: Tensor,
+    g: Tensor,
+    *,
+    m_prev: Tensor,
+    v_prev: Tensor,
+    v_max_prev: Tensor | None = None,
+    beta1: Scalar,
+    beta2: Scalar,
+    eps: Scalar,
+    lr: Scalar,
+    weight_decay: Scalar,
+    amsgrad: bool,
+    decoupled_weight_decay: bool,
+    one_minus_beta1: Scalar,
+    one_minus_beta2: Scalar,
+    inv_one_minus_beta1_t: Scalar,
+    inv_one_minus_beta2_t: Scalar,
+    one_minus_lr_weight_decay: Scalar = 0.0,
+) -> dict[str, Tensor]:
+    """One step of one parameter, without side effects. All tensors have the compute dtype."""
+    # g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], ~decoupled_weight_decay & Ne(weight_decay, 0)),
+    #     (g[t], True))
+    if decoupled_weight_decay or weight_decay == 0:
+        g_wd = g
+    else:
+        g_wd = g + weight_decay * theta_prev
+    # theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t - 1],
+    #     True))
+    if decoupled_weight_decay:
+        theta_wd = theta_prev * one_minus_lr_weight_decay
+    else:
+        theta_wd = theta_prev
+    # m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
+    m = beta1 * m_prev + one_minus_beta1 * g_wd
+    # v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
+    v = beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd)
+    if amsgrad:
+        # v_max[t] = Max(v_max[t - 1], v[t])
+        v_max = torch.maximum(v_max_prev, v)
+    # m_hat[t] = m[t]/(1 - beta1**t)
+    m_hat = m * inv_one_minus_beta1_t
+    # v_hat[t] = Piecewise((v_max[t], amsgrad), (v[t], True))/(1 - beta2**t)
+    if amsgrad:
+        v_hat = v_max * inv_one_minus_beta2_t
+    else:
+        v_hat = v * inv_one_minus_beta2_t
+    # theta[t] = theta_wd[t] - lr*m_hat[t]/(sqrt(v_hat[t]) + eps)
+    theta = theta_wd - lr * m_hat / (torch.sqrt(v_hat) + eps)
+    new = {"param": theta, "exp_avg": m, "exp_avg_sq": v}
+    if amsgrad:
+        new["max_exp_avg_sq"] = v_max
+    return new
+
+
+def states_otherwise(*, amsgrad: bool) -> dict[str, State]:
+    """What is kept from step to step, by its key in a checkpoint."""
+    kept: dict[str, State] = {}
+    kept["exp_avg"] = State("m")
+    kept["exp_avg_sq"] = State("v")
+    if amsgrad:
+        kept["max_exp_avg_sq"] = State("v_max")
+    return kept
+
+
+def host_otherwise(
+    t: int,
+    *,
+    lr: Scalar,
+    beta1: Scalar,
+    beta2: Scalar,
+    weight_decay: Scalar,
+    decoupled_weight_decay: bool,
+) -> dict[str, Scalar]:
+    """Scalars of one step, computed once for all parameters that share them."""
+    scalars: dict[str, Scalar] = {}
+    if decoupled_weight_decay:
+        scalars["one_minus_lr_weight_decay"] = 1 - lr * weight_decay
+    scalars["one_minus_beta1"] = 1 - beta1
+    scalars["one_minus_beta2"] = 1 - beta2
+    scalars["inv_one_minus_beta1_t"] = 1 / (1 - beta1**t)
+    scalars["inv_one_minus_beta2_t"] = 1 / (1 - beta2**t)
+    return scalars
+
+
+def update_otherwise(
+    theta_prev: Tensor,
+    g: Tensor,
+    *,
+    m_prev: Tensor,
+    v_prev: Tensor,
+    v_max_prev: Tensor | None = None,
+    beta1: Scalar,
+    beta2: Scalar,
+    eps: Scalar,
+    lr: Scalar,
+    weight_decay: Scalar,
+    amsgrad: bool,
+    decoupled_weight_decay: bool,
+    one_minus_beta1: Scalar,
+    one_minus_beta2: Scalar,
+    inv_one_minus_beta1_t: Scalar,
+    inv_one_minus_beta2_t: Scalar,
+    one_minus_lr_weight_decay: Scalar = 0.0,
+) -> dict[str, Tensor]:
+    """One step of one parameter, without side effects. All tensors have the compute dtype."""
+    # g_wd[t] = Piecewise((g[t] + weight_decay*theta[t - 1], ~decoupled_weight_decay & Ne(weight_decay, 0)),
+    #     (g[t], True))
+    if decoupled_weight_decay or weight_decay == 0:
+        g_wd = g
+    else:
+        g_wd = g + weight_decay * theta_prev
+    # theta_wd[t] = Piecewise((theta[t - 1]*(1 - lr*weight_decay), decoupled_weight_decay), (theta[t - 1],
+    #     True))
+    if decoupled_weight_decay:
+        theta_wd = theta_prev * one_minus_lr_weight_decay
+    else:
+        theta_wd = theta_prev
+    # m[t] = beta1*m[t - 1] + (1 - beta1)*g_wd[t]
+    m = beta1 * m_prev + one_minus_beta1 * g_wd
+    # v[t] = beta2*v[t - 1] + (1 - beta2)*g_wd[t]**2
+    v = beta2 * v_prev + one_minus_beta2 * (g_wd * g_wd)
+    if amsgrad:
+        # v_max[t] = Max(v_max[t - 1], v[t])
+        v_max = torch.maximum(v_max_prev, v)
+    # m_hat[t] = m[t]/(1 - beta1**t)
+    m_hat = m * inv_one_minus_beta1_t
+    # v_hat[t] = Piecewise((v_max[t], amsgrad), (v[t], True))/(1 - beta2**t)
+    if amsgrad:
+        v_hat = v_max * inv_one_minus_beta2_t
+    else:
+        v_hat = v * inv_one_minus_beta2_t
+    # theta[t] = theta_wd[t] - lr*m_hat[t]/(sqrt(v_hat[t]) + eps)
+    theta = theta_wd - lr * m_hat / (torch.sqrt(v_hat) + eps)
+    new = {"param": theta, "exp_avg": m, "exp_avg_sq": v}
+    if amsgrad:
+        new["max_exp_avg_sq"] = v_max
+    return new
+
+
+def on_cpu() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adam8bit
+    return adam8bit
+
+
+def on_cpu_otherwise() -> ModuleType:
+    """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
+    from ..c_cpu import adam8bit_otherwise
+    return adam8bit_otherwise
+
+
+class Adam8bit(RuleOptimizer):
+    """Adam8bit: most deep learning."""
+
+    rule = UpdateRule(
+        hypers=(
+            Hyper("lr", at_least=0),
+            Hyper("betas", ("beta1", "beta2"), at_least=0, below=1),
+            Hyper("eps", at_least=0),
+            Hyper("weight_decay", at_least=0),
+            Hyper("amsgrad", flag=True),
+            Hyper("decoupled_weight_decay", flag=True),
+        ),
+        keys=(
+            "step", "exp_avg", "exp_avg_absmax", "exp_avg_sq", "exp_avg_sq_absmax", "max_exp_avg_sq",
+            "max_exp_avg_sq_absmax",
+        ),
+        fixed=(
+            Fixed(
+                "storage", ("exp_avg=int8,exp_avg_sq=int8,max_exp_avg_sq=int8",),
+                hint="load what the state_dict_fp32() of the other optimizer returns",
+            ),
+        ),
+        states=states,
+        host=host,
+        updates=(update,),
+        fused={"cpu": on_cpu},
+        sparse_refusal="Adam does not support sparse gradients, please consider SparseAdam instead",
+        min_numel=4096,
+        otherwise=UpdateRule(
+            hypers=(),
+            keys=("step", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"),
+            states=states_otherwise,
+            host=host_otherwise,
+            updates=(update_otherwise,),
+            fused={"cpu": on_cpu_otherwise},
+        ),
+    )
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 0.001,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-08,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "foreach": foreach,
+            "maximize": maximize,
+            "capturable": capturable,
+            "differentiable": differentiable,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+            "storage": "exp_avg=int8,exp_avg_sq=int8,max_exp_avg_sq=int8",
+        }
+        super().__init__(params, defaults)
