@@ -15,7 +15,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 import optgen.optim
-from bench.workloads import SETTINGS, one_of
+from bench.workloads import SETTINGS, one_of, optimizer_rule
 
 OURS = "optgen fused"
 # Distributions of other optimizers, the module that holds their classes, and what they call them.
@@ -50,20 +50,28 @@ def candidates(rule: str, compiled: bool) -> Iterator[Candidate]:
     settings = {"lr": inspect.signature(cls).parameters["lr"].default, **SETTINGS.get(rule, {})}
     yield Candidate(OURS, partial(_grouped, cls, {"fused": True}, settings))
     yield Candidate("optgen eager", partial(_grouped, cls, {"fused": False}, settings))
-    theirs: Any = getattr(torch.optim, cls.__name__, None)
+    plain = plain_name(rule) or cls.__name__
+    theirs: Any = getattr(torch.optim, plain, None)
     if theirs:
         known = inspect.signature(theirs).parameters
-        for label, option in (("fused", "fused"), ("foreach", "foreach"), ("loop", "foreach")):
+        ways = [("fused", "fused"), ("foreach", "foreach"), ("loop", "foreach")]
+        for label, option in ways if plain == cls.__name__ else ways[:1]:
             if option in known:
                 yield Candidate(f"torch {label}", partial(theirs, **{option: label == option}, **settings))
         if compiled:
             yield Candidate("torch.compile", partial(theirs, foreach=True, **settings), is_compiled=True)
     for package in PACKAGES:
-        made = other(package, cls.__name__)
-        if made:
+        made = other(package, plain)
+        if made and (plain == cls.__name__ or package in WRITTEN_BY):
             yield Candidate(WRITTEN_BY.get(package, package), partial(made, **settings))
     if compiled and not theirs:
         yield Candidate("torch.compile", partial(_grouped, cls, {"fused": False}, settings), is_compiled=True)
+
+
+def plain_name(rule: str) -> str:
+    """The class of the same rule that stores plain numbers; empty for a rule that does so itself."""
+    loaded = optimizer_rule(rule)
+    return loaded.otherwise.name if loaded.storage and loaded.otherwise is not None else ""
 
 
 def _grouped(cls: type[Any], options: Mapping[str, Any], settings: Mapping[str, Any], params: list[Parameter]) -> Any:

@@ -100,15 +100,20 @@ def variant(rule: str, settings: Mapping[str, Any]) -> Step:
 def bytes_of_equations(rule: str, settings: Mapping[str, Any], elements: int, itemsize: int) -> int:
     """What a step must read and write, as `optgen show` tells it. All is stored in one dtype."""
     _, moved = bytes_per_element(variant(rule, settings), itemsize, itemsize)
-    return moved * elements
+    return round(moved * elements)
 
 
 def bytes_of_tensors(params: Sequence[Tensor], state: Mapping[Tensor, Mapping[str, Any]]) -> int:
-    """The same, from the tensors of an optimizer: parameters and states are read and written, gradients are read."""
+    """The same, from the tensors of an optimizer: parameters and states are read and written, gradients are read.
+
+    Beside codes, whatever is stored of a state counts; else what has a number for each element.
+    """
     total = 0
     for param in params:
         assert param.grad is not None
-        kept = [x for x in state[param].values() if isinstance(x, Tensor) and x.shape == param.shape and x.dim()]
+        kept = [x for x in state[param].values() if isinstance(x, Tensor) and x.dim()]
+        if not any(x.dtype is torch.uint8 for x in kept):
+            kept = [x for x in kept if x.shape == param.shape]
         total += 2 * param.nbytes + param.grad.nbytes + 2 * sum(x.nbytes for x in kept)
     return total
 

@@ -96,6 +96,20 @@ def test_an_adamw_step_moves_28_bytes_a_parameter_and_with_amsgrad_36() -> None:
     assert bytes_of_equations("sgd", {"momentum": 0.9}, 10, 4) == 200
 
 
+def test_codes_count_as_what_they_take_and_are_measured_beside_plain_numbers() -> None:
+    workload = Workload("matrix", "one tensor of 64x64", ((64, 64),))
+    assert bytes_of_equations("adamw8bit", {}, 64 * 64, 4) == 64 * 64 * (3 * 4 + 4) + 2 * 2 * 16 * 4
+    (param,) = parameters(workload, torch.float32, "cpu")
+    param.grad = torch.ones_like(param)
+    optimizer = class_of("adamw8bit")([param])
+    optimizer.step()
+    assert bytes_of_tensors([param], optimizer.state) == bytes_of_equations("adamw8bit", {}, 64 * 64, 4)
+    labels = [one.label for one in candidates("adamw8bit", False)]
+    assert labels[:3] == [OURS, "optgen eager", "torch fused"]
+    assert "torch foreach" not in labels
+    assert "torch fused" not in [one.label for one in candidates("lion8bit", False)]
+
+
 def test_workloads_are_as_large_as_they_say() -> None:
     sizes = {name: (len(w.shapes), w.elements) for name, w in WORKLOADS.items()}
     assert sizes["gpt"][0] == 83

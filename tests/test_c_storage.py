@@ -17,8 +17,9 @@ from c_codes import RULES, Pair, bits, modules
 from c_steps import some
 from torch import Tensor
 
-from optgen import Rule, load, stored
+from optgen import Eq, Rule, hyper, load, stored, t, tensors
 from optgen.build import build
+from optgen.dsl import literal
 from optgen.errors import RuleError
 
 pytestmark = needs.a_c_compiler
@@ -234,6 +235,18 @@ def test_a_rule_with_reductions_takes_plain_numbers_alone() -> None:
     with pytest.raises(RuleError, match="no storage formats with blocks for rules with reductions yet"):
         build([stored(rule, "int8", name="Lamb8")], ["c"])
     assert build([stored(rule, "bf16", name="Lamb16")], ["c"]).files["c_cpu/lamb.c"]
+
+
+@pytest.mark.parametrize("name", ["m_values", "load_int8_signed"])
+def test_names_of_a_coded_step_are_not_for_rules(name: str) -> None:
+    theta, g, m = tensors("theta g m")
+    with literal():
+        rate = hyper(name, 0.1)
+        update = [Eq(m[t], rate * m[t - 1] + g[t]), Eq(theta[t], theta[t - 1] - rate * m[t])]
+        rule = Rule(param=theta, grad=g, name="Taken", equations=update)
+        assert build([rule], ["c"]).files["c_cpu/taken.c"]
+        with pytest.raises(RuleError, match=f"the name '{name}' is one that the generated kernel uses itself"):
+            build([stored(rule, "int8", name="Coded")], ["c"])
 
 
 UNDEFINED = """

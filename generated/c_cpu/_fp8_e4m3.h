@@ -67,8 +67,8 @@ static void encode_fp8_e4m3_signed(uint8_t *codes, const real *values, float lar
         return;
     }
     for (int64_t i = 0; i < count; i++) {
-        const real code = code_fp8_e4m3_signed(values[i] * inverse);
-        codes[i] = code == code ? nearest(code, 254) : 0;
+        const real x = values[i] * inverse;
+        codes[i] = x == x ? nearest(code_fp8_e4m3_signed(x), 254) : 0;
     }
 }
 
@@ -138,8 +138,8 @@ static void encode_fp8_e4m3_unsigned(uint8_t *codes, const real *values, float l
         return;
     }
     for (int64_t i = 0; i < count; i++) {
-        const real code = code_fp8_e4m3_unsigned(values[i] * inverse);
-        codes[i] = code == code ? nearest(code, 126) : 0;
+        const real x = values[i] * inverse;
+        codes[i] = x == x ? nearest(code_fp8_e4m3_unsigned(x), 126) : 0;
     }
 }
 

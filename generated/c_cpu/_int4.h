@@ -7,14 +7,13 @@
 static inline real code_int4_signed(real x)
 {
     real size = fabs(x);
-    real low = size < (real)0.00995 ? (real)1.0 : (real)4.0;
-    real near = size < (real)0.00995 ? (real)100.0 * size : size;
+    size = size >= (real)0.94375 ? (real)2.0 : (size >= (real)0.00275 ? larger(size, (real)0.0055) : size);
+    real low = size < (real)0.0995 ? (real)2.0 : (real)4.0;
+    real near = size < (real)0.0995 ? (real)10.0 * size : size;
     low = near < (real)0.0995 ? (real)0.5 * low : low;
     near = near < (real)0.0995 ? (real)10.0 * near : near;
     real above = low * (near - (real)0.1) * (real)1.1111111111111;
     real count = above < (real)0.2 ? low - 1 : low + above - (real)0.5;
-    count = size >= (real)0.00275 ? larger(count, (real)1.0) : (real)0.0;
-    count = size >= (real)0.94375 ? (real)8.0 : count;
     return x < 0 ? 7 - count : 7 + count;
 }
 
@@ -33,8 +32,8 @@ static void encode_int4_signed(uint8_t *codes, const real *values, float largest
         return;
     }
     for (int64_t i = 0; i < count; i++) {
-        const real code = code_int4_signed(values[i] * inverse);
-        codes[i] = code == code ? nearest(code, 15) : 0;
+        const real x = values[i] * inverse;
+        codes[i] = x == x ? nearest(code_int4_signed(x), 15) : 0;
     }
 }
 
@@ -85,8 +84,8 @@ static void encode_int4_unsigned(uint8_t *codes, const real *values, float large
         return;
     }
     for (int64_t i = 0; i < count; i++) {
-        const real code = code_int4_unsigned(values[i] * inverse);
-        codes[i] = code == code ? nearest(code, 15) : 0;
+        const real x = values[i] * inverse;
+        codes[i] = x == x ? nearest(code_int4_unsigned(x), 15) : 0;
     }
 }
 

@@ -7,16 +7,15 @@
 static inline real code_int8_signed(real x)
 {
     real size = fabs(x);
-    real low = size < (real)9.95e-05 ? (real)4.0 : (real)64.0;
-    real near = size < (real)9.95e-05 ? (real)10000.0 * size : size;
+    size = size >= (real)0.996484375 ? (real)2.0 : (size >= (real)2.75e-07 ? larger(size, (real)5.5e-07) : size);
+    real low = size < (real)0.000995 ? (real)8.0 : (real)64.0;
+    real near = size < (real)0.000995 ? (real)1000.0 * size : size;
     low = near < (real)0.00995 ? (real)0.25 * low : low;
     near = near < (real)0.00995 ? (real)100.0 * near : near;
     low = near < (real)0.0995 ? (real)0.5 * low : low;
     near = near < (real)0.0995 ? (real)10.0 * near : near;
     real above = low * (near - (real)0.1) * (real)1.1111111111111;
     real count = above < (real)0.2 ? low - 1 : low + above - (real)0.5;
-    count = size >= (real)2.75e-07 ? larger(count, (real)1.0) : (real)0.0;
-    count = size >= (real)0.996484375 ? (real)128.0 : count;
     return x < 0 ? 127 - count : 127 + count;
 }
 
@@ -65,8 +64,8 @@ static void encode_int8_signed(uint8_t *codes, const real *values, float largest
         return;
     }
     for (int64_t i = 0; i < count; i++) {
-        const real code = code_int8_signed(values[i] * inverse);
-        codes[i] = code == code ? nearest(code, 255) : 0;
+        const real x = values[i] * inverse;
+        codes[i] = x == x ? nearest(code_int8_signed(x), 255) : 0;
     }
 }
 
@@ -94,16 +93,15 @@ static void store_int8_signed(real *values, uint8_t *codes, float *largest, int6
 static inline real code_int8_unsigned(real x)
 {
     real size = x;
-    real low = size < (real)9.95e-05 ? (real)8.0 : (real)128.0;
-    real near = size < (real)9.95e-05 ? (real)10000.0 * size : size;
+    size = size >= (real)0.9982421875 ? (real)2.0 : (size >= (real)1.625e-07 ? larger(size, (real)3.25e-07) : size);
+    real low = size < (real)0.000995 ? (real)16.0 : (real)128.0;
+    real near = size < (real)0.000995 ? (real)1000.0 * size : size;
     low = near < (real)0.00995 ? (real)0.25 * low : low;
     near = near < (real)0.00995 ? (real)100.0 * near : near;
     low = near < (real)0.0995 ? (real)0.5 * low : low;
     near = near < (real)0.0995 ? (real)10.0 * near : near;
     real above = low * (near - (real)0.1) * (real)1.1111111111111;
     real count = above < (real)0.2 ? low - 1 : low + above - (real)0.5;
-    count = size >= (real)1.625e-07 ? larger(count, (real)2.0) : (real)1.0;
-    count = size >= (real)0.9982421875 ? (real)256.0 : count;
     return count - 1;
 }
 
@@ -151,8 +149,8 @@ static void encode_int8_unsigned(uint8_t *codes, const real *values, float large
         return;
     }
     for (int64_t i = 0; i < count; i++) {
-        const real code = code_int8_unsigned(values[i] * inverse);
-        codes[i] = code == code ? nearest(code, 255) : 0;
+        const real x = values[i] * inverse;
+        codes[i] = x == x ? nearest(code_int8_unsigned(x), 255) : 0;
     }
 }
 

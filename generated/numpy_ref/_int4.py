@@ -17,14 +17,13 @@ Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 def encode_signed(x: Array) -> Array:
     """Codes of numbers from -1 to 1, before they are rounded."""
     size = np.abs(x)
-    low = np.where(size < 0.00995, 1.0, np.full_like(size, 4.0))
-    near = np.where(size < 0.00995, 100.0 * size, size)
+    size = np.where(size >= 0.94375, 2.0, np.where(size >= 0.00275, np.maximum(size, 0.0055), size))
+    low = np.where(size < 0.0995, 2.0, np.full_like(size, 4.0))
+    near = np.where(size < 0.0995, 10.0 * size, size)
     low = np.where(near < 0.0995, 0.5 * low, low)
     near = np.where(near < 0.0995, 10.0 * near, near)
     above = low * (near - 0.1) * 1.1111111111111
     count = np.where(above < 0.2, low - 1, low + above - 0.5)
-    count = np.where(size >= 0.00275, np.maximum(count, 1.0), 0.0)
-    count = np.where(size >= 0.94375, 8.0, count)
     return np.where(x < 0, 7 - count, 7 + count)
 
 

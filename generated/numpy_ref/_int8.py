@@ -17,16 +17,15 @@ Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 def encode_signed(x: Array) -> Array:
     """Codes of numbers from -1 to 1, before they are rounded."""
     size = np.abs(x)
-    low = np.where(size < 9.95e-05, 4.0, np.full_like(size, 64.0))
-    near = np.where(size < 9.95e-05, 10000.0 * size, size)
+    size = np.where(size >= 0.996484375, 2.0, np.where(size >= 2.75e-07, np.maximum(size, 5.5e-07), size))
+    low = np.where(size < 0.000995, 8.0, np.full_like(size, 64.0))
+    near = np.where(size < 0.000995, 1000.0 * size, size)
     low = np.where(near < 0.00995, 0.25 * low, low)
     near = np.where(near < 0.00995, 100.0 * near, near)
     low = np.where(near < 0.0995, 0.5 * low, low)
     near = np.where(near < 0.0995, 10.0 * near, near)
     above = low * (near - 0.1) * 1.1111111111111
     count = np.where(above < 0.2, low - 1, low + above - 0.5)
-    count = np.where(size >= 2.75e-07, np.maximum(count, 1.0), 0.0)
-    count = np.where(size >= 0.996484375, 128.0, count)
     return np.where(x < 0, 127 - count, 127 + count)
 
 
@@ -47,16 +46,15 @@ def decode_signed(code: Array) -> Array:
 def encode_unsigned(x: Array) -> Array:
     """Codes of numbers from 0 to 1, before they are rounded."""
     size = x
-    low = np.where(size < 9.95e-05, 8.0, np.full_like(size, 128.0))
-    near = np.where(size < 9.95e-05, 10000.0 * size, size)
+    size = np.where(size >= 0.9982421875, 2.0, np.where(size >= 1.625e-07, np.maximum(size, 3.25e-07), size))
+    low = np.where(size < 0.000995, 16.0, np.full_like(size, 128.0))
+    near = np.where(size < 0.000995, 1000.0 * size, size)
     low = np.where(near < 0.00995, 0.25 * low, low)
     near = np.where(near < 0.00995, 100.0 * near, near)
     low = np.where(near < 0.0995, 0.5 * low, low)
     near = np.where(near < 0.0995, 10.0 * near, near)
     above = low * (near - 0.1) * 1.1111111111111
     count = np.where(above < 0.2, low - 1, low + above - 0.5)
-    count = np.where(size >= 1.625e-07, np.maximum(count, 2.0), 1.0)
-    count = np.where(size >= 0.9982421875, 256.0, count)
     return count - 1
 
 

@@ -14,14 +14,13 @@ from ._storage import Blockwise
 def encode_signed(x: Tensor) -> Tensor:
     """Codes of numbers from -1 to 1, before they are rounded."""
     size = torch.abs(x)
-    low = torch.where(size < 0.00995, 1.0, torch.full_like(size, 4.0))
-    near = torch.where(size < 0.00995, 100.0 * size, size)
+    size = torch.where(size >= 0.94375, 2.0, torch.where(size >= 0.00275, torch.clamp(size, min=0.0055), size))
+    low = torch.where(size < 0.0995, 2.0, torch.full_like(size, 4.0))
+    near = torch.where(size < 0.0995, 10.0 * size, size)
     low = torch.where(near < 0.0995, 0.5 * low, low)
     near = torch.where(near < 0.0995, 10.0 * near, near)
     above = low * (near - 0.1) * 1.1111111111111
     count = torch.where(above < 0.2, low - 1, low + above - 0.5)
-    count = torch.where(size >= 0.00275, torch.clamp(count, min=1.0), 0.0)
-    count = torch.where(size >= 0.94375, 8.0, count)
     return torch.where(x < 0, 7 - count, 7 + count)
 
 

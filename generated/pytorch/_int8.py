@@ -14,16 +14,17 @@ from ._storage import Blockwise
 def encode_signed(x: Tensor) -> Tensor:
     """Codes of numbers from -1 to 1, before they are rounded."""
     size = torch.abs(x)
-    low = torch.where(size < 9.95e-05, 4.0, torch.full_like(size, 64.0))
-    near = torch.where(size < 9.95e-05, 10000.0 * size, size)
+    size = torch.where(
+        size >= 0.996484375, 2.0, torch.where(size >= 2.75e-07, torch.clamp(size, min=5.5e-07), size)
+    )
+    low = torch.where(size < 0.000995, 8.0, torch.full_like(size, 64.0))
+    near = torch.where(size < 0.000995, 1000.0 * size, size)
     low = torch.where(near < 0.00995, 0.25 * low, low)
     near = torch.where(near < 0.00995, 100.0 * near, near)
     low = torch.where(near < 0.0995, 0.5 * low, low)
     near = torch.where(near < 0.0995, 10.0 * near, near)
     above = low * (near - 0.1) * 1.1111111111111
     count = torch.where(above < 0.2, low - 1, low + above - 0.5)
-    count = torch.where(size >= 2.75e-07, torch.clamp(count, min=1.0), 0.0)
-    count = torch.where(size >= 0.996484375, 128.0, count)
     return torch.where(x < 0, 127 - count, 127 + count)
 
 
@@ -44,16 +45,17 @@ def decode_signed(code: Tensor) -> Tensor:
 def encode_unsigned(x: Tensor) -> Tensor:
     """Codes of numbers from 0 to 1, before they are rounded."""
     size = x
-    low = torch.where(size < 9.95e-05, 8.0, torch.full_like(size, 128.0))
-    near = torch.where(size < 9.95e-05, 10000.0 * size, size)
+    size = torch.where(
+        size >= 0.9982421875, 2.0, torch.where(size >= 1.625e-07, torch.clamp(size, min=3.25e-07), size)
+    )
+    low = torch.where(size < 0.000995, 16.0, torch.full_like(size, 128.0))
+    near = torch.where(size < 0.000995, 1000.0 * size, size)
     low = torch.where(near < 0.00995, 0.25 * low, low)
     near = torch.where(near < 0.00995, 100.0 * near, near)
     low = torch.where(near < 0.0995, 0.5 * low, low)
     near = torch.where(near < 0.0995, 10.0 * near, near)
     above = low * (near - 0.1) * 1.1111111111111
     count = torch.where(above < 0.2, low - 1, low + above - 0.5)
-    count = torch.where(size >= 1.625e-07, torch.clamp(count, min=2.0), 1.0)
-    count = torch.where(size >= 0.9982421875, 256.0, count)
     return count - 1
 
 

@@ -79,23 +79,28 @@ def _scale(i: int, lows: Sequence[int]) -> float:
 
 
 def _encoded(lows: Sequence[int]) -> Lines:
-    """The count of the number that is nearest to `size`, before it is rounded.
+    """The count of the number that is nearest to `size`, before it is rounded; it may be larger than there are any.
 
     `near` is `size` moved to the highest decade, `low` the first count of its own, which is at `above` = 0, a tenth of
-    the decade's end. That number begins at 0.2: a border a bit below the tenth is as good, and safe from rounding.
+    the decade's end. That number begins at 0.2: a border a bit below the tenth is as good, and safe from rounding. The
+    first number of all and the last, 1, begin elsewhere: what is nearest to them is moved to where they are found.
     """
-    steps = [2**k for k in reversed(range((len(lows) - 1).bit_length()))]
-    borders = [(_tidy(0.0995 * 10.0 ** (1 - k)), 10.0**k, partial(Mul, Float(0.5**k))) for k in steps]
     top = 2 * lows[-1]
     first, last = (_tidy((_number(at - 1, lows) + _number(at, lows)) / 2) for at in (lows[0], top))
+    borders = [(_tidy(0.0995 * 10.0 ** (1 - k)), 10.0**k, partial(Mul, Float(0.5**k))) for k in _shifts(len(lows) - 1)]
+    moved = (Float(2), size >= last), (Max(size, _tidy(_number(lows[0], lows))), size >= first)
     within = Add(Add(low, above), Float(-0.5))
     return (
+        ("size", Piecewise(*moved, (size, True), evaluate=False)),
         *_scaled(borders, Float(lows[-1])),
         ("above", Mul(Mul(low, Add(near, Float(-0.1))), _tidy(1 / 0.9))),
         ("count", Piecewise((Add(low, -1), above < 0.2), (within, True), evaluate=False)),
-        ("count", Piecewise((Max(count, Float(lows[0])), size >= first), (Float(lows[0] - 1), True), evaluate=False)),
-        ("count", Piecewise((Float(top), size >= last), (count, True), evaluate=False)),
     )
+
+
+def _shifts(most: int) -> list[int]:
+    """Numbers, larger ones first, some of which add up to any number from 0 to `most`, but to none above."""
+    return [-(-most // 2), *_shifts(most // 2)] if most else []
 
 
 def _decoded(lows: Sequence[int]) -> Lines:
@@ -151,7 +156,7 @@ def e4m3(signed: bool) -> Code:
     """
     octaves = range(1, 16)  # the highest starts at 256 / 448, the lowest goes on down to 0
     with literal():
-        scaled = _scaled([(2.0 ** (9 - k) / 448, 2.0**k, partial(Add, -8 * k)) for k in (7, 4, 2, 1)], Float(112))
+        scaled = _scaled([(2.0 ** (9 - k) / 448, 2.0**k, partial(Add, -8 * k)) for k in _shifts(14)], Float(112))
         numbers = [Mul(Add(count, -8 * (e - 1)), Float(2.0 ** (e - 10) / 448)) for e in octaves]
         encode = (*scaled, ("count", Add(Mul(near, Float(448 / 32)), low)))
         decode = [("value", Max(value, line) if k else line) for k, line in enumerate(numbers)]

@@ -45,8 +45,10 @@ class Blockwise:
         blocks.reshape(-1)[: values.size] = values.reshape(-1)
         absmax = np.abs(blocks).max(axis=1, initial=0).astype(np.float32)
         inverse = np.divide(1, absmax, out=np.zeros_like(absmax), where=~(absmax < _LEAST))
-        position = np.floor(self.encode(blocks * inverse[:, None]) + 0.5)
-        limited = np.where(position > 0, np.minimum(position, self.levels - 1), 0)  # a NaN is in its block's absmax
+        x = blocks * inverse[:, None]
+        position = np.floor(self.encode(x) + 0.5)
+        known = (position > 0) & (x == x)  # a NaN is in its block's absmax
+        limited = np.where(known, np.minimum(position, self.levels - 1), 0)
         codes = limited.astype(np.uint8).reshape(-1)
         if self.levels <= 16:
             return codes[0 : values.size : 2] | codes[1 : values.size + 1 : 2] << 4, absmax
