@@ -169,8 +169,8 @@ def devices(program: Program) -> dict[str, str]:
         for device, function, lacks in kinds
         if not any(lacks(step, statement) for step in steps for statement in step.body)
     }
-    has_inputs = any(part.rule.inputs for part in program.chain)
-    return {device: function for device, function in found.items() if device == "cpu" or not has_inputs}
+    has_more = any(part.rule.inputs or part.rule.storage for part in program.chain)  # than Triton takes
+    return {device: function for device, function in found.items() if device == "cpu" or not has_more}
 
 
 def check_inputs(program: Program, backend: str) -> None:

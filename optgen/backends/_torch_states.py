@@ -70,12 +70,10 @@ def storage(made: Codec) -> dict[str, str]:
 def fused_on(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel.
 
-    Triton has no storage formats yet, and C no blocks beside reductions.
+    C has no blocks beside reductions yet.
     """
-    found = formats(program)
-    has_blocks = any(made.block for made in found) and not all(map(is_elementwise, program.chain))
-    lacking = {*(["cuda"] if found else []), *(["cpu"] if has_blocks else [])}
-    return {device: function for device, function in devices(program).items() if device not in lacking}
+    has_both = any(made.block for made in formats(program)) and not all(map(is_elementwise, program.chain))
+    return {device: function for device, function in devices(program).items() if device != "cpu" or not has_both}
 
 
 def check_formats(program: Program) -> None:
