@@ -35,6 +35,10 @@ RuleNames = Annotated[list[str] | None, typer.Argument(metavar="[RULE|FILE ...]"
 Backends = Annotated[list[str] | None, typer.Option("--backend", "-b", help="Only this backend; may be repeated.")]
 
 
+Formats = Annotated[str | None, typer.Option("--storage", metavar="FORMATS",
+                                             help="Formats of states: int8 for all, or m=int8,v=int8.")]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line. What the user can mend is printed without a traceback, with exit status 2."""
     if isinstance(sys.stdout, TextIOWrapper):
@@ -92,9 +96,7 @@ def build(
     rules: RuleNames = None,
     backends: Backends = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the generated packages.")] = None,
-    storage: Annotated[
-        str | None, typer.Option(metavar="FORMATS", help="Formats of states: int8 for all, or m=int8,v=int8.")
-    ] = None,
+    storage: Formats = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; print what differs, and fail if so.")] = False,
 ) -> None:
     """Generate code. With no rules, those listed under [tool.optgen] in the nearest pyproject.toml, else all."""
@@ -128,10 +130,16 @@ def verify(
     rules: RuleNames = None,
     backends: Backends = None,
     brief: Annotated[bool, typer.Option("--brief", help="One row for all classes of shapes.")] = False,
+    storage: Formats = None,
 ) -> None:
-    """Compare generated code with the equations, step by step, within the rounding error that each step may make."""
+    """Compare generated code with the equations, step by step, within the rounding error that each step may make.
+
+    With states in codes, also tell for which sizes of gradients they stay near what float32 does.
+    """
+    if storage is not None and not rules:
+        raise OptgenError(f"--storage goes with rules that are named\nhint: optgen verify adamw --storage {storage}")
     # torch takes seconds to import, and no other command but demo needs it
-    if not import_module("optgen.verifying").run(rules or built_in_names(), backends, brief, _console()):
+    if not import_module("optgen.verifying").run(rules or built_in_names(), backends, brief, _console(), storage):
         raise typer.Exit(1)
 
 

@@ -45,6 +45,9 @@ class _Text(StrPrinter):
     def _print_Given(self, expr: Any) -> str:
         return f"given({expr.quantity.label})"
 
+    def _print_bfloat16(self, expr: Any) -> str:
+        return f'rounded({self._print(expr.args[0])}, "bfloat16")'
+
     def _print_Mul(self, expr: Any) -> str:
         sign, factors = ("-", expr.args[1:]) if expr.args[0] == -1 and len(expr.args) > 1 else ("", expr.args)
         text = self.parenthesize(factors[0], PRECEDENCE["Mul"], strict=True)

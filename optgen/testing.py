@@ -11,7 +11,7 @@ from pathlib import Path
 from optgen.build import compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule, Schedule
-from optgen.verify import passed, summary, table, verify_in_interpreter, verify_rule
+from optgen.verify import is_coded, passed, summary, table, verify_in_interpreter, verify_rule
 from optgen.verify.interpreter import write_row
 
 __all__ = ["assert_equivalent"]
@@ -27,7 +27,8 @@ def assert_equivalent(rule: str | Path | Rule | Schedule, backends: Sequence[str
     apart = "triton" in backends and isinstance(rule, (str, Path)) and os.environ.get("TRITON_INTERPRET") != "1"
     modules = {name: compile(loaded, "torch" if name in ("c", "triton") else name)
                for name in backends if not (apart and name == "triton")}
-    rows = verify_rule(loaded, modules)
+    reader = compile(loaded, "numpy") if is_coded(loaded) else None
+    rows = verify_rule(loaded, modules, reader=reader)
     if apart and isinstance(rule, (str, Path)):
         rows += verify_in_interpreter(rule)
     if not passed(rows):
@@ -43,7 +44,8 @@ def _child(name: str) -> None:
     def told(*progress: object) -> None:
         print(json.dumps({"progress": progress}), flush=True)
 
-    rows = verify_rule(rule, {"triton": compile(rule, "torch")}, told)
+    reader = compile(rule, "numpy") if is_coded(rule) else None
+    rows = verify_rule(rule, {"triton": compile(rule, "torch")}, told, reader)
     print(json.dumps({"rows": [write_row(row) for row in rows]}), flush=True)
 
 

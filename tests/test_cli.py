@@ -117,6 +117,10 @@ def test_show_ir_stops_after_any_pass(stage: str) -> None:
     (("show", "cosine", "--ir"), "cosine is a schedule"),
     (("build", "adamw", "--backend", "fortran"), "there is no backend 'fortran'"),
     (("verify", "adamw", "--backend", "fortran"), "there is no backend 'fortran'"),
+    (("verify", "--storage", "int8"), "--storage goes with rules that are named"),
+    (("verify", "adamw", "--storage", "int3"), "there is no storage format 'int3'"),
+    (("verify", "adamw", "--storage", "w=int8"), "no state 'w' to store as int8"),
+    (("verify", "cosine", "--storage", "int8"), "is a schedule, which stores nothing"),
     (("new", "adamw"), "'adamw' is a built-in rule"),
     (("new", "Halving"), "the name 'Halving' has capitals"),
     (("new", "two words"), "rule 'two words' is not a valid name"),
@@ -204,6 +208,17 @@ def test_verify_passes_on_a_users_file() -> None:
     assert status == 0, output
     assert "Halving" in output
     assert "0 failed" in output
+
+
+@pytest.mark.usefixtures("folder")
+def test_verify_judges_states_in_codes_and_tells_where_they_hold() -> None:
+    status, output = run("verify", "halving.py", "--storage", "m=root8", "--backend", "numpy", "--brief")
+    assert status == 0, output
+    assert "0 failed, 0 skipped" in output
+    assert "Halving: root8" in output
+    assert "1e-12" in output
+    assert "1e+04" in output
+    assert "Halving stays within 10% at" in output
 
 
 @pytest.mark.usefixtures("folder")

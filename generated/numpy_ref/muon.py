@@ -8,23 +8,28 @@ Jordan, Jin, Boza, You, Cesista, Newhouse & Bernstein, Muon: An optimizer for hi
 that as precise as the step. Non-matrices follow AdamW, same lr, weight_decay and eps.
 
     B[t] = momentum*B[t - 1] + (1 - momentum)*g[t]
-    u[t] = bfloat16(Piecewise((momentum*B[t] + (1 - momentum)*g[t], nesterov), (B[t], True)))
-    X[0] = bfloat16(u[t]/Max(bfloat16(norm(u[t], elems)), eps))
-    A[0] = bfloat16(Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0], transpose(X[0])), True)))
-    P[0] = bfloat16(b*A[0] + c*matmul(A[0], A[0]))
-    X[1] = bfloat16(a*X[0] + Piecewise((matmul(X[0], P[0]), rows > cols), (matmul(P[0], X[0]), True)))
-    A[1] = bfloat16(Piecewise((matmul(transpose(X[1]), X[1]), rows > cols), (matmul(X[1], transpose(X[1])), True)))
-    P[1] = bfloat16(b*A[1] + c*matmul(A[1], A[1]))
-    X[2] = bfloat16(a*X[1] + Piecewise((matmul(X[1], P[1]), rows > cols), (matmul(P[1], X[1]), True)))
-    A[2] = bfloat16(Piecewise((matmul(transpose(X[2]), X[2]), rows > cols), (matmul(X[2], transpose(X[2])), True)))
-    P[2] = bfloat16(b*A[2] + c*matmul(A[2], A[2]))
-    X[3] = bfloat16(a*X[2] + Piecewise((matmul(X[2], P[2]), rows > cols), (matmul(P[2], X[2]), True)))
-    A[3] = bfloat16(Piecewise((matmul(transpose(X[3]), X[3]), rows > cols), (matmul(X[3], transpose(X[3])), True)))
-    P[3] = bfloat16(b*A[3] + c*matmul(A[3], A[3]))
-    X[4] = bfloat16(a*X[3] + Piecewise((matmul(X[3], P[3]), rows > cols), (matmul(P[3], X[3]), True)))
-    A[4] = bfloat16(Piecewise((matmul(transpose(X[4]), X[4]), rows > cols), (matmul(X[4], transpose(X[4])), True)))
-    P[4] = bfloat16(b*A[4] + c*matmul(A[4], A[4]))
-    X[5] = bfloat16(a*X[4] + Piecewise((matmul(X[4], P[4]), rows > cols), (matmul(P[4], X[4]), True)))
+    u[t] = rounded(Piecewise((momentum*B[t] + (1 - momentum)*g[t], nesterov), (B[t], True)), "bfloat16")
+    X[0] = rounded(u[t]/Max(rounded(norm(u[t], elems), "bfloat16"), eps), "bfloat16")
+    A[0] = rounded(Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0], transpose(X[0])), True)),
+        "bfloat16")
+    P[0] = rounded(b*A[0] + c*matmul(A[0], A[0]), "bfloat16")
+    X[1] = rounded(a*X[0] + Piecewise((matmul(X[0], P[0]), rows > cols), (matmul(P[0], X[0]), True)), "bfloat16")
+    A[1] = rounded(Piecewise((matmul(transpose(X[1]), X[1]), rows > cols), (matmul(X[1], transpose(X[1])), True)),
+        "bfloat16")
+    P[1] = rounded(b*A[1] + c*matmul(A[1], A[1]), "bfloat16")
+    X[2] = rounded(a*X[1] + Piecewise((matmul(X[1], P[1]), rows > cols), (matmul(P[1], X[1]), True)), "bfloat16")
+    A[2] = rounded(Piecewise((matmul(transpose(X[2]), X[2]), rows > cols), (matmul(X[2], transpose(X[2])), True)),
+        "bfloat16")
+    P[2] = rounded(b*A[2] + c*matmul(A[2], A[2]), "bfloat16")
+    X[3] = rounded(a*X[2] + Piecewise((matmul(X[2], P[2]), rows > cols), (matmul(P[2], X[2]), True)), "bfloat16")
+    A[3] = rounded(Piecewise((matmul(transpose(X[3]), X[3]), rows > cols), (matmul(X[3], transpose(X[3])), True)),
+        "bfloat16")
+    P[3] = rounded(b*A[3] + c*matmul(A[3], A[3]), "bfloat16")
+    X[4] = rounded(a*X[3] + Piecewise((matmul(X[3], P[3]), rows > cols), (matmul(P[3], X[3]), True)), "bfloat16")
+    A[4] = rounded(Piecewise((matmul(transpose(X[4]), X[4]), rows > cols), (matmul(X[4], transpose(X[4])), True)),
+        "bfloat16")
+    P[4] = rounded(b*A[4] + c*matmul(A[4], A[4]), "bfloat16")
+    X[5] = rounded(a*X[4] + Piecewise((matmul(X[4], P[4]), rows > cols), (matmul(P[4], X[4]), True)), "bfloat16")
     theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sqrt(Max(1, rows/cols))*X[5]
     and for parameters of other shapes, as AdamW:
     m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
@@ -118,89 +123,94 @@ def step(
         theta_scale = lr * math.sqrt(max(1, rows / cols))
         # B[t] = momentum*B[t - 1] + (1 - momentum)*g[t]
         B = momentum * B_prev + one_minus_momentum * g
-        # u[t] = bfloat16(Piecewise((momentum*B[t] + (1 - momentum)*g[t], nesterov), (B[t], True)))
+        # u[t] = rounded(Piecewise((momentum*B[t] + (1 - momentum)*g[t], nesterov), (B[t], True)), "bfloat16")
         if nesterov:
             u = to_bfloat16(momentum * B + one_minus_momentum * g)
         else:
             u = to_bfloat16(B)
-        # X[0] = bfloat16(u[t]/Max(bfloat16(norm(u[t], elems)), eps))
+        # X[0] = rounded(u[t]/Max(rounded(norm(u[t], elems), "bfloat16"), eps), "bfloat16")
         u_sq_sum = np.sum(u * u)
         X_0 = to_bfloat16(u / np.maximum(to_bfloat16(np.sqrt(u_sq_sum)), eps))
-        # A[0] = bfloat16(Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0],
-        #     transpose(X[0])), True)))
+        # A[0] = rounded(Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0], transpose(X[0])),
+        #     True)), "bfloat16")
         if rows > cols:
             A_0_product = np.swapaxes(X_0, -1, -2) @ X_0
         else:
             A_0_product = X_0 @ np.swapaxes(X_0, -1, -2)
         A_0 = to_bfloat16(A_0_product)
-        # P[0] = bfloat16(b*A[0] + c*matmul(A[0], A[0]))
+        # P[0] = rounded(b*A[0] + c*matmul(A[0], A[0]), "bfloat16")
         P_0_product = A_0 @ A_0
         P_0 = to_bfloat16(b * A_0 + c * P_0_product)
-        # X[1] = bfloat16(a*X[0] + Piecewise((matmul(X[0], P[0]), rows > cols), (matmul(P[0], X[0]), True)))
+        # X[1] = rounded(a*X[0] + Piecewise((matmul(X[0], P[0]), rows > cols), (matmul(P[0], X[0]), True)),
+        #     "bfloat16")
         if rows > cols:
             X_1_product = X_0 @ P_0
         else:
             X_1_product = P_0 @ X_0
         X_1 = to_bfloat16(a * X_0 + X_1_product)
-        # A[1] = bfloat16(Piecewise((matmul(transpose(X[1]), X[1]), rows > cols), (matmul(X[1],
-        #     transpose(X[1])), True)))
+        # A[1] = rounded(Piecewise((matmul(transpose(X[1]), X[1]), rows > cols), (matmul(X[1], transpose(X[1])),
+        #     True)), "bfloat16")
         if rows > cols:
             A_1_product = np.swapaxes(X_1, -1, -2) @ X_1
         else:
             A_1_product = X_1 @ np.swapaxes(X_1, -1, -2)
         A_1 = to_bfloat16(A_1_product)
-        # P[1] = bfloat16(b*A[1] + c*matmul(A[1], A[1]))
+        # P[1] = rounded(b*A[1] + c*matmul(A[1], A[1]), "bfloat16")
         P_1_product = A_1 @ A_1
         P_1 = to_bfloat16(b * A_1 + c * P_1_product)
-        # X[2] = bfloat16(a*X[1] + Piecewise((matmul(X[1], P[1]), rows > cols), (matmul(P[1], X[1]), True)))
+        # X[2] = rounded(a*X[1] + Piecewise((matmul(X[1], P[1]), rows > cols), (matmul(P[1], X[1]), True)),
+        #     "bfloat16")
         if rows > cols:
             X_2_product = X_1 @ P_1
         else:
             X_2_product = P_1 @ X_1
         X_2 = to_bfloat16(a * X_1 + X_2_product)
-        # A[2] = bfloat16(Piecewise((matmul(transpose(X[2]), X[2]), rows > cols), (matmul(X[2],
-        #     transpose(X[2])), True)))
+        # A[2] = rounded(Piecewise((matmul(transpose(X[2]), X[2]), rows > cols), (matmul(X[2], transpose(X[2])),
+        #     True)), "bfloat16")
         if rows > cols:
             A_2_product = np.swapaxes(X_2, -1, -2) @ X_2
         else:
             A_2_product = X_2 @ np.swapaxes(X_2, -1, -2)
         A_2 = to_bfloat16(A_2_product)
-        # P[2] = bfloat16(b*A[2] + c*matmul(A[2], A[2]))
+        # P[2] = rounded(b*A[2] + c*matmul(A[2], A[2]), "bfloat16")
         P_2_product = A_2 @ A_2
         P_2 = to_bfloat16(b * A_2 + c * P_2_product)
-        # X[3] = bfloat16(a*X[2] + Piecewise((matmul(X[2], P[2]), rows > cols), (matmul(P[2], X[2]), True)))
+        # X[3] = rounded(a*X[2] + Piecewise((matmul(X[2], P[2]), rows > cols), (matmul(P[2], X[2]), True)),
+        #     "bfloat16")
         if rows > cols:
             X_3_product = X_2 @ P_2
         else:
             X_3_product = P_2 @ X_2
         X_3 = to_bfloat16(a * X_2 + X_3_product)
-        # A[3] = bfloat16(Piecewise((matmul(transpose(X[3]), X[3]), rows > cols), (matmul(X[3],
-        #     transpose(X[3])), True)))
+        # A[3] = rounded(Piecewise((matmul(transpose(X[3]), X[3]), rows > cols), (matmul(X[3], transpose(X[3])),
+        #     True)), "bfloat16")
         if rows > cols:
             A_3_product = np.swapaxes(X_3, -1, -2) @ X_3
         else:
             A_3_product = X_3 @ np.swapaxes(X_3, -1, -2)
         A_3 = to_bfloat16(A_3_product)
-        # P[3] = bfloat16(b*A[3] + c*matmul(A[3], A[3]))
+        # P[3] = rounded(b*A[3] + c*matmul(A[3], A[3]), "bfloat16")
         P_3_product = A_3 @ A_3
         P_3 = to_bfloat16(b * A_3 + c * P_3_product)
-        # X[4] = bfloat16(a*X[3] + Piecewise((matmul(X[3], P[3]), rows > cols), (matmul(P[3], X[3]), True)))
+        # X[4] = rounded(a*X[3] + Piecewise((matmul(X[3], P[3]), rows > cols), (matmul(P[3], X[3]), True)),
+        #     "bfloat16")
         if rows > cols:
             X_4_product = X_3 @ P_3
         else:
             X_4_product = P_3 @ X_3
         X_4 = to_bfloat16(a * X_3 + X_4_product)
-        # A[4] = bfloat16(Piecewise((matmul(transpose(X[4]), X[4]), rows > cols), (matmul(X[4],
-        #     transpose(X[4])), True)))
+        # A[4] = rounded(Piecewise((matmul(transpose(X[4]), X[4]), rows > cols), (matmul(X[4], transpose(X[4])),
+        #     True)), "bfloat16")
         if rows > cols:
             A_4_product = np.swapaxes(X_4, -1, -2) @ X_4
         else:
             A_4_product = X_4 @ np.swapaxes(X_4, -1, -2)
         A_4 = to_bfloat16(A_4_product)
-        # P[4] = bfloat16(b*A[4] + c*matmul(A[4], A[4]))
+        # P[4] = rounded(b*A[4] + c*matmul(A[4], A[4]), "bfloat16")
         P_4_product = A_4 @ A_4
         P_4 = to_bfloat16(b * A_4 + c * P_4_product)
-        # X[5] = bfloat16(a*X[4] + Piecewise((matmul(X[4], P[4]), rows > cols), (matmul(P[4], X[4]), True)))
+        # X[5] = rounded(a*X[4] + Piecewise((matmul(X[4], P[4]), rows > cols), (matmul(P[4], X[4]), True)),
+        #     "bfloat16")
         if rows > cols:
             X_5_product = X_4 @ P_4
         else:

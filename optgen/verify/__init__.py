@@ -19,9 +19,9 @@ from optgen.verify.interpreter import rounded_as_on_a_gpu, verify_in_interpreter
 from optgen.verify.lockstep import COUNTS, FEW, Tally, run
 from optgen.verify.report import Row, Verdict, judged, passed, summary, table
 from optgen.verify.runners import Runner, Storage, missing_step, numpy_runner, torch_runner
-from optgen.verify.storage import decoder
+from optgen.verify.storage import Decoder, decoder
 
-__all__ = ["Row", "Verdict", "passed", "summary", "table", "verify_in_interpreter", "verify_rule"]
+__all__ = ["Row", "Verdict", "is_coded", "passed", "summary", "table", "verify_in_interpreter", "verify_rule"]
 
 Modules = Mapping[str, ModuleType]
 Progress = Callable[[int, int, str], None]
@@ -38,14 +38,18 @@ MOST_IN_INTERPRETER = 3000
 SCHEDULES = {"numpy": schedules.run_numpy, "torch": schedules.run_torch}
 
 
-def verify_rule(rule: Rule | Schedule, modules: Modules, progress: Progress | None = None) -> list[Row]:
+def verify_rule(
+    rule: Rule | Schedule, modules: Modules, progress: Progress | None = None, reader: ModuleType | None = None
+) -> list[Row]:
     """Compares the generated modules, by the backend's name, with the oracle. progress(done, total, what) is told.
 
     For "triton" and "c", pass the module of the PyTorch backend, which calls the fused steps. Those of Triton are
     skipped in a process without TRITON_INTERPRET=1 (see verify_in_interpreter), those in C where none can be compiled.
-    Raises OptgenError for a backend that it does not know.
+    reader: the NumPy module of a rule that stores states in codes, which are read by it, where it is not among those.
+    Raises OptgenError for a backend that it does not know, and for codes that nothing reads.
     """
-    work = list(_schedule_work(rule, modules) if isinstance(rule, Schedule) else _work(rule, modules))
+    reader = modules.get("numpy", reader)
+    work = list(_schedule_work(rule, modules) if isinstance(rule, Schedule) else _work(rule, modules, reader))
     rows: list[Row] = []
     for number, (row, measure) in enumerate(work):
         if progress is not None:
@@ -72,7 +76,9 @@ def _measured(row: Row, measure: Callable[[], Tally] | None) -> Row:
                found.decided, found.elements, found.bound, verdict, reason)
 
 
-def _work(rule: Rule, modules: Modules) -> Work:
+def _work(rule: Rule, modules: Modules, reader: ModuleType | None) -> Work:
+    if is_coded(rule) and reader is None:
+        raise OptgenError(f"{rule.name} stores states in codes, which are read by its NumPy module: pass that too")
     for backend in modules:
         if backend not in STORAGES:
             raise OptgenError(f"verify does not know the backend {backend!r}")
@@ -80,30 +86,31 @@ def _work(rule: Rule, modules: Modules) -> Work:
         if reason:
             yield Row(rule.name, backend, "all", "all", "all", verdict=Verdict.SKIPPED, reason=reason), None
             continue
-        if _is_coded(rule) and "numpy" not in modules:
-            raise OptgenError(f"{rule.name} stores states in codes, which are read by its NumPy module: pass that too")
         for storage in STORAGES[backend]:
             for variant in variants(rule):
                 for shapes in shapes_for(rule):
                     row = Row(rule.name, backend, str(storage), variant.name, shapes.name)
                     limited = _limited(shapes, backend, storage)
-                    yield row, partial(_compare, rule, backend, modules, storage, variant, limited)
+                    module = modules[backend]
+                    yield row, partial(_compare, rule, backend, module, storage, variant, limited, decoder(reader))
 
 
-def _is_coded(rule: Rule) -> bool:
-    return bool(rule.storage) or (rule.otherwise is not None and _is_coded(rule.otherwise))
+def is_coded(rule: Rule | Schedule) -> bool:
+    """Whether a rule, or that for other shapes, has storage formats."""
+    return isinstance(rule, Rule) and (bool(rule.storage) or is_coded(rule.otherwise))
 
 
-def _compare(rule: Rule, backend: str, modules: Modules, storage: Storage, variant: Variant, shapes: Shapes) -> Tally:
+def _compare(
+    rule: Rule, backend: str, module: ModuleType, storage: Storage, variant: Variant, shapes: Shapes, read: Decoder
+) -> Tally:
     seed = zlib.crc32(f"{rule.name} {variant.name} {shapes.name}".encode())
     values = parameters(shapes, storage.param, seed)
     runner: Runner
     if backend == "numpy":
-        runner = numpy_runner(modules["numpy"], values, variant.hypers, shapes.layout, storage)
+        runner = numpy_runner(module, values, variant.hypers, shapes.layout, storage)
     else:
         fused = backend in FUSED
-        read = decoder(modules.get("numpy"))
-        runner = torch_runner(modules[backend], values, variant.hypers, shapes.layout, storage, fused=fused, read=read)
+        runner = torch_runner(module, values, variant.hypers, shapes.layout, storage, fused=fused, read=read)
     with rounded_as_on_a_gpu() if backend == "triton" else nullcontext():
         return run(rule, runner, variant.hypers, shapes, storage, seed, FEW if shapes.wild else COUNTS)
 
