@@ -31,9 +31,12 @@ STYLES: Mapping[str, tuple[str, str]] = {
     "others": ("#999999", "x"),
 }
 PANELS = {"cpu": ("gpt", "lora", "tiny"), "gpu": ("large", "lora", "tiny")}
-PROBES = {"cpu": "an in-place multiplication", "gpu": "a copy"}
+TOLD = {
+    "cpu": "time of a step ÷\ntime of an in-place multiplication\nof as many bytes",
+    "gpu": "time on the device ÷\ntime of a copy\nof as many bytes",
+}
 NAMES = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD momentum", "rmsprop": "RMSprop", "adagrad": "Adagrad",
-         "lion": "Lion", "nadam": "NAdam"}  # fmt: skip
+         "lion": "Lion", "nadam": "NAdam", "lamb": "LAMB"}  # fmt: skip
 
 
 def draw(told: Mapping[str, Any], kind: str) -> Figure:
@@ -45,7 +48,7 @@ def draw(told: Mapping[str, Any], kind: str) -> Figure:
     axes: Sequence[Axes] = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     axes[0].set(yticks=range(len(rows)), yticklabels=rows, ylim=(-0.6, len(rows) - 0.4))
     for ax, (name, results) in zip(axes, panels.items(), strict=True):
-        _panel(ax, results, rows, name == "tiny", PROBES[kind])
+        _panel(ax, results, rows, name == "tiny", TOLD[kind])
     found = {text: handle for ax in axes for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)}
     labels = [label for label in STYLES if label in found]
     figure.legend([found[label] for label in labels], labels, loc="outside lower center", ncols=len(labels),
@@ -54,7 +57,7 @@ def draw(told: Mapping[str, Any], kind: str) -> Figure:
 
 
 def _panel(
-    ax: Axes, results: Sequence[Mapping[str, Any]], rows: Sequence[str], is_tiny: bool, probe: str
+    ax: Axes, results: Sequence[Mapping[str, Any]], rows: Sequence[str], is_tiny: bool, told: str
 ) -> None:
     for result in results:
         for one in sorted(result["measured"], key=lambda one: one["candidate"] == "optgen fused"):
@@ -74,7 +77,7 @@ def _panel(
         ax.set_xlabel("time of a step (ms)")
     else:
         ax.axvline(1, color="#666666", linewidth=1, linestyle="--")
-        ax.set_xlabel(f"time of a step ÷\ntime of {probe}\nof as many bytes")
+        ax.set_xlabel(told)
 
 
 def _name(result: Mapping[str, Any]) -> str:
