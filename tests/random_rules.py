@@ -102,9 +102,10 @@ class _Drawing:
             if self.reads_past(equations[-1]) and start != 0:
                 init[quantity] = start
         equations.append(Eq(theta[t], theta[t - 1] - lr * self.featured(self.expression(self.depth()))))
+        is_read = any(k in e.rhs.atoms(type(k)) for e in equations)  # a branch that is never taken is dropped
         rule = Rule(param=theta, grad=g, equations=equations, init=init, name="Drawn",
-                    inputs={k: "besides"} if self.features["input"] else {})
-        return Drawn(rule, frozenset(self.features))
+                    inputs={k: "besides"} if is_read else {})
+        return Drawn(rule, frozenset(self.features if is_read else self.features.keys() - {"input"}))
 
     def reads_past(self, equation: Eq) -> bool:
         return (equation.lhs.base)[t - 1] in equation.rhs.atoms(type(equation.lhs))
