@@ -97,9 +97,9 @@ def compute_scalars(stepped: Iterable[Stepped]) -> None:
         varying = {
             "t": one.t,
             "first": one.first,
-            "numel": one.param.numel(),
-            "rows": size[-2] if len(size) > 1 else 1,
-            "cols": size[-1] if size else 1,
+            "numel": one.param.numel() or 1,  # of nothing nothing is computed, but a quotient by 0 would raise
+            "rows": (size[-2] if len(size) > 1 else 1) or 1,
+            "cols": (size[-1] if size else 1) or 1,
             **past,
         }
         given = answer(one.rule.host, varying)
