@@ -18,8 +18,8 @@ def test_the_file_passes_under_the_interpreter(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_five_hundred_random_rules_agree_on_every_backend() -> None:
-    count = os.environ.get("RANDOM_RULES", "500")
+def test_many_random_rules_agree_on_every_backend() -> None:
+    count = os.environ.get("RANDOM_RULES", "200")  # a second each; more before a release
     passes(FOLDER / "test_random_rules.py", "-k", "not once_came_out", RANDOM_RULES=count)
 
 
