@@ -41,14 +41,13 @@ CHILD = textwrap.dedent("""
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A cache of this test's own; what it imports is forgotten."""
+    """A cache of this test's own; what it imports is forgotten, and what others had imported is there again."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(optgen._built, "__path__", [str(optgen._built.folder())])
-    before = set(sys.modules)
+    before = {name: module for name, module in sys.modules.items() if name.startswith("optgen._built.")}
     yield optgen._built.folder()
-    for name in set(sys.modules) - before:
-        if name.startswith("optgen._built."):
-            del sys.modules[name]
+    forget()
+    sys.modules.update(before)
 
 
 def forget() -> None:
