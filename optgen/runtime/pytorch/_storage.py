@@ -90,14 +90,10 @@ class Blockwise:
 
     def table(self, device: torch.device) -> Tensor:
         """The number that each code stands for."""
-        if torch.compiler.is_compiling():
-            return self._decoded(device)  # what a graph keeps of itself, its guards do not find
         if device not in self._tables:
-            self._tables[device] = self._decoded(device)
+            numbers = self.decode(torch.arange(self.levels, dtype=torch.float64)).to(torch.float32)
+            self._tables[device] = numbers.to(device)
         return self._tables[device]
-
-    def _decoded(self, device: torch.device) -> Tensor:
-        return self.decode(torch.arange(self.levels, dtype=torch.float64)).to(torch.float32).to(device)
 
     def _encoded(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """The codes of a row of numbers, with zeros after it up to a whole block, and the largest of each block."""
