@@ -1,8 +1,14 @@
-"""Needs: what a test asks of the machine; where that is absent, the test is skipped and named after it."""
+"""Needs: what a test asks of the machine; where that is absent, the test is skipped and named after it.
+
+All but a GPU is installed with the tests, on Linux. What is asked of a GPU is asked without one by the twins that
+test_gpu.py names.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import sys
 from importlib.util import find_spec
@@ -12,6 +18,10 @@ import pytest
 import torch
 
 C_COMPILER = next((found for found in map(shutil.which, ("cc", "gcc", "clang")) if found), "")
+# A clang is installed with the tests, in Zig. It builds its own libraries once, which a cache of a test's would lose.
+ZIG = shlex.join([sys.executable, "-m", "ziglang", "cc"]) if find_spec("ziglang") else ""
+os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(Path.home() / ".cache" / "zig"))
+COMPILERS = {"gcc": shutil.which("gcc") or "", "clang": shutil.which("clang") or ZIG}  # a command, as CC takes it
 a_c_compiler = pytest.mark.skipif(not C_COMPILER, reason="no C compiler is installed: neither cc nor gcc nor clang")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells what a process has loaded")
 triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed; it exists for Linux only")
@@ -19,9 +29,9 @@ bitsandbytes = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bit
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that torch.cuda can use")
 
 
-def program(name: str) -> pytest.MarkDecorator:
-    """For a test that runs this program."""
-    return pytest.mark.skipif(not shutil.which(name), reason=f"{name} is not installed")
+def compiler(name: str) -> pytest.MarkDecorator:
+    """For a test that runs gcc or clang."""
+    return pytest.mark.skipif(not COMPILERS[name], reason=f"{name} is not installed")
 
 
 def memory_of_a_gpu(size: int) -> None:

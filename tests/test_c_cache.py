@@ -36,7 +36,7 @@ except RuntimeError as error:
     print("untouched", p.tolist() == [1.0] * 5 and not optimizer.state)
 """
 
-pytestmark = needs.program("gcc")
+pytestmark = needs.compiler("gcc")
 
 # Each step is made in a process of its own, forked from one that has imported torch: importing takes seconds.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -108,7 +108,9 @@ def test_a_step_is_compiled_once_into_a_private_folder(tmp_path: Path) -> None:
     assert (entry / "step.so").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("cc", ["gcc", pytest.param("clang", marks=needs.program("clang")), "gcc -pipe"])
+@pytest.mark.parametrize(
+    "cc", ["gcc", pytest.param(needs.COMPILERS["clang"], marks=needs.compiler("clang"), id="clang"), "gcc -pipe"]
+)
 def test_compilers_agree(cc: str, tmp_path: Path) -> None:
     done = run(tmp_path, CC=cc, fused="True")
     assert done.stdout == "stepped 0.0 fused\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +26,7 @@ from optgen.verify.lockstep import COUNTS
 from optgen.verify.lockstep import run as lockstep
 from optgen.verify.runners import Storage, torch_runner
 
-compilers = pytest.mark.parametrize("cc", [pytest.param(cc, marks=needs.program(cc)) for cc in ("gcc", "clang")])
+compilers = pytest.mark.parametrize("cc", [pytest.param(cc, marks=needs.compiler(cc)) for cc in needs.COMPILERS])
 SHAPES = ((301, 57), (3, 4099), (7,), ())
 THREADS = """
 import os, torch
@@ -46,15 +45,15 @@ print(len(_compiler.openmp_runtimes()), new)
 
 def results(cls: Any, kwargs: Kwargs, cc: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Parameters and states after three steps that this compiler's code makes."""
-    monkeypatch.setenv("CC", cc)
+    monkeypatch.setenv("CC", needs.COMPILERS[cc])
     params = some(*SHAPES, dtype=dtype)
     made = cls([{"params": params, "fused": True}], **kwargs)
     stepped(params, made)
     return [p.detach() for p in params], [made.state[p] for p in params]
 
 
-@needs.program("gcc")
-@needs.program("clang")
+@needs.compiler("gcc")
+@needs.compiler("clang")
 @pytest.mark.parametrize("info", ELEMENTWISE, ids=lambda info: info.optim_cls.__name__)
 def test_gcc_and_clang_step_to_the_same_bits(
     info: Any, two_threads: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -76,14 +75,14 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModuleType]:
         return {name: workshop.build(make(), ["numpy", "torch", "c"])["torch"] for name, make in RULES.items()}
 
 
-@needs.program("clang")
+@needs.compiler("clang")
 @pytest.mark.parametrize("name", RULES)
 def test_sums_by_clang_lie_within_the_bound(
     name: str, modules: dict[str, ModuleType], two_threads: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A compiler is free to add in vectors of any length, so the bits of sums are its own. Those of the compiler that
     is found first are in test_c_reductions.py."""
-    monkeypatch.setenv("CC", "clang")
+    monkeypatch.setenv("CC", needs.COMPILERS["clang"])
     with literal():
         rule = RULES[name]()
     shapes = cases.Shapes("large", ((301, 57), (3, 4099), (64, 65)))
@@ -101,7 +100,7 @@ def test_sums_by_clang_lie_within_the_bound(
 @compilers
 def test_each_shares_the_threads_of_torch(cc: str, tmp_path: Path) -> None:
     """clang's own runtime of OpenMP would be a second pool, so its code enters torch's."""
-    environment = {**os.environ, "CC": cc, "XDG_CACHE_HOME": str(tmp_path)}
+    environment = {**os.environ, "CC": needs.COMPILERS[cc], "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == ["1", "0"]
     assert "OpenMP" not in done.stderr, "it runs on one thread"
@@ -113,7 +112,7 @@ def test_each_shares_the_threads_of_torch(cc: str, tmp_path: Path) -> None:
 def test_a_compiler_that_lacks_a_flag_still_compiles_or_says_why(cc: str, refused: str, tmp_path: Path) -> None:
     wrapper = tmp_path / cc
     lines = [f'case " $* " in *" {flag} "*) echo "no {flag}" >&2; exit 1;; esac\n' for flag in refused.split()]
-    wrapper.write_text("#!/bin/sh\n" + "".join(lines) + f'exec {shutil.which(cc)} "$@"\n', encoding="utf-8")
+    wrapper.write_text("#!/bin/sh\n" + "".join(lines) + f'exec {needs.COMPILERS[cc]} "$@"\n', encoding="utf-8")
     wrapper.chmod(0o755)
     done = run(tmp_path, CC=str(wrapper), steps=3)
     if refused.endswith("simd"):

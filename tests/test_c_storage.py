@@ -271,7 +271,7 @@ print("defined")
 """
 
 
-@needs.program("gcc")
+@needs.compiler("gcc")
 def test_no_number_is_converted_to_a_code_that_cannot_be() -> None:
     code = UNDEFINED.format(tests=os.path.dirname(__file__))
     done = subprocess.run(

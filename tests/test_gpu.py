@@ -1,6 +1,7 @@
 """Kernels on a GPU, compiled and launched: numbers, graphs, a scaler, and what a step may not do.
 
-Their CPU twins are in interpreted/ and test_gpu_static.py. `pytest tests/test_gpu.py -n 8` compiles in parallel.
+TWINS says which tests ask the same without a GPU; what the compiler makes of the kernels is in test_gpu_static.py.
+`pytest tests/test_gpu.py -n 8` compiles in parallel.
 """
 
 from __future__ import annotations
@@ -31,6 +32,45 @@ from optgen.verify.lockstep import FEW, run
 from optgen.verify.runners import Storage, TorchRunner, optimizer_class, torch_runner
 
 pytestmark = [pytest.mark.gpu, needs.gpu, needs.triton]
+TWINS = {  # kernels are interpreted there, on tensors of the CPU
+    "test_every_class_steps_within_the_bound": (
+        "interpreted/test_triton_backend.py::test_every_variant_is_computed_within_the_bound_in_any_dtypes_aligned_or_not"
+    ),
+    "test_strict_arithmetic_is_that_of_ieee": (
+        "interpreted/test_triton_backend.py::test_every_variant_equals_numpy_to_the_last_bit"
+    ),
+    "test_counts_on_the_host_give_the_same_numbers": (
+        "interpreted/test_triton_time.py::test_counts_on_the_host_are_advanced_with_the_step"
+    ),
+    "test_misaligned_parameters_are_stepped_by_kernels": (
+        "interpreted/test_triton_runtime.py::test_an_unaligned_tensor_goes_through_the_masked_loop"
+    ),
+    "test_parameters_lie_in_memory_as_they_like": (
+        "interpreted/test_triton_runtime.py::test_a_gradient_that_lies_otherwise_than_its_parameter_is_exact"
+    ),
+    "test_replays_of_a_graph_are_steps_that_follow_a_rate_on_the_device": (
+        "interpreted/test_triton_time.py::test_capturable_steps_are_fused_and_follow_a_rate_on_the_device"
+    ),
+    "test_backward_and_step_are_captured_together": (
+        "interpreted/test_triton_captures.py::test_a_graph_keeps_tables_of_its_own"
+    ),
+    "test_a_capture_without_a_step_before_it_says_what_to_do": (
+        "interpreted/test_triton_captures.py::test_a_capture_is_refused_where_it_would_have_to_make_other_tables"
+    ),
+    "test_a_step_with_infinities_leaves_all_as_it_was": (
+        "test_amp.py::test_a_scaled_run_is_the_plain_run_without_the_steps_that_overflow"
+    ),
+    "test_a_step_does_not_wait_for_the_device": (
+        "interpreted/test_triton_time.py::test_a_step_with_other_gradients_reads_nothing_back"
+    ),
+    "test_one_launch_of_each_kernel_steps_all_tensors": (
+        "interpreted/test_triton_reductions.py::test_each_phase_is_one_launch_for_all_tensors"
+    ),
+    "test_a_copy_goes_on_with_the_same_bits": (
+        "interpreted/test_triton_runtime.py::test_a_copy_of_a_launcher_is_an_empty_one_that_works"
+    ),
+    "test_more_elements_than_an_int32_counts_are_stepped": "test_large.py::test_no_address_of_a_kernel_overflows",
+}
 DEVICE = "cuda"
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "generated" / "triton_gpu").glob("[a-z]*.py"))

@@ -6,6 +6,7 @@ import copy
 import io
 import pickle
 import re
+from importlib import import_module
 from typing import Any
 
 import needs
@@ -368,7 +369,7 @@ def test_codes_in_another_order_of_memory_are_put_in_that_of_bitsandbytes() -> N
 @pytest.mark.parametrize("name", ["AdamW8bit", "Lion8bit"])
 def test_bitsandbytes_itself_trains_alike_and_loads_and_saves_what_is_saved_here(name: str) -> None:
     """Codes differ by one where a number lies between two; so then do, in the end, some of the parameters."""
-    theirs_cls = getattr(pytest.importorskip("bitsandbytes").optim, name)
+    theirs_cls = getattr(import_module("bitsandbytes").optim, name)
     cls = getattr(optim, name)
     mine, theirs = (made([draw(64, 100).requires_grad_()], lr=1e-3, weight_decay=0.1) for made in (cls, theirs_cls))
     start = draw(64, 100)
