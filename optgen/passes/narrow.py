@@ -10,7 +10,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sympy import Pow, cos, exp, log, sin, tanh
+from sympy import Expr, Pow, cos, exp, log, sin, tanh
 
 from optgen.dsl.load import literal
 from optgen.ir import BATCH, COLS, ELEMENT, TENSOR, Axis, Map, Reduce, Role, Statement, Step, Var, symbol
@@ -53,7 +53,8 @@ class _Narrower:
 
     def _visit(self, expr: Any, statement: Map | Reduce) -> Any:
         is_reciprocal = expr.is_Pow and expr.exp.is_Number and expr.exp < 0  # what is divided by stays a divisor
-        if not (is_reciprocal or expr.is_Boolean or expr.is_Symbol) and self._axes(expr) == PER_COLUMN:
+        is_value = isinstance(expr, Expr)  # neither a condition nor a branch of a Piecewise with its condition
+        if is_value and not (is_reciprocal or expr.is_Symbol) and self._axes(expr) == PER_COLUMN:
             return self._named(expr, statement) if expr.has(*COSTLY) else expr
         return rebuild(expr, [self._visit(arg, statement) for arg in expr.args])
 

@@ -32,6 +32,7 @@ from optgen.dsl import (
     model,
     norm,
     rows,
+    sqrt,
     t,
     total,
 )
@@ -76,6 +77,9 @@ MENDED = {
     "a state of each matrix": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], beta * m[t - 1] + mean(mean(g[t] ** 2, cols), rows)),
         Eq(theta[t], theta[t - 1] - lr * g[t] / (1 + m[t - 1]))]), False),
+    "a branch with one value per column": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(m[t], Piecewise((sqrt(mean(g[t] ** 2, rows)), t <= 4), (g[t], True))),
+        Eq(theta[t], theta[t - 1] - lr * m[t])]), False),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }
