@@ -158,6 +158,18 @@ def test_the_purity_check_sees_a_computation(text: str) -> None:
     assert impure(text)
 
 
+def test_a_generated_module_has_no_function_twice() -> None:
+    for path in GENERATED:
+        functions = [f for f in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(f, ast.FunctionDef)]
+        alike = [ast.unparse([f.args, *f.body]) for f in functions]  # type: ignore[arg-type]
+        assert len(set(alike)) == len(alike), path
+
+
+def test_nothing_generated_ends_in_blanks() -> None:
+    for path in (p for p in (ROOT / "generated").rglob("*.*") if p.suffix in {".py", ".c", ".h"}):
+        assert not re.search(r"[ \t]$", path.read_text(encoding="utf-8"), re.MULTILINE), path
+
+
 def test_nothing_is_left_to_do() -> None:
     note = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
     files = [p for folder in ("optgen", "rules", "generated", "tests", "bench") for p in (ROOT / folder).rglob("*")]

@@ -1,5 +1,5 @@
 /* fp8_e4m3. Written by optgen 0.1.0 (format 1); do not edit.
- * 
+ *
  * 8-bit floats e4m3, blocks of 256 with a float32 absmax.
  */
 

@@ -1,5 +1,5 @@
 /* int4. Written by optgen 0.1.0 (format 1); do not edit.
- * 
+ *
  * 4-bit codes, blocks of 128 with a float32 absmax.
  */
 

@@ -1,5 +1,5 @@
 /* int8. Written by optgen 0.1.0 (format 1); do not edit.
- * 
+ *
  * 8-bit dynamic map, blocks of 256 with a float32 absmax, as bitsandbytes.
  */
 

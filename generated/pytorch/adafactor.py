@@ -102,25 +102,6 @@ def states_otherwise() -> dict[str, State]:
     return kept
 
 
-def host_otherwise(
-    t: int,
-    *,
-    lr: Scalar,
-    beta2_decay: Scalar,
-    eps1: Scalar,
-    d: Scalar,
-    weight_decay: Scalar,
-) -> dict[str, Scalar]:
-    """Scalars of one step, computed once for all parameters that share them."""
-    scalars: dict[str, Scalar] = {}
-    scalars["rho"] = minimum(lr, 1 / sqrt(t))
-    scalars["w"] = t**beta2_decay
-    scalars["U_scale"] = eps1**2
-    scalars["one_minus_lr_weight_decay"] = 1 - lr * weight_decay
-    scalars["inv_d"] = 1 / d
-    return scalars
-
-
 def update_otherwise(
     theta_prev: Tensor,
     g: Tensor,
@@ -193,7 +174,7 @@ class Adafactor(RuleOptimizer):
             hypers=(),
             keys=("step", "variance"),
             states=states_otherwise,
-            host=host_otherwise,
+            host=host,
             updates=(update_otherwise,),
             fused={"cpu": on_cpu_otherwise},
             elementwise=False,

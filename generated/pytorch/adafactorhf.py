@@ -162,48 +162,6 @@ def states_otherwise(*, use_first_moment: bool) -> dict[str, State]:
     return kept
 
 
-def host_otherwise(
-    t: int,
-    *,
-    lr: Scalar,
-    clip_threshold: Scalar,
-    decay_rate: Scalar,
-    beta1: Scalar,
-    weight_decay: Scalar,
-    scale_parameter: bool,
-    relative_step: bool,
-    warmup_init: bool,
-    use_first_moment: bool,
-) -> dict[str, Scalar]:
-    """Scalars of one step, computed once for all parameters that share them."""
-    scalars: dict[str, Scalar] = {}
-    if not scale_parameter:
-        if warmup_init:
-            rho = minimum(1e-06 * t, 1 / sqrt(t))
-        elif relative_step:
-            rho = minimum(0.01, 1 / sqrt(t))
-        else:
-            rho = lr
-        eta = rho
-        scalars["eta"] = eta
-    else:
-        if warmup_init:
-            scalars["rho"] = minimum(1e-06 * t, 1 / sqrt(t))
-        elif relative_step:
-            scalars["rho"] = minimum(0.01, 1 / sqrt(t))
-        else:
-            scalars["rho"] = lr
-    beta2 = 1 - t**decay_rate
-    scalars["beta2"] = beta2
-    scalars["one_minus_beta2"] = 1 - beta2
-    scalars["inv_clip_threshold"] = 1 / clip_threshold
-    if use_first_moment:
-        scalars["one_minus_beta1"] = 1 - beta1
-    if not scale_parameter:
-        scalars["one_minus_weight_decay_eta"] = 1 - weight_decay * eta
-    return scalars
-
-
 def update_otherwise(
     theta_prev: Tensor,
     g: Tensor,
@@ -305,7 +263,7 @@ class AdafactorHF(RuleOptimizer):
             hypers=(),
             keys=("step", "exp_avg", "exp_avg_sq"),
             states=states_otherwise,
-            host=host_otherwise,
+            host=host,
             updates=(update_otherwise,),
             fused={"cpu": on_cpu_otherwise},
             elementwise=False,

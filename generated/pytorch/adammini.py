@@ -84,17 +84,6 @@ def states_otherwise() -> dict[str, State]:
     return kept
 
 
-def host_otherwise(t: int, *, lr: Scalar, beta1: Scalar, beta2: Scalar, weight_decay: Scalar) -> dict[str, Scalar]:
-    """Scalars of one step, computed once for all parameters that share them."""
-    scalars: dict[str, Scalar] = {}
-    scalars["one_minus_beta1"] = 1 - beta1
-    scalars["one_minus_beta2"] = 1 - beta2
-    scalars["one_minus_lr_weight_decay"] = 1 - lr * weight_decay
-    scalars["lr_over_one_minus_beta1_t"] = lr / (1 - beta1**t)
-    scalars["inv_sqrt_one_minus_beta2_t"] = 1 / sqrt(1 - beta2**t)
-    return scalars
-
-
 def update_otherwise(
     theta_prev: Tensor,
     g: Tensor,
@@ -158,7 +147,7 @@ class AdamMini(RuleOptimizer):
             hypers=(),
             keys=("step", "m", "vmean"),
             states=states_otherwise,
-            host=host_otherwise,
+            host=host,
             updates=(update_otherwise,),
             fused={"cpu": on_cpu_otherwise},
             elementwise=False,

@@ -68,37 +68,6 @@ def states_otherwise() -> dict[str, State]:
     return kept
 
 
-def host_otherwise(*, lr: Scalar, beta1: Scalar, beta2: Scalar, weight_decay: Scalar) -> dict[str, Scalar]:
-    """Scalars of one step, computed once for all parameters that share them."""
-    scalars: dict[str, Scalar] = {}
-    scalars["one_minus_beta1"] = 1 - beta1
-    scalars["one_minus_beta2"] = 1 - beta2
-    scalars["one_minus_lr_weight_decay"] = 1 - lr * weight_decay
-    return scalars
-
-
-def update_otherwise(
-    theta_prev: Tensor,
-    g: Tensor,
-    *,
-    m_prev: Tensor,
-    beta1: Scalar,
-    beta2: Scalar,
-    lr: Scalar,
-    one_minus_beta1: Scalar,
-    one_minus_beta2: Scalar,
-    one_minus_lr_weight_decay: Scalar,
-) -> dict[str, Tensor]:
-    """One step of one parameter, without side effects. All tensors have the compute dtype."""
-    # u[t] = sign(beta1*m[t - 1] + (1 - beta1)*g[t])
-    u = torch.sign(beta1 * m_prev + one_minus_beta1 * g)
-    # m[t] = beta2*m[t - 1] + (1 - beta2)*g[t]
-    m = beta2 * m_prev + one_minus_beta2 * g
-    # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*u[t]
-    theta = theta_prev * one_minus_lr_weight_decay - lr * u
-    return {"param": theta, "exp_avg": m}
-
-
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import lion8bit
@@ -136,8 +105,8 @@ class Lion8bit(RuleOptimizer):
             hypers=(),
             keys=("exp_avg",),
             states=states_otherwise,
-            host=host_otherwise,
-            updates=(update_otherwise,),
+            host=host,
+            updates=(update,),
             fused={"cpu": on_cpu_otherwise},
         ),
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from optgen.backends._c_lines import STEP, wrapped
+from optgen.backends._c_lines import STEP, comment, wrapped
 from optgen.backends._formats import header, maps, name_of
 from optgen.codecs import Code, Codec, Lines, Part, codec_of
 from optgen.codecs._evaluate import numbers
@@ -83,7 +83,7 @@ def storage(made: Codec) -> dict[str, str]:
         return {}
     text = render(
         "codec_c.jinja",
-        header=header(made),
+        header=comment(header(made)),
         maps=[_map(f"{made.name}_{each['name']}", each, _code(made, each["name"])) for each in maps(made, CODES)],
         block=made.block,
         is_packed=made.parts[0].elements == 2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from optgen.wrapping import WIDTH
 
@@ -57,3 +57,9 @@ def _pieces(text: str, width: int) -> Iterator[str]:
         yield text[:cut]
         text = text[cut + 1 :]
     yield text
+
+
+def comment(header: Iterable[str]) -> list[str]:
+    """The lines of a comment, after their stars, which nothing in them can end."""
+    lines = [line.replace("*/", "* /").replace("??/", "?? /") for line in header]
+    return [f" {line}" if line else "" for line in lines]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from optgen.backends import _c_formats
-from optgen.backends._c_lines import STEP, aligned, wrapped
+from optgen.backends._c_lines import STEP, aligned, comment, wrapped
 from optgen.backends._c_passes import calls, phase_lines, span_lines
 from optgen.backends._c_phases import Places, Variant
 from optgen.backends._c_values import values_lines
 from optgen.codecs import Codec, companions
-from optgen.dsl.rule import Rule, Schedule
+from optgen.dsl.rule import Schedule
 from optgen.fused import (
     check_passes,
     flag_arguments,
@@ -82,7 +82,7 @@ def _emit(program: Program) -> dict[str, str]:
     narrowed = {variant_of(step): narrow(step, taken | names(program)) for step in program.steps}
     variants = {key: Variant(program, step, [*parts], read, places, by_rows) for key, step in narrowed.items()}
     both = {
-        "header": _comment(program.rule),
+        "header": comment(header(program.rule, "c")),
         "stored": len(parts),
         "scalars": len(read),
         "macros": _macros([name for name, kind in parts.items() if not kind], flag_names(program)),
@@ -187,12 +187,6 @@ def storage(made: Codec) -> dict[str, str]:
 def shared() -> dict[str, str]:
     """The files that every rule of this backend needs."""
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("_[a-z]*.[chp]*"))}
-
-
-def _comment(rule: Rule) -> list[str]:
-    """The header as lines of a comment that nothing in them can end."""
-    lines = [line.replace("*/", "* /").replace("??/", "?? /") for line in header(rule, "c")]
-    return [f" {line}" if line else "" for line in lines]
 
 
 def _macros(stored: Sequence[str], flags: Sequence[str]) -> list[str]:

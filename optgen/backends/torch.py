@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from typing import Any
@@ -82,6 +83,7 @@ def emit(program: Program) -> str:
         margin = "    " * at
         spec += [margin[4:] + "otherwise=UpdateRule("] * bool(at) + [margin + line for line in lines]
     spec += ["    " * at + ")," for at in reversed(range(len(program.chain) - 1))]
+    functions, spec = _once(functions, spec)
     requires = [*requirements(rule), 'return ""'] if required(rule) else []
     base = "ModalOptimizer" if program.modes else "RuleOptimizer"
     code = [*spec, *(line for function in functions for line in function["lines"])]
@@ -107,6 +109,15 @@ def emit(program: Program) -> str:
         about=docstring(f"{rule.name}{': ' + rule.use if rule.use else ''}."),
         apart=apart(program),
     )
+
+
+def _once(functions: list[dict[str, Any]], spec: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Functions that are alike but for their name are printed once, and the first's name stands for all."""
+    first = {function["alike"]: function["name"] for function in reversed(functions)}
+    known = {function["name"]: first[function["alike"]] for function in functions}
+    named = re.compile(rf"\b({'|'.join(known)})\b(?!=)")
+    kept = [function for function in functions if known[function["name"]] == function["name"]]
+    return kept, [named.sub(lambda found: known[found[0]], line) for line in spec]
 
 
 def _standard(code: Collection[str], fused: Collection[str]) -> list[str]:
@@ -149,7 +160,7 @@ def _mode(program: Program, suffix: str, name: str) -> list[dict[str, Any]]:
     about = f"What {called} makes of one parameter. All tensors have the compute dtype."
     return [
         _filling(f"host{name}", host_arguments(program, host), "scalars: dict[str, Scalar]", scalars, host),
-        {**_update(program, phases, 0, 1, name, takes_grad=False), "about": about},
+        _update(program, phases, 0, 1, name, about),
     ]
 
 
@@ -185,7 +196,8 @@ def shared() -> dict[str, str]:
 
 def _function(name: str, arguments: list[str], returns: str, about: str, lines: list[str]) -> dict[str, Any]:
     """What the template needs to print a function."""
-    return {"opens": signature(name, arguments, returns), "about": about, "lines": lines}
+    alike = (*arguments, returns, about, *lines)
+    return {"name": name, "opens": signature(name, arguments, returns), "about": about, "lines": lines, "alike": alike}
 
 
 def _filling(name: str, arguments: list[str], filled: str, about: str, lines: list[str]) -> dict[str, Any]:
@@ -231,9 +243,9 @@ def _update(
     k: int,
     count: int,
     suffix: str,
-    takes_grad: bool = True,
+    mode: str = "",
 ) -> dict[str, Any]:
-    """What the template needs to print the function of one loop."""
+    """What the template needs to print the function of one loop. mode: what it is about if it is that of a mode."""
     body = woven(program, lambda s: _body(program, s, phases[variant_of(s)][k : k + 1]))
     returns = [_returns(s, phases[variant_of(s)], k) for s in program.steps]
     common = [item for item in returns[0] if all(item in other for other in returns)]
@@ -248,11 +260,9 @@ def _update(
     literal = "{" + ", ".join(f"{key}: {value}" for key, value in common) + "}"
     name = f"update{suffix}" if count == 1 else f"update{suffix}_{k + 1}"
     lines = [*body, f"new = {literal}", *rest, "return new"] if rest else [*body, f"return {literal}"]
-    return {
-        "lines": lines,
-        "opens": signature(name, update_arguments(program, phases, k, lines, takes_grad), "dict[str, Tensor]"),
-        "about": ONE_STEP if k == count - 1 else SHARE,
-    }
+    arguments = update_arguments(program, phases, k, lines, takes_grad=not mode)
+    about = mode or (ONE_STEP if k == count - 1 else SHARE)
+    return _function(name, arguments, "dict[str, Tensor]", about, lines)
 
 
 def _body(program: Program, step: Step, parts: tuple[Phase, ...]) -> Iterator[Item]:
