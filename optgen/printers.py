@@ -117,6 +117,7 @@ class _Printer:
         first, *rest = expr.args
         if first == S.NegativeOne and rest:
             text = self.at(rest[0], UNARY) if len(rest) == 1 else self.factors(rest)
+            text = f"({text})" if text.startswith("-") else text  # two signs are an operator of C
             return f"-{text}", UNARY if len(rest) == 1 else PRODUCT
         is_call = self.language.divide and _is_reciprocal(expr.args[-1])
         return self.factors(list(expr.args)), ATOM if is_call else PRODUCT

@@ -127,7 +127,7 @@ x, y, a, flag = symbol("x"), symbol("y"), symbol("a"), symbol("flag", True)
 @pytest.mark.parametrize(("make", "text"), [
     (lambda: x * sympy.Rational(1, 3), "x * ((real)1 / 3)"), (lambda: 0.5 * x + 2, "(real)0.5 * x + 2"),
     (lambda: x**2 / y, "x * x / y"), (lambda: x**5, "power(x, 5)"), (lambda: x / (y * a), "x / (y * a)"),
-    (lambda: Max(x, 1), "maximum(x, (real)1)"),
+    (lambda: -((-x) / y), "-(-x / y)"), (lambda: Max(x, 1), "maximum(x, (real)1)"),
     (lambda: Piecewise((x, (x > y) & ~flag), (1, True)), "(x > y && !flag ? x : (real)1)"),
 ])
 def test_the_text_is_what_one_would_write(make: Callable[[], Any], text: str) -> None:

@@ -219,6 +219,7 @@ first, flag = symbol("first", True), symbol("flag", True)
     (lambda: x / y / a, "x / y / a"), (lambda: x / (y / a), "x / (y / a)"), (lambda: x / (y * a), "x / (y * a)"),
     (lambda: x * (y / a), "x * (y / a)"), (lambda: x * y / a, "x * y / a"), (lambda: 1 / (x * y), "1 / (x * y)"),
     (lambda: -x, "-x"), (lambda: -x * y, "-x * y"), (lambda: -(x + y), "-(x + y)"), (lambda: x - 2 * y, "x - 2 * y"),
+    (lambda: -(-x * y), "-(-x * y)"), (lambda: -((-x) / y), "-(-x / y)"),
     (lambda: x + -2 * y, "x - 2 * y"), (lambda: x * -y, "x * -y"), (lambda: x - -y, "x + y"),
     (lambda: (x + y) * a, "(x + y) * a"), (lambda: x**2, "x**2"), (lambda: (-x) ** 2, "(-x)**2"),
     (lambda: (x + y) ** a, "(x + y)**a"), (lambda: x**-a, "x**(-a)"), (lambda: x ** (y**a), "x**y**a"),

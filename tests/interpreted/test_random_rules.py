@@ -80,6 +80,8 @@ MENDED = {
     "a branch with one value per column": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Piecewise((sqrt(mean(g[t] ** 2, rows)), t <= 4), (g[t], True))),
         Eq(theta[t], theta[t - 1] - lr * m[t])]), False),
+    "a sign before a sign": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(theta[t], theta[t - 1] - lr * -((-g[t]) / theta[t - 1]))]), True),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }
