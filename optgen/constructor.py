@@ -17,6 +17,7 @@ from optgen.wrapping import INDENTED
 
 OPTIONS = "* foreach maximize capturable differentiable fused state_dtype"
 OPTION_TYPES = {
+    "seed": "int = 0",
     "foreach": "bool | None = None",
     "fused": "bool | None = None",
     "maximize": "bool = False",
@@ -58,11 +59,12 @@ def tuple_of(texts: Sequence[str]) -> str:
     return f"({', '.join(map(quote, texts))}{',' if len(texts) == 1 else ''})"
 
 
-def _order(rule: Rule) -> list[str]:
-    return (rule.signature or f"{' '.join(rule.arguments)} {OPTIONS}").split()
+def _order(rule: Rule, takes_seed: bool) -> list[str]:
+    order = (rule.signature or f"{' '.join(rule.arguments)} {OPTIONS}").split()
+    return [*order, *(["*"] if "*" not in order else []), "seed"] if takes_seed else order
 
 
-def arguments(rule: Rule) -> list[str]:
+def arguments(rule: Rule, takes_seed: bool) -> list[str]:
     declared = {d.name: d for d in rule.declarations}
     fixed = {one.name: one for one in rule.structural}
     return [
@@ -73,7 +75,7 @@ def arguments(rule: Rule) -> list[str]:
         else n
         if n == "*"
         else f"{n}: {OPTION_TYPES[n]}"
-        for n in _order(rule)
+        for n in _order(rule, takes_seed)
     ]
 
 
@@ -100,10 +102,10 @@ def _number(d: Declaration) -> str:
     return annotation(d, "float | Tensor" if d.is_tuple or d.name == "lr" else "float")
 
 
-def defaults(program: Program) -> list[str]:
+def defaults(program: Program, takes_seed: bool) -> list[str]:
     rule, storage = program.rule, storage_text(program)
     return [
-        *(f'"{n}": {n}' for n in _order(rule) if n != "*"),
+        *(f'"{n}": {n}' for n in _order(rule, takes_seed) if n != "*"),
         *(f'"{key}": {value}' for key, value in rule.group_constants.items()),
         *(['"train_mode": True'] if rule.modes else []),
         *([f'"storage": {quote(storage)}'] if storage else []),
@@ -111,7 +113,12 @@ def defaults(program: Program) -> list[str]:
 
 
 def update_rule(
-    program: Program, count: int, combine: list[str], suffix: str, fused: Mapping[str, str], keys: Sequence[str]
+    program: Program,
+    count: int,
+    combine: list[str],
+    suffix: str,
+    fused: Mapping[str, str],
+    keys: Sequence[str],
 ) -> list[str]:
     """The arguments of UpdateRule. suffix: of its functions; `otherwise` leaves to the first what both share.
 
@@ -124,6 +131,8 @@ def update_rule(
     fixed = [f"    {line}" for one in rule.structural for line in _fixed(rule, one)]
     fixed += [f"    {line}" for line in ([] if suffix else _fixed_storage(program))]
     lines += ["fixed=(", *fixed, "),"] if fixed else []
+    param = program.steps[0].of_role(Role.PARAM)[0]
+    lines += [f"param={param.codec},"] if param.codec else []
     names = [f"update{suffix}" if count == 1 else f"update{suffix}_{k + 1}" for k in range(count)]
     updates = f"updates=({', '.join(names)}{',' if count == 1 else ''}),"
     lines += [f"states=states{suffix},", f"host=host{suffix},", updates]
@@ -162,8 +171,10 @@ def stores_count(program: Program) -> bool:
 
 
 def storage_text(program: Program) -> str:
-    """The storage formats of states by key, as they stand in a parameter group; empty if there are none."""
+    """The storage formats by key, as they stand in a parameter group; empty if there are none."""
     found = {v.key: v.codec for part in program.chain for v in state_keys(part).values() if v.codec}
+    for param in (v for part in program.chain for v in part.steps[0].of_role(Role.PARAM) if v.codec):
+        found["param"] = param.codec
     return ",".join(f"{key}={name}" for key, name in found.items())
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ._hypers import Fixed, Hyper, Scalar, standing
-from ._storage import Format
+from ._parameters import ParamFormat, Stochastic
+from ._storage import Format, Numbers
 
 
 def per_element(size: Sequence[int]) -> tuple[int, ...]:
@@ -87,6 +88,7 @@ class Part:
     dtype: torch.dtype | None = None
     is_number: bool = False  # of the host
     is_complex: bool = False
+    is_beside: bool = False  # a parameter, so that it may be absent at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class State:
     """A quantity whose past is read. Functions take it as `<name>_prev`; a host state is updated by `host`.
 
     format: what it is stored in, None for numbers of the parameter's dtype, or of the option `state_dtype`.
+    is_beside: whether it is no quantity, but what the format of a parameter stores beside that.
     """
 
     name: str
@@ -101,6 +104,7 @@ class State:
     shape: Callable[[Sequence[int]], tuple[int, ...]] = per_element
     host: bool = False
     format: Format | None = None
+    is_beside: bool = False
 
     @property
     def past(self) -> str:
@@ -120,7 +124,8 @@ class State:
             return {key: Part(tuple(self.shape(param.shape)), is_complex=is_complex)}
         shape = self.shape((*param.shape, 2) if param.is_complex() else param.shape)
         wanted = self.format.wanted(shape)
-        return {name: Part(*one) for name, one in zip(self.keys(key), wanted, strict=True)}
+        parts = zip(self.keys(key), wanted, strict=True)
+        return {name: Part(*one, is_beside=self.is_beside) for name, one in parts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,7 @@ class UpdateRule:
     """An update rule. Its functions are called by the names of their parameters and are given what they ask for.
 
     keys: every state key of any variant, in the order of a checkpoint, "step" among them if the count is stored.
+    param: how a parameter of bfloat16 is stored, None for its nearest numbers. Others are stored as they are.
     states: hyperparameters -> the states of the variant in force, without "step".
     host: t, first, extents, hyperparameters, past host states -> scalars of the step, new host states among them.
     inputs: what a step is given by name besides the gradient.
@@ -159,6 +165,7 @@ class UpdateRule:
     states: Callable[..., dict[str, State]]
     host: Callable[..., Mapping[str, Scalar]]
     updates: tuple[Callable[..., dict[str, Tensor]], ...]
+    param: ParamFormat | None = None
     inputs: tuple[Input, ...] = ()
     combine: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = field(default_factory=dict)
     fixed: tuple[Fixed, ...] = ()
@@ -183,6 +190,18 @@ class UpdateRule:
             return self
         return self.otherwise.fitting(param) if self.otherwise else None
 
+    def format_of(self, param: Tensor) -> ParamFormat | None:
+        """The format of a parameter, if it has one."""
+        return self.param if param.dtype is torch.bfloat16 else None
+
+    def kept(self, hypers: Mapping[str, Any], param: Tensor) -> dict[str, State]:
+        """What is kept of a parameter: the states of the variant in force, and what its format stores beside it."""
+        states, made = self.states(**answer(self.states, hypers)), self.format_of(param)
+        if made is None or isinstance(made, Stochastic):
+            return states
+        start = from_param if made.start is None else made.start
+        return {**states, made.key: State("", start, format=Numbers(made.dtype), is_beside=True)}
+
     @property
     def chain(self) -> Iterator[UpdateRule]:
         """The rule and those for other shapes."""
@@ -195,6 +214,8 @@ def check_together(owner: str, rule: UpdateRule, group: Mapping[str, Any], hyper
     """Raises ValueError for what the class was not built for, and for hyperparameters that do not go together."""
     for one in rule.fixed:
         one.check(owner, group[one.name])
+    if isinstance(rule.param, Stochastic):
+        rule.param.check(group["seed"])
     message = rule.requires(**answer(rule.requires, standing(hypers, torch.float32))) if rule.requires else ""
     if message:
         raise ValueError(message)

@@ -20,7 +20,6 @@ from ._rule import (
     Input,
     State,
     UpdateRule,
-    answer,
     check_together,
     cols_by_cols,
     cols_by_rows,
@@ -125,7 +124,8 @@ class RuleOptimizer(Optimizer):
             hypers = self._hypers(group)
             for param in group["params"]:
                 rule = self.rule.fitting(param) or self.rule
-                yield group, param, rule, rule.states(**answer(rule.states, hypers))
+                yield group, param, rule, rule.kept(hypers, param)
+
     def share_memory(self) -> None:
         """Move the states to memory that other processes share, as torch's Adagrad can for Hogwild training."""
         for state in self.state.values():
@@ -210,7 +210,8 @@ class RuleOptimizer(Optimizer):
         """The parameters of a group that have a gradient, or some. Raises ValueError for what cannot be stepped."""
         group = self.param_groups[number]
         hypers = self._hypers(group)
-        kept: dict[int, dict[str, State]] = {}
+        kept: dict[tuple[int, torch.dtype], dict[str, State]] = {}
+        first = sum(len(each["params"]) for each in self.param_groups[:number])
         known: dict[tuple[bool, ...], dict[str, Any]] = {}
         for position, param in enumerate(group["params"]):
             grad = param.grad
@@ -218,9 +219,9 @@ class RuleOptimizer(Optimizer):
                 continue
             rule = self.rule.fitting(param)
             assert rule is not None  # refused at construction otherwise
-            if id(rule) not in kept:
-                kept[id(rule)] = rule.states(**answer(rule.states, hypers))
-            states = kept[id(rule)]
+            if (id(rule), param.dtype) not in kept:
+                kept[id(rule), param.dtype] = rule.kept(hypers, param)
+            states = kept[id(rule), param.dtype]
             fault = _faults.in_step(param, grad, states, self.state.get(param, {})) or _inputs.fault(rule, given, param)
             if fault:
                 raise ValueError(f"{_checkpoints.named(self.param_groups, number, position)}: {fault}")
@@ -230,9 +231,9 @@ class RuleOptimizer(Optimizer):
             inputs = _inputs.of_param(rule, given, param, real(param))
             there = _inputs.presence(rule, inputs)
             mine = known.setdefault((*there.values(),), {**hypers, **there}) if there else hypers
-            one = Stepped(rule, group, mine, states, param, real(param), real(grad), scale, inputs)
+            one = Stepped(rule, group, mine, states, param, real(param), real(grad), first + position, scale, inputs)
             one.first = self._is_first(one)
-            if any(callable(state.init) for state in states.values()):  # a state may start as the gradient
+            if any(state.init is from_grad for state in states.values()):
                 one.unscale()
             yield one
 
@@ -244,7 +245,8 @@ class RuleOptimizer(Optimizer):
         one.count = state["step"] if "step" in one.rule.keys else None
 
     def _is_first(self, one: Stepped) -> bool:
-        return any(self.state.get(one.owner, {}).get(key) is None for key in one.states)
+        kept = self.state.get(one.owner, {})
+        return any(kept.get(key) is None for key, state in one.states.items() if not state.is_beside)
 
     def _state_of(
         self, param: Tensor, grad: Tensor, rule: UpdateRule, states: Mapping[str, State], group: Group

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ._hypers import standing
+from ._parameters import Chance, ParamFormat
 from ._rule import State, UpdateRule, answer, asked
 from ._storage import computed, real
 from ._stretches import in_stretches, length
@@ -24,6 +25,7 @@ class Stepped:
 
     owner: the parameter itself. param, grad, stored: real views, so that a step never sees a complex number. stored has
     all parts of each state, by their keys.
+    number: its place among all parameters. offset: how many of its elements lie before those that are here.
     scale: what the gradient is still to be divided by. inputs: what the step is given besides, by quantity.
     is_timed: whether a fused step counts it and computes its scalars itself.
     """
@@ -35,8 +37,10 @@ class Stepped:
     owner: Tensor
     param: Tensor
     grad: Tensor
+    number: int = 0
     scale: Tensor | None = None
     inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    offset: int = 0
     first: bool = False
     is_timed: bool = False
     count: Tensor | None = None
@@ -49,6 +53,16 @@ class Stepped:
     def dtype(self) -> torch.dtype:
         """The dtype that the step is computed in."""
         return computed(self.param.dtype)
+
+    @property
+    def format(self) -> ParamFormat | None:
+        """How the parameter is stored."""
+        return self.rule.format_of(self.param)
+
+    @property
+    def beside(self) -> list[Tensor]:
+        """What is stored beside it."""
+        return [self.stored[key] for key, state in self.states.items() if state.is_beside]
 
     def unscale(self) -> None:
         """Divide the gradient by its scale, in a copy."""
@@ -146,8 +160,8 @@ def _parts(one: Stepped) -> Iterable[Stepped]:
         return [one]
     return (
         replace(one, param=param, grad=grad, inputs=dict(zip(one.inputs, rest, strict=False)),
-                stored=dict(zip(keys, rest[len(one.inputs) :], strict=True)), new={})
-        for param, grad, *rest in views
+                stored=dict(zip(keys, rest[len(one.inputs) :], strict=True)), new={}, offset=number * most)
+        for number, (param, grad, *rest) in enumerate(views)
     )
 
 
@@ -173,9 +187,10 @@ def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor]) -> None:
         if state.past in names and not state.host:
             given[state.past] = load(one, key, keep)
     given |= {name: _loaded(x, one.dtype, keep) for name, x in one.inputs.items() if name in names}
+    param = _loaded(one.param, one.dtype, keep) if one.format is None else one.format.load(one.param, one.beside)
     grad = _loaded(one.grad, one.dtype, keep)
     grad = -grad if one.group.get("maximize") else grad
-    one.new.update(update(_loaded(one.param, one.dtype, keep), grad, **given))
+    one.new.update(update(param, grad, **given))
 
 
 def load(one: Stepped, key: str, keep: bool = False) -> Tensor:
@@ -189,6 +204,10 @@ def load(one: Stepped, key: str, keep: bool = False) -> Tensor:
 def store(one: Stepped, new: Mapping[str, Tensor]) -> None:
     """Write the new values of the parameter and of states."""
     for key, value in new.items():
+        if key == "param" and one.format is not None:
+            chance = Chance(one.group.get("seed", 0), one.t, one.number, one.offset)
+            one.format.store(one.param, one.beside, value, chance)
+            continue
         made = None if key == "param" else one.states[key].format
         if made is None:
             (one.param if key == "param" else one.stored[key]).copy_(value)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from optgen import __version__
-from optgen.codecs import Codec, Lines, codec
-from optgen.ir import ELEMENT, Var
+from optgen.codecs import BITS, Codec, Lines, codec
+from optgen.ir import ELEMENT, Role, Var
 from optgen.languages import Language
 from optgen.listing import FORMAT
 from optgen.passes import Program
@@ -36,6 +36,27 @@ def names_of(program: Program) -> dict[str, list[str]]:
     for var in (v for part in program.chain for step in part.steps for v in step.vars if v.codec):
         found.setdefault(var.codec, set()).add(name_of(var))
     return {name: sorted(names) for name, names in sorted(found.items())}
+
+
+def params(program: Program) -> dict[str, Var]:
+    """The parameter of each rule of a program that has a format, by the format."""
+    steps = [step for part in program.chain for step in part.steps]
+    return {v.codec: v for step in steps for v in step.of_role(Role.PARAM) if v.codec}
+
+
+def is_random(var: Var) -> bool:
+    """Whether its format rounds by chance."""
+    return bool(var.codec) and codec(var.codec).kind == "Stochastic"
+
+
+def takes_seed(program: Program) -> bool:
+    """Whether a step needs a seed."""
+    return any(map(is_random, params(program).values()))
+
+
+def residual(made: Codec) -> str:
+    """How many bits the whole number beside a parameter has, as text; empty if there is none."""
+    return str(BITS[made.parts[1].dtype]) if made.kind == "Split" else ""
 
 
 def header(made: Codec) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 
-from optgen.backends._formats import header, maps, name_of
-from optgen.codecs import BITS, Codec, codec, companions
+from optgen.backends._formats import header, is_random, maps, name_of, params, residual
+from optgen.codecs import Codec, companions
 from optgen.ir import Role, Var
 from optgen.languages import NUMPY
 from optgen.listing import quote
@@ -26,7 +26,7 @@ def storage(made: Codec) -> dict[str, str]:
         alias="Array = np.ndarray[Any, np.dtype[np.floating[Any]]]" if made.block else "",
         array="Array",
         maps=list(maps(made, NUMPY)),
-        plain=f"{made.name} = {made.kind}({_argument(made)})",
+        plain=f"{made.name} = {made.kind}({quote(made.parts[0].dtype) if made.kind == 'Numbers' else residual(made)})",
         name=made.name,
         block=made.block,
         module=module,
@@ -35,23 +35,10 @@ def storage(made: Codec) -> dict[str, str]:
     return {f"_{made.name}.py": text, f"{module}.py": shared.read_text(encoding="utf-8")}
 
 
-def _argument(made: Codec) -> str:
-    """What the object of a format without codes is made of."""
-    if made.kind == "Numbers":
-        return quote(made.parts[0].dtype)
-    return str(BITS[made.parts[1].dtype]) if made.kind == "Split" else ""
-
-
-def param_formats(program: Program) -> dict[str, Var]:
-    """The parameter of each rule of a program that has a format, by the format."""
-    steps = [step for part in program.chain for step in part.steps]
-    return {v.codec: v for step in steps for v in step.of_role(Role.PARAM) if v.codec}
-
-
 def param_line(program: Program) -> str:
     """The line that reads a parameter."""
     name = f"{program.rule.param.label}_prev"
-    for form, var in param_formats(replace(program, otherwise=None)).items():
+    for form, var in params(replace(program, otherwise=None)).items():
         rest = "".join(f", state[i].get({quote(key)})" for key in companions(var))
         return f"{name} = {form}.load(params[i]{rest})"
     return f"{name} = params[i]"
@@ -86,13 +73,3 @@ def kept(state: Var, value: str, plain: str) -> str:
     """What is stored of a value. plain: where the state has no format of its own."""
     chance = f", random_bits(seed, t, i, {value}.size)" if is_random(state) else ""
     return f"{name_of(state)}.store({value}{chance})" if state.codec else plain
-
-
-def is_random(var: Var) -> bool:
-    """Whether its format rounds by chance."""
-    return bool(var.codec) and codec(var.codec).kind == "Stochastic"
-
-
-def seed_argument(program: Program) -> list[str]:
-    """The argument that chance needs."""
-    return ["seed: int = 0"] if any(map(is_random, param_formats(program).values())) else []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.backends._formats import formats, header, maps, name_of
+from optgen.backends._formats import formats, header, maps, name_of, params, residual
 from optgen.codecs import Codec
-from optgen.errors import RuleError
 from optgen.fused import devices
 from optgen.ir import Place, Role, Step, Var
 from optgen.languages import SCALAR, TORCH
@@ -50,17 +49,17 @@ def _shape(state: Var) -> list[str]:
 
 def storage(made: Codec) -> dict[str, str]:
     """The files that rules with a storage format need besides; what they import is shared by all rules."""
-    dtype = DTYPES.get(made.parts[0].dtype, "")
+    argument = residual(made) if made.for_param else DTYPES.get(made.parts[0].dtype, "")
     text = render_python(
         "codec_python.jinja",
         header=header(made),
-        imports=["import torch", *(["from torch import Tensor"] if made.block else [])],
-        module="_storage",
+        imports=[] if made.for_param else ["import torch", *(["from torch import Tensor"] if made.block else [])],
+        module="_parameters" if made.for_param else "_storage",
         kind=made.kind,
         alias="",
         array="Tensor",
         maps=list(maps(made, TORCH)),
-        plain=f"{made.name} = {made.kind}({dtype})",
+        plain=f"{made.name} = {made.kind}({argument})",
         name=made.name,
         block=made.block,
     )
@@ -70,15 +69,8 @@ def storage(made: Codec) -> dict[str, str]:
 def fused_on(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel.
 
-    C has no blocks beside reductions yet.
+    C has no blocks beside reductions yet, and no formats of parameters.
     """
     has_both = any(made.block for made in formats(program)) and not all(map(is_elementwise, program.chain))
+    has_both |= bool(params(program))
     return {device: function for device, function in devices(program).items() if device != "cpu" or not has_both}
-
-
-def check_formats(program: Program) -> None:
-    """Raises RuleError for a parameter that has a storage format."""
-    params = [v for part in program.chain for step in part.steps for v in step.of_role(Role.PARAM) if v.codec]
-    if params:
-        message = f"the torch backend cannot store a parameter as {params[0].codec} yet"
-        raise RuleError(message, program.rule.loc, "leave param out of `storage`")

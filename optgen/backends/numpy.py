@@ -7,16 +7,14 @@ from dataclasses import replace
 from importlib import resources
 from typing import Any
 
-from optgen.backends._formats import formats, names_of
+from optgen.backends._formats import formats, names_of, params, takes_seed
 from optgen.backends._inputs import about_inputs, checked, input_arguments, presence
 from optgen.backends._numpy_formats import (
     check_of,
     kept,
     loaded,
-    param_formats,
     param_line,
     places,
-    seed_argument,
     storage,
     table_of,
 )
@@ -79,8 +77,8 @@ def emit(program: Program) -> str:
     loops = [loop for part in parts for loop in _loops(part)]
     start = [line for part in parts for line in part.start]
     arguments = [f"{d.name}: {annotation(d)} = {default(d)}" for d in rule.declarations]
-    held = param_formats(program)
-    taken = [*TAKEN, *input_arguments(program, KIND), *arguments, *seed_argument(program), "out: bool = False"]
+    seed = ["seed: int = 0"] if takes_seed(program) else []
+    taken = [*TAKEN, *input_arguments(program, KIND), *arguments, *seed, "out: bool = False"]
     inputs = [line for part in parts for line in checked(part.program, part.work, _is_together(part.program))]
     code = [line for loop in loops for line in loop["lines"]]
     required = requirements(rule, "raise ValueError({})")
@@ -102,7 +100,7 @@ def emit(program: Program) -> str:
         formats=table_of(program),
         imports=_imports(program, names_in([*code, *hypers, *inputs])),
         sorts=[*(line for part in parts[:-1] for line in part.sorting()), *inputs],
-        kinds=", np.uint16" if held else "",
+        kinds=", np.uint16" if params(program) else "",
         unfit=unfit(program),
         last=parts[-1].work,
         apart=[*about_inputs(program), *apart(program)],
@@ -113,7 +111,7 @@ def _imports(program: Program, used: set[str]) -> list[str]:
     """The lines that import what the module uses of its folder."""
     found = {"checks": sorted({"to_step", *(CHECKS & used)}), **names_of(program)}
     found |= {"rounding": ["to_bfloat16"]} if "to_bfloat16" in used else {}
-    found |= {"parameters": ["random_bits"]} if seed_argument(program) else {}
+    found |= {"parameters": ["random_bits"]} if takes_seed(program) else {}
     found |= {"stretches": ["begin", "stretches"]} if any(map(_in_stretches, program.chain)) else {}
     return [f"from ._{module} import {', '.join(names)}" for module, names in sorted(found.items())]
 
@@ -179,7 +177,7 @@ def _loops(part: Part) -> list[dict[str, Any]]:
 
 def _init(program: Program, parts: Sequence[Part]) -> list[str]:
     """The body of `init`. States that start from the gradient are left to the first step."""
-    if any(part.late for part in parts) or not any(part.start for part in parts) or param_formats(program):
+    if any(part.late for part in parts) or not any(part.start for part in parts) or params(program):
         return ["return [{} for _ in params]"]
     name = parts[0].param
     made = parts[-1].call(name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
-from optgen.backends._formats import names_of
+from optgen.backends._formats import names_of, params, takes_seed
 from optgen.backends._inputs import specs, step_method
 from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments
-from optgen.backends._torch_states import check_formats, fused_on, states_of, storage
+from optgen.backends._torch_states import fused_on, states_of, storage
 from optgen.codecs import companions
 from optgen.constructor import (
     argument,
@@ -49,9 +50,10 @@ from optgen.printers import to_text
 from optgen.render import render_python
 from optgen.weave import Item
 
-__all__ = ["FOLDER", "emit", "emit_schedule", "shared", "storage"]
+__all__ = ["FOLDER", "STORES_PARAMETERS", "emit", "emit_schedule", "shared", "storage"]
 
 FOLDER = "pytorch"
+STORES_PARAMETERS = True  # in formats of their own
 FUNCTIONS = {Op.SUM: "torch.sum", Op.MEAN: "torch.mean", Op.MAX: "torch.amax"}
 COMBINE = {Op.SUM: "total", Op.MAX: "largest"}
 DIM: dict[tuple[Axis, ...], str] = {(ROWS,): ", dim=-2, keepdim=True", (COLS,): ", dim=-1, keepdim=True"}
@@ -73,7 +75,6 @@ def emit(program: Program) -> str:
     """The text of the rule's module."""
     program = without_copies(program)
     rule = program.rule
-    check_formats(program)
     functions, spec = [], []
     fused = fused_on(program)
     for at, each in enumerate(program.chain):
@@ -88,13 +89,14 @@ def emit(program: Program) -> str:
     base = "ModalOptimizer" if program.modes else "RuleOptimizer"
     code = [*spec, *(line for function in functions for line in function["lines"])]
     methods = step_method(program)
+    given = arguments(rule, takes_seed(program))
     always = f"Hyper {base} Scalar State UpdateRule"
     return render_python(
         "torch.jinja",
         header=header(rule, "torch"),
         local=_local(program, sorted(names_in([*code, always, *methods]) & OFFERED)),
         standard=_standard([*code, *methods], fused),
-        torch=any("torch." in line for line in [*code, *arguments(rule)]),
+        torch=any("torch." in line for line in [*code, *given]),
         name=rule.name,
         base=base,
         functions=[
@@ -104,8 +106,8 @@ def emit(program: Program) -> str:
         ],
         spec=spec,
         methods=methods,
-        arguments=arguments(rule),
-        defaults=defaults(program),
+        arguments=given,
+        defaults=defaults(program, takes_seed(program)),
         about=docstring(f"{rule.name}{': ' + rule.use if rule.use else ''}."),
         apart=apart(program),
     )
@@ -146,8 +148,9 @@ def _part(program: Program, suffix: str, fused: Mapping[str, str]) -> tuple[list
         _filling(f"host{suffix}", host_arguments(program, host), "scalars: dict[str, Scalar]", COMMON, host),
         *(_update(program, phases, k, count, suffix) for k in range(count)),
     ]
-    keys = ["step"] * stores_count(program)
-    keys += [name for var in state_keys(program).values() for name in companions(var)]
+    keys = ["step"] * (stores_count(program) or takes_seed(program))
+    kept = [*state_keys(program).values(), *params(replace(program, otherwise=None)).values()]
+    keys += [name for var in kept for name in companions(var)]
     return functions, [*update_rule(program, count, combine, suffix, fused, keys), *specs(program)]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import _exchange
 from ._hypers import read
-from ._rule import Part, State, UpdateRule, answer, check_together
+from ._rule import Part, State, UpdateRule, check_together
 
 Group = dict[str, Any]
 
@@ -85,7 +85,7 @@ def _converted(
     where: str, fitting: UpdateRule, hypers: Mapping[str, Any], param: Tensor, state: Group
 ) -> dict[str, Kept]:
     """A parameter's state, checked, that of torch or of bitsandbytes in the formats of the rule."""
-    kinds = fitting.states(**answer(fitting.states, hypers))
+    kinds = fitting.kept(hypers, param)
     if _exchange.is_of_bitsandbytes(state):
         found = _exchange.from_bitsandbytes(kinds, param, state)
         state = {key: value for key, value in found.items() if key != "step" or "step" in fitting.keys}
@@ -120,7 +120,8 @@ def _parts(fitting: UpdateRule, kinds: Mapping[str, State], param: Tensor) -> di
 
 def check_state(where: str, parts: Mapping[str, Part | None], param: Tensor, state: Group) -> None:
     """Raises ValueError if a state has a key too few or too many, or a value of another kind or shape."""
-    missing = [key for key, part in parts.items() if key not in state and (part or key == "step")]
+    asked = [key for key, part in parts.items() if (key == "step" if part is None else not part.is_beside)]
+    missing = [key for key in asked if key not in state]
     extra = [key for key in state if key not in parts]
     if missing or extra:
         raise ValueError(f"{where}: missing {missing}, extra {extra}")

@@ -49,8 +49,12 @@ def exported(
 ) -> Entry:
     """A state dict with each parameter's state turned into another. each: parameters in order, with their states."""
     order = [at for group in saved["param_groups"] for at in group["params"]]
-    known = zip(order, each, strict=True)
-    states = {at: export(kinds, p, saved["state"][at]) for at, (_, p, _, kinds) in known if at in saved["state"]}
+    states: Entry = {}
+    for at, (_, param, _, kinds) in zip(order, each, strict=True):
+        if at in saved["state"]:
+            own = {key: kind for key, kind in kinds.items() if not kind.is_beside}
+            kept = {key: value for key, value in saved["state"][at].items() if key in own or key not in kinds}
+            states[at] = export(own, param, kept)
     groups = [{key: value for key, value in group.items() if key != "storage"} for group in saved["param_groups"]]
     return {**saved, "state": states, "param_groups": groups}
 
@@ -142,7 +146,8 @@ def in_groups_of_bitsandbytes(owner: str, saved: Entry) -> Entry:
 
 
 def _for_each_element(states: Mapping[str, State]) -> list[str]:
-    return [key for key, kind in states.items() if not kind.host and kind.shape is per_element]
+    kinds = states.items()
+    return [key for key, kind in kinds if not (kind.host or kind.is_beside) and kind.shape is per_element]
 
 
 def _has_map(kind: State, qmap: Tensor | None) -> bool:

@@ -48,10 +48,12 @@ def in_step(param: Tensor, grad: Tensor, states: Mapping[str, State], stored: Ma
 
 
 def in_formats(rule: UpdateRule, hypers: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-    """What of a group's options does not go with the storage formats of states; empty if all does."""
+    """What of a group's options does not go with the storage formats; empty if all does."""
     kinds = [kind for one in rule.chain for kind in one.states(**answer(one.states, hypers)).values() if not kind.host]
     if options.get("differentiable") and any(isinstance(kind.format, Blockwise) for kind in kinds):
         return "`differentiable` is not possible where states are stored as codes, which have no gradient"
+    if options.get("differentiable") and rule.param is not None:
+        return "`differentiable` is not possible where parameters have a storage format, whose bits have no gradient"
     if options.get("state_dtype") is not None and kinds and all(kind.format for kind in kinds):
         return "`state_dtype` is not possible where every state has a storage format, which decides its dtype"
     return ""

@@ -72,7 +72,7 @@ class Blockwise:
         whole = blocks * self.block
         numbers[:whole].view(-1, self.block).mul_(absmax[:blocks, None])
         numbers[whole:].mul_(absmax[blocks:])
-        return numbers.view([like.shape[axis] for axis in order]).permute(_inverse(order)).to(dtype)
+        return from_memory(numbers, order, like.shape).to(dtype)
 
     def store(self, parts: Sequence[Tensor], values: Tensor) -> None:
         """Writes codes, and the largest value of each block."""
@@ -152,9 +152,10 @@ def in_memory(x: Tensor) -> list[int]:
     return sorted(range(len(strides)), key=strides.__getitem__, reverse=True)
 
 
-def _inverse(order: Sequence[int]) -> list[int]:
-    """The order of axes that undoes another."""
-    return sorted(range(len(order)), key=order.__getitem__)
+def from_memory(row: Tensor, order: Sequence[int], shape: Sequence[int]) -> Tensor:
+    """Numbers in the order of memory as a tensor of this shape. order: its axes, as `in_memory` gives them."""
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return row.view([shape[axis] for axis in order]).permute(back)
 
 
 def computed(dtype: torch.dtype) -> torch.dtype:
