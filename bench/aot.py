@@ -29,13 +29,14 @@ from optgen.build import compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
 from optgen.fused import ORDER, devices, flag_names, kind_of, scalars, streams
-from optgen.ir import Phase, Step
+from optgen.ir import Phase, Role, Step
 from optgen.listing import is_elementwise
-from optgen.passes import Program, lower
+from optgen.passes import Program, lower, without_copies
 from optgen.passes.phase import phase
 
 TYPES = {"fp32": tl.float32, "bf16": tl.bfloat16, "fp16": tl.float16, "fp64": tl.float64}
 MIXES = {"fp32": "fp32 fp32 fp32", "mixed": "bf16 bf16 fp32", "bf16": "bf16 bf16 bf16"}  # of p, g and the states
+PLACES = {Role.PARAM: 0, Role.GRAD: 1, Role.STATE: 2, Role.INPUT: 1}  # in a mix
 WARPS = 4
 
 
@@ -155,7 +156,7 @@ def cases(rules: Sequence[str], targets: Sequence[int], stricts: Sequence[bool] 
 
 @cache
 def _program(rule: str) -> Program:
-    return lower(optimizer_rule(rule))
+    return without_copies(lower(optimizer_rule(rule)))
 
 
 def passes(case: Case) -> int:
@@ -185,7 +186,7 @@ def _passes(case: Case) -> tuple[Step, list[tuple[str, Phase | launches.Kernel]]
     step = next(s for s in program.steps if all(value is case.variant for value in s.variant.values()))
     if is_elementwise(program):
         return step, [("_step", part) for part in phase(step, everywhere=True)]
-    variant = launches.Variant(program, step, _rounds(case), [*streams(program)], scalars(program), launches.Places())
+    variant = launches.Variant(program, step, _rounds(case), streams(program), scalars(program), launches.Places())
     return step, [(kernel.name, kernel) for kernel in variant.kernels if kernel.each == "chunk"]
 
 
@@ -196,7 +197,7 @@ def _rounds(case: Case) -> bool:
 
 
 def _size(step: Step, name: str, mix: str) -> int:
-    return int(TYPES[MIXES[mix].split()[ORDER.index(step.var(name).role)]].primitive_bitwidth) // 8
+    return int(TYPES[MIXES[mix].split()[PLACES[step.var(name).role]]].primitive_bitwidth) // 8
 
 
 def compiled(module: ModuleType, case: Case) -> Kernel:
@@ -204,9 +205,8 @@ def compiled(module: ModuleType, case: Case) -> Kernel:
     work, types = work_of(case), [TYPES[name] for name in MIXES[case.mix].split()]
     vector = 16 // max(work.sizes)
     function = getattr(module, work.name)
-    addressed = [name for name in function.arg_names if name.endswith("_type")]
     constants = {
-        **dict(zip(addressed, [types[0], types[1], *[types[2]] * len(addressed)], strict=False)),
+        **{f"{name}_type": types[PLACES[v.role]] for name, v in streams(_program(case.rule)).items()},
         **work.flags, "MAXIMIZE": False, "SCALED": case.scaled, "STRICT": case.strict, "VEC": vector,
         "BLOCK": sys.modules[f"{module.__package__}._runtime"].block_of(vector, case.strict, len(work.sizes)),
         "COMPUTE": TYPES["fp64" if types[0] is tl.float64 else "fp32"],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 from optgen.dsl.symbols import EXTENTS, Kind
-from optgen.errors import Problem, RuleError, line_of
+from optgen.errors import Problem, RuleError
 from optgen.ir import (
     BATCH,
     COLS,
@@ -139,9 +139,8 @@ def is_over_model(statement: Statement) -> bool:
     return isinstance(statement, Reduce) and TENSOR in statement.over
 
 
-def state_kinds(program: Program, step: Step) -> str:
-    """What each state has one number per in one variant, as a tuple in Python. One that it lacks has none."""
-    roles = (Role.STATE, Role.INPUT)
+def state_kinds(program: Program, step: Step, roles: Sequence[Role] = (Role.STATE, Role.INPUT)) -> str:
+    """What each state and input has one number per in one variant, as a tuple in Python. One that it lacks has none."""
     axes = {stream(program, v.name): v.axes for v in step.of_role(*roles) if v.place is Place.DEVICE}
     kept = {name: v.axes for name, v in streams(program).items() if v.role in roles}
     return tuple_text([KINDS[axes.get(name, other)] for name, other in kept.items()])
@@ -169,15 +168,8 @@ def devices(program: Program) -> dict[str, str]:
         for device, function, lacks in kinds
         if not any(lacks(step, statement) for step in steps for statement in step.body)
     }
-    has_more = any(part.rule.inputs or part.rule.storage for part in program.chain)  # than Triton takes
+    has_more = any(part.rule.storage for part in program.chain)  # than Triton takes
     return {device: function for device, function in found.items() if device == "cpu" or not has_more}
-
-
-def check_inputs(program: Program, backend: str) -> None:
-    """Raises RuleError for a rule with inputs."""
-    if program.rule.inputs:
-        message = f"the {backend} backend takes no rule with inputs yet"
-        raise RuleError(message, line_of(program.rule.loc, "inputs"), INSTEAD)
 
 
 def check_passes(

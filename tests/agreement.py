@@ -27,8 +27,8 @@ MOST_VARIANTS = 3  # of one rule; other rules begin with another variant
 
 @dataclass(frozen=True)
 class Backend:
-    """How a backend is driven: by which module, what it stores, in turns. A fused one takes no product, and inputs
-    and sums over rows and columns only where it has `tiles`."""
+    """How a backend is driven: by which module, what it stores, in turns. A fused one takes no product, and sums over
+    rows and columns only where it has `tiles`."""
 
     module: str
     runner: Callable[..., Runner]
@@ -44,7 +44,7 @@ class Backend:
         has_product = any(equation.rhs.has(matmul) for equation in rule.equations)
         sums = [one for equation in rule.equations for one in equation.rhs.atoms(*REDUCTIONS)]
         in_tiles = any(one.args[1].name in ("rows", "cols") for one in sums)
-        return not self.fused or not (has_product or ((in_tiles or rule.inputs) and not self.tiles))
+        return not self.fused or not (has_product or (in_tiles and not self.tiles))
 
 
 BACKENDS = {

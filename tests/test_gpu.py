@@ -10,7 +10,7 @@ import copy
 import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache, partialmethod
 from importlib import import_module
@@ -62,6 +62,9 @@ TWINS = {  # kernels are interpreted there, on tensors of the CPU
     ),
     "test_a_step_does_not_wait_for_the_device": (
         "interpreted/test_triton_time.py::test_a_step_with_other_gradients_reads_nothing_back"
+    ),
+    "test_an_input_is_read_where_it_lies_at_each_step": (
+        "interpreted/test_triton_inputs.py::test_an_input_may_lie_elsewhere_at_each_step_without_other_tables"
     ),
     "test_one_launch_of_each_kernel_steps_all_tensors": (
         "interpreted/test_triton_reductions.py::test_each_phase_is_one_launch_for_all_tensors"
@@ -338,6 +341,20 @@ def test_a_step_does_not_wait_for_the_device(name: str) -> None:
             optimizer.step()
     wanted = {7.0, 6.0} if "step" in optimizer.rule.keys else set()
     assert {float(state["step"]) for state in optimizer.state.values() if "step" in state} == wanted
+
+
+def test_an_input_is_read_where_it_lies_at_each_step() -> None:
+    """One stream more beside the gradient; a step that is given it waits for nothing either."""
+    (optimizer, params), (plain, others) = made("sophia", fused=True, bs=1), made("sophia", fused=False, bs=1)
+    for number in range(6):
+        values = [x.abs() for x in drawn(50 + number)] if number != 3 else None
+        give(params, number)
+        give(others, number)
+        with without_waiting() if number > 1 else nullcontext():
+            optimizer.step(hessian=values)
+        plain.step(hessian=values)
+    for x, y in zip(kept(optimizer, params), kept(plain, others), strict=True):
+        torch.testing.assert_close(x, y)
 
 
 class Counted:

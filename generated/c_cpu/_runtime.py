@@ -30,6 +30,7 @@ class Launcher:
 
     keeps_counts = True  # a call can advance step counts
     keeps_time = False  # but must be told them
+    keeps_inputs = True  # alive, until it is reset
 
     def __init__(
         self, module: str, source: Path, types: Sequence[str], scalars: Sequence[str], form: Form = PLAIN

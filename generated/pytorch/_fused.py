@@ -89,8 +89,8 @@ class Bunch:
             found_inf=found_inf,
             **({"hosted": hosted, "firsts": [one.first for one in ones]} if self.is_timed else {}),
         )
-        if ones[0].inputs:
-            self.launcher.reset()  # it would keep them alive
+        if ones[0].inputs and self.launcher.keeps_inputs:
+            self.launcher.reset()
         return [ones[position] for position in left]
 
 

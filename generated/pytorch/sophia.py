@@ -90,6 +90,12 @@ def update(
     return new
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import sophia
+    return sophia
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import sophia
@@ -111,7 +117,7 @@ class Sophia(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         inputs=(
             Input("hessian", "H", optional=True),
         ),

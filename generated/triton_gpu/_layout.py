@@ -19,14 +19,17 @@ def available(device: torch.device) -> bool:
     return bool(triton.knobs.runtime.interpret) or device.type == "cuda"
 
 
-def supports(param: Tensor, grad: Tensor, states: Sequence[Tensor | None], single: Sequence[bool] = ()) -> str:
+def supports(
+    param: Tensor, moving: Sequence[Tensor], states: Sequence[Tensor | None], single: Sequence[bool] = ()
+) -> str:
     """Empty if the kernels can step this parameter, else what stands in the way.
 
-    single: for each state whether it is one number for the whole tensor; none is if nothing is said.
+    moving: its gradient and inputs. single: for each state whether it is one number for the whole tensor; none is if
+    nothing is said.
     """
     kinds = zip(states, single or [False] * len(states), strict=True)
     stored = [(param, param.shape), *((x, () if one else param.shape) for x, one in kinds if x is not None)]
-    for tensor, shape in (*stored, (grad, param.shape)):
+    for tensor, shape in (*stored, *((x, param.shape) for x in moving)):
         if type(tensor) not in CLASSES:
             return f"a {type(tensor).__name__}, which is a subclass of Tensor"
         if tensor.layout is not torch.strided:

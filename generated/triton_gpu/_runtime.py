@@ -1,9 +1,9 @@
 """Host side of the fused kernels: one launch steps many tensors, and the tables it reads are kept between steps.
 
 A launch reads a record for each tensor (the addresses of the parameter and the states, then the number of elements),
-the addresses of the gradients, a word of work for each chunk of a tensor, and rows of scalars. These come from the
-host, one for each distinct group and step count, or one for each tensor from a prologue, a launch before it, which
-reads the step counts on the device and advances them.
+the addresses of the gradients and inputs, a word of work for each chunk of a tensor, and rows of scalars. These come
+from the host, one for each distinct group and step count, or one for each tensor from a prologue, a launch before it,
+which reads the step counts on the device and advances them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from torch import Tensor
 
 from . import _mirror
 from ._counts import HostCounts
+from ._kept import Columns, Kept
 from ._mirror import MOVED
 from ._phases import Form
-from ._tables import WARPS, Columns, Kept, Kernels, Plan
+from ._tables import WARPS, Kernels, Plan
 
 __all__ = ["Launcher", "Names"]
 
@@ -32,12 +33,14 @@ _CAPTURED = "a fused step that is captured in a CUDA graph needs capturable=True
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the kernels read: scalars, and of what the prologue makes them: hyperparameters, states, what it is told."""
+    """What the kernels read: scalars, of what the prologue makes them: hyperparameters, states, what it is told; and
+    inputs."""
 
     scalars: tuple[str, ...]
     hypers: tuple[str, ...]
     kept: tuple[str, ...]
     told: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
 
 
 def block_of(vector: int, strict: bool, streams: int) -> int:
@@ -58,6 +61,7 @@ class Launcher:
 
     keeps_counts = True  # a call can advance step counts
     keeps_time = True  # and need not be told them: if they lie on the device, it computes the scalars there
+    keeps_inputs = False  # alive
 
     def __init__(self, kernel: Any, prologue: Any, names: Names, form: Form | None = None) -> None:
         self._kernel, self._prologue, self._names, self._form = kernel, prologue, names, form
@@ -92,19 +96,21 @@ class Launcher:
     ) -> list[int] | None:
         """Update parameters and states in place; return the positions that the kernel cannot take, left as they were.
 
-        states: for each name of STATES a list beside `params`, or None where the variant in force has no such state.
+        states: for each name of STATES, then of INPUTS, a list beside `params`, or None where the variant in force has
+        no such state or is not given the input.
         rows: for each parameter the index of its row in `scalars`. flags: what the module's `flags` returned.
         counts: the step counts of the parameters, if the rule stores them. options: see `again`.
         hosted: states that are one number, by key, where `scalars` holds hyperparameters and the prologue computes the
         rest and advances counts and states. firsts: of which parameters it is the first step.
         """
-        kept = self._kept(params, states, rows, counts, hosted, firsts)
+        count = len(states) - len(self._names.inputs)
+        kept, inputs = self._kept(params, states[:count], rows, counts, hosted, firsts), states[count:]
         form = self._form and self._form.of(flags)
-        if self._plan is None or self._plan.form != form or not self._plan.holds(kept, grads):
+        if self._plan is None or self._plan.form != form or not self._plan.holds(kept, [grads, *inputs]):
             if any(_mirror.capturing(param.device) for param in params):
                 raise RuntimeError(MOVED)
-            self._plan, self._counts = Plan(kept, grads, form), None
-        return self.again(grads, scalars, flags, **options)
+            self._plan, self._counts = Plan(kept, [grads, *inputs], form), None
+        return self.again(grads, scalars, flags, inputs=inputs, **options)
 
     def holds(
         self,
@@ -116,12 +122,9 @@ class Launcher:
         hosted: Mapping[str, Sequence[Tensor]] | None = None,
     ) -> bool:
         """Whether all is as it was at the last step, but for the addresses of gradients, and `again` can count."""
-        plan = self._plan
-        return (
-            plan is not None
-            and plan.can_count
-            and plan.holds(self._kept(params, states, rows, counts, hosted, None), grads)
-        )
+        plan, count = self._plan, len(states) - len(self._names.inputs)
+        kept = self._kept(params, states[:count], rows, counts, hosted, None)
+        return plan is not None and plan.can_count and plan.holds(kept, [grads, *states[count:]])
 
     def again(
         self,
@@ -129,6 +132,7 @@ class Launcher:
         scalars: Sequence[Mapping[str, Any]],
         flags: Mapping[str, bool],
         *,
+        inputs: Columns | None = None,
         times: Sequence[float] | None = None,
         maximize: bool = False,
         strict: bool = False,
@@ -137,8 +141,9 @@ class Launcher:
     ) -> list[int] | None:
         """Step the tensors of the last step, for which `holds` must be true. None where found_inf forbade it.
 
-        times: for each row what this step makes of counts on the host, which the call advances; without it the caller
-        does. strict: correctly rounded division and square root, no contraction.
+        inputs: for each name of INPUTS a list beside the parameters, or None. times: for each row what this step makes
+        of counts on the host, which the call advances; without it the caller does. strict: correctly rounded division
+        and square root, no contraction.
         grad_scale: one float32 that gradients are to be divided by; found_inf: nothing is done unless it is 0. They are
         read on the device, unless time is kept on the host.
         """
@@ -151,22 +156,30 @@ class Launcher:
                 return None
             if times is not None and not self._advance(plan, times):
                 return [*range(len(grads))]
-        names = self._names.hypers if plan.is_timed else self._names.scalars
-        given = [[_number(row.get(name)) for name in names] for row in scalars]
+        given = self._given(plan.is_timed, scalars)
         options = {"MAXIMIZE": maximize, "STRICT": strict, "enable_fp_fusion": not strict, "num_warps": WARPS}
         kernels = Kernels(self._kernel, self._prologue, len(self._names.scalars))
-        taken = plan.gradients.addresses
+        moving = [grads, *(inputs or [None] * len(self._names.inputs))]
         for bucket in plan.buckets:
             with torch.cuda.device(bucket.device) if bucket.device.type == "cuda" else nullcontext():
                 how = {**options, "BLOCK": block_of(bucket.vector, strict, bucket.streams)}
-                bucket.step(kernels, grads, taken, given, flags, how, grad_scale, found_inf)
-            if _mirror.capturing(bucket.device) and plan not in self._captured:
-                self._captured.append(plan)
+                bucket.step(kernels, moving, plan.moving.addresses, given, flags, how, grad_scale, found_inf)
+            self._remember(plan, bucket.device)
         return [*plan.rest]
+
+    def _remember(self, plan: Plan, device: torch.device) -> None:
+        """Hold what a graph that is being captured will read."""
+        if _mirror.capturing(device) and plan not in self._captured:
+            self._captured.append(plan)
 
     def _advance(self, plan: Plan, times: Sequence[float]) -> bool:
         self._counts = self._counts or HostCounts(plan.kept.counts or (), plan.kept.rows)
         return self._counts.advance(times)
+
+    def _given(self, is_timed: bool, scalars: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+        """What the host gives: a row of hyperparameters or scalars for each of `scalars`."""
+        names = self._names.hypers if is_timed else self._names.scalars
+        return [[_ABSENT if row.get(name) is None else row[name] for name in names] for row in scalars]
 
     def _kept(
         self,
@@ -187,7 +200,3 @@ class Launcher:
 def _fresh(module: str) -> Launcher:
     launcher: Launcher = importlib.import_module(module).launcher()
     return launcher
-
-
-def _number(x: Any) -> Any:
-    return _ABSENT if x is None else x

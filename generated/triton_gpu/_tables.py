@@ -1,10 +1,10 @@
-"""Tables: what the launches of a step read, built for a set of tensors and kept while only gradients move."""
+"""Tables: what the launches of a step read, built for a set of tensors, kept while only gradients and inputs move."""
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -14,71 +14,17 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from ._counts import can_count
-from ._layout import CLASSES, TYPES, same_order, supports, supports_number
+from ._kept import Columns, Kept, there
+from ._layout import CLASSES, TYPES, same_order
 from ._mirror import Mirror, upload
 from ._phases import Form, Launches, Scratch, chunk_of_parts
 from ._reading import know
-
-Columns = Sequence[Sequence[Tensor] | None]  # for each name one tensor per parameter, or None
 
 # A word of work, from the top: slow (1 bit), tensor (20), row of scalars (13), chunk (30).
 _SLOW, _TENSOR, _ROW = -(1 << 63), 1 << 43, 1 << 30
 _TENSORS, _ROWS = 1 << 20, 1 << 13
 LANES = 128  # tensors that a program of the prologue takes
 WARPS = 4  # of a program
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """All that stays from step to step.
-
-    rows: for each parameter the index of its row of what the host gives. counts: if the rule stores them.
-    hosted: None where that is scalars; where it is hyperparameters, for each name of KEPT the states.
-    told: the names of TOLD. firsts: of which parameters it is the first step, empty if of none or if nobody asks.
-    """
-
-    params: Sequence[Tensor]
-    states: Columns
-    rows: Sequence[int]
-    counts: Sequence[Tensor] | None = None
-    hosted: Columns | None = None
-    told: Sequence[str] = ()
-    firsts: Sequence[bool] = ()
-
-    def columns(self) -> Iterator[Sequence[Tensor] | None]:
-        """Parameters, states, counts and what else is kept."""
-        yield self.params
-        yield from self.states
-        yield self.counts
-        yield from self.hosted or ()
-
-    def stored(self, i: int) -> list[Tensor | None]:
-        """The states of one parameter."""
-        return [None if column is None else column[i] for column in self.states]
-
-    def numbers(self, i: int) -> list[Tensor | None]:
-        """What the prologue advances of one parameter: the count, if there is one, and states."""
-        counts = [] if self.counts is None else [self.counts[i]]
-        return [*counts, *(None if column is None else column[i] for column in self.hosted or ())]
-
-    def clock(self, i: int) -> list[int]:
-        """The record of one parameter that the prologue reads."""
-        numbers = [0] * (self.counts is None) + [0 if x is None else x.data_ptr() for x in self.numbers(i)]
-        size = self.params[i].shape
-        told = {
-            "first": int(bool(self.firsts) and self.firsts[i]),
-            "numel": self.params[i].numel(),
-            "rows": size[-2] if len(size) > 1 else 1,
-            "cols": size[-1] if size else 1,
-        }
-        return [self.rows[i], *numbers, *(told[name] for name in self.told)]
-
-    def fits(self, grads: Sequence[Tensor], i: int, single: Sequence[bool]) -> bool:
-        """Whether kernels can step this parameter. single: as `supports`."""
-        device = self.params[i].device
-        numbers = [] if self.hosted is None else [number for number in self.numbers(i) if number is not None]
-        fault = supports(self.params[i], grads[i], self.stored(i), single)
-        return not fault and all(supports_number(number, device) for number in numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +38,12 @@ class Kernels:
 
 
 class Plan:
-    """Which tensors are stepped together, until one of them is another, has moved or has another kind of gradient."""
+    """Which tensors are stepped together, until one of them is another, has moved or has another kind of gradient.
 
-    def __init__(self, kept: Kept, grads: Sequence[Tensor], form: Form | None) -> None:
+    moving: gradients, then inputs, whose addresses may be others at each step.
+    """
+
+    def __init__(self, kept: Kept, moving: Columns, form: Form | None) -> None:
         self.kept, self.is_timed, self.form = replace(kept, rows=[*kept.rows]), kept.hosted is not None, form
         single = form.per_tensor if form else ()
         self.can_count = self.is_timed or all(map(can_count, kept.counts or ()))
@@ -104,49 +53,56 @@ class Plan:
         places: set[int] = set()
         for i, param in enumerate(kept.params):
             place = param.data_ptr() if param.numel() else id(param)  # a tied parameter takes its steps in turn
-            if place in places or not kept.fits(grads, i, single):
+            if place in places or not kept.fits(moving, i, single):
                 self.rest.append(i)
                 continue
             places.add(place)
             numbers = kept.numbers(i) if self.is_timed else []
-            mix = [None if x is None else x.dtype for x in (param, grads[i], *kept.stored(i), *numbers)]
+            mix = [None if x is None else x.dtype for x in (param, *there(moving, i), *kept.stored(i), *numbers)]
             kinds.setdefault((param.device, *mix), []).append(i)
         if form and form.common and (self.rest or len(kinds) > 1 or len(kept.params) > _ROWS):
             kinds, self.rest = {}, [*range(len(kept.params))]  # one launch would not see all of them
         self.taken = sorted(i for positions in kinds.values() for i in positions)
-        self.stored = know(self._flat(kept), keep=True)
-        self.gradients = know(self._of_taken(grads), keep=False)
+        self.stored = know(self._flat(kept.columns()), keep=True)
+        self.present = _present(moving)
+        self.moving = know(self._flat(moving), keep=False)
         self.buckets = [
-            Bucket(positions[at : at + _ROWS], self.taken, kept, grads, form)
+            Bucket(positions[at : at + _ROWS], self.taken, kept, moving, form)
             for positions in kinds.values()
             for at in range(0, len(positions), _ROWS)
         ]
 
-    def holds(self, kept: Kept, grads: Sequence[Tensor]) -> bool:
-        """Whether these are the same tensors at the same addresses, with gradients of the same kinds."""
-        mine = self._of_taken(grads)
+    def holds(self, kept: Kept, moving: Columns) -> bool:
+        """Whether these are the same tensors at the same addresses, with gradients and inputs of the same kinds."""
+        mine = self._flat(moving)
         return (
             self.is_timed == (kept.hosted is not None)
             and self.lengths == _lengths(kept)
             and self.kept.rows == kept.rows
             and self.kept.firsts == kept.firsts
+            and self.present == _present(moving)
             and {*map(type, mine)} <= CLASSES
-            and self.stored.are_as_before(self._flat(kept))
-            and self.gradients.are_alike(mine)
+            and self.stored.are_as_before(self._flat(kept.columns()))
+            and self.moving.are_alike(mine)
             and not any(map(Tensor.is_neg, mine))
         )
 
     def _of_taken(self, column: Sequence[Tensor]) -> list[Tensor]:
         return [column[i] for i in self.taken] if self.rest else [*column]
 
-    def _flat(self, kept: Kept) -> list[Tensor]:
-        """Every tensor that is taken but the gradients, column by column."""
-        columns = [column for column in kept.columns() if column is not None]
-        return [*chain.from_iterable(map(self._of_taken, columns) if self.rest else columns)]
+    def _flat(self, columns: Iterable[Sequence[Tensor] | None]) -> list[Tensor]:
+        """What is taken of some columns, one after the other."""
+        found = [column for column in columns if column is not None]
+        return [*chain.from_iterable(map(self._of_taken, found) if self.rest else found)]
 
 
 def _lengths(kept: Kept) -> list[int | None]:
     return [None if column is None else len(column) for column in kept.columns()]
+
+
+def _present(moving: Columns) -> list[int]:
+    """Which columns there are."""
+    return [j for j, column in enumerate(moving) if column is not None]
 
 
 class Bucket:
@@ -154,35 +110,40 @@ class Bucket:
     prologue if timed."""
 
     def __init__(
-        self, positions: Sequence[int], taken: Sequence[int], kept: Kept, grads: Sequence[Tensor], form: Form | None
+        self, positions: Sequence[int], taken: Sequence[int], kept: Kept, moving: Columns, form: Form | None
     ) -> None:
         if kept.hosted is None and max(kept.rows) >= _ROWS:
             raise ValueError(f"one launch takes at most {_ROWS} rows of scalars")
         at = {i: k for k, i in enumerate(taken)}
         self.positions = positions
-        self.places = None if len(positions) == len(taken) else [at[i] for i in positions]  # among what is taken
+        self.width, self.present = len(moving), _present(moving)
+        places = [at[i] + j * len(taken) for j in range(len(self.present)) for i in positions]  # among what is taken
+        self.places = None if len(positions) == len(taken) else places
         self.params = [kept.params[i] for i in positions]
-        param, grad, *stored = self.params[0], grads[positions[0]], *kept.stored(positions[0])
+        param, *stored = self.params[0], *kept.stored(positions[0])
+        grad, *inputs = [None if column is None else column[positions[0]] for column in moving]
         self.device, self.is_timed = param.device, kept.hosted is not None
         self.compute = torch.float64 if param.dtype is torch.float64 else torch.float32
-        self.types = [TYPES[self.compute if x is None else x.dtype] for x in (param, grad, *stored)]
+        self.types = [TYPES[self.compute if x is None else x.dtype] for x in (param, grad, *stored, *inputs)]
         self.clock_types = [TYPES[torch.float32 if x is None else x.dtype] for x in kept.numbers(positions[0])]
         whole = [not single for single in form.per_tensor] if form else [True] * len(stored)
         streams = [x if is_whole else None for x, is_whole in zip(stored, whole, strict=True)]
         sizes = [0 if x is None else x.element_size() for x in (param, *streams)]
-        self.streams = 2 + sum(x is not None for x in streams)
+        self.streams = 1 + len(self.present) + sum(x is not None for x in streams)
         self.rounds = any(x is not None and x.dtype != self.compute for x in streams)
-        self.vector = 16 // max(*sizes, grad.element_size())  # elements of the widest dtype in one access
+        moved = [x.element_size() for x in there(moving, positions[0])]
+        self.vector = 16 // max(*sizes, *moved)  # elements of the widest dtype in one access
         self.reordered = {
-            k: (p.shape, p.stride())
+            (j, k): (p.shape, p.stride())
             for k, (p, i) in enumerate(zip(self.params, positions, strict=True))
-            if not same_order(p, grads[i]) or grads[i].is_neg()
+            for j, x in enumerate(there(moving, i))
+            if not same_order(p, x) or x.is_neg()
         }
         self.numels = torch.tensor([p.numel() for p in self.params])
         self.chunk = chunk_of_work(int(self.numels.sum()), self.device)
         if form:  # each program of a later launch adds up what those of its tensor have left
             self.chunk = max(self.chunk, chunk_of_parts(int(self.numels.max())))
-        self.promised = self.vector * grad.element_size()
+        self.promised = torch.tensor([[self.vector * size] for size in moved])
         self._fill(kept, form, sizes)
         self.gradients, self.words, self.table = (Mirror(self.device) for _ in range(3))
         self.addresses = self.slow = b""
@@ -207,15 +168,15 @@ class Bucket:
         self.heads = upload(heads, self.device)
         self.scratch = Scratch(form, int(counts.sum()), len(heads), self.compute, self.device) if form else None
 
-    def step(self, kernels: Kernels, grads: Sequence[Tensor], taken: array[int], given: Sequence[Sequence[Any]],
+    def step(self, kernels: Kernels, moving: Columns, taken: array[int], given: Sequence[Sequence[Any]],
              flags: Mapping[str, bool], options: Mapping[str, Any], grad_scale: Tensor | None,
              found_inf: Tensor | None) -> None:  # fmt: skip
         """Refresh what has moved or changed in the tables, and launch.
 
-        taken: the addresses of the gradients of all that is taken. given: rows of scalars or, if timed, of
+        taken: the addresses of the gradients and inputs of all that is taken. given: rows of scalars or, if timed, of
         hyperparameters, some of which may be tensors on the device.
         """
-        words, gradients, alive = self._follow(grads, taken)
+        words, gradients, alive = self._follow(moving, taken)
         table = self._give(given)
         scaled = {"SCALED": grad_scale is not None or found_inf is not None}
         scale, inf = (
@@ -241,23 +202,31 @@ class Bucket:
         del alive
         increment_version(self.params)  # autograd must learn that a parameter it may have saved was overwritten
 
-    def _follow(self, grads: Sequence[Tensor], taken: array[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The tables of work and of gradients, and what must live until the launch."""
+    def _follow(self, moving: Columns, taken: array[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The tables of work and of gradients and inputs, and what must live until the launch."""
         mine = taken if self.places is None else array("q", [taken[k] for k in self.places])
         alive = [
-            torch.empty_strided(shape, stride, dtype=grad.dtype, device=self.device).copy_(grad)
-            for grad, shape, stride in ((grads[self.positions[k]], *form) for k, form in self.reordered.items())
+            torch.empty_strided(shape, stride, dtype=x.dtype, device=self.device).copy_(x)
+            for x, shape, stride in (
+                (there(moving, self.positions[k])[j], *form) for (j, k), form in self.reordered.items()
+            )
         ]
         if alive:
             mine = array("q", mine)
-            for k, copy in zip(self.reordered, alive, strict=True):
-                mine[k] = copy.data_ptr()
-        addresses, table = mine.tobytes(), torch.frombuffer(mine, dtype=torch.int64)
+            for (j, k), copy in zip(self.reordered, alive, strict=True):
+                mine[j * len(self.positions) + k] = copy.data_ptr()
+        addresses, table = mine.tobytes(), torch.frombuffer(mine, dtype=torch.int64).view(len(self.present), -1)
         if addresses != self.addresses:
-            slow = self.is_slow | (table % self.promised != 0)
+            slow = self.is_slow | (table % self.promised != 0).any(0)
             self.addresses, self.slow = addresses, bytes(slow.tolist())
         words = self.words.of(self.slow, self._work)
-        return words, self.gradients.of(addresses, lambda: table), alive
+        return words, self.gradients.of(addresses, lambda: self._beside(table)), alive
+
+    def _beside(self, table: Tensor) -> Tensor:
+        """The addresses of each tensor's gradient and inputs beside one another."""
+        found = torch.zeros(len(self.positions), self.width, dtype=torch.int64)
+        found[:, self.present] = table.t()
+        return found
 
     def _work(self) -> Tensor:
         slow = torch.tensor([*self.slow])

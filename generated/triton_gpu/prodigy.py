@@ -109,7 +109,7 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """r_sum, den, p0, s, m, v: of one chunk of one tensor."""
+    """r_sum, den, s, m, v: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 16
@@ -172,10 +172,8 @@ def _phase_1(
                 g_wd = g
             else:
                 g_wd = g + weight_decay * theta_prev
-            # p0[t] = p0[t - 1]
-            p0 = p0_prev
             # r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
-            r_sum_block += inside(d_prev * inv_d0 * a * (g_wd * (p0 - theta_prev)), 0.0, at, left, tail, BLOCK)
+            r_sum_block += inside(d_prev * inv_d0 * a * (g_wd * (p0_prev - theta_prev)), 0.0, at, left, tail, BLOCK)
             if not ROUNDS:
                 # m[t] = beta1*m[t - 1] + (1 - beta1)*d[t - 1]*g_wd[t]
                 m = beta1 * m_prev + one_minus_beta1 * d_prev * g_wd
@@ -192,7 +190,6 @@ def _phase_1(
             if not ROUNDS:
                 store(m_at, m, at, left, tail, BLOCK, VEC)
                 store(v_at, v, at, left, tail, BLOCK, VEC)
-            store(p0_at, p0, at, left, tail, BLOCK, VEC)
             store(s_at, s, at, left, tail, BLOCK, VEC)
         r_sum += tl.sum(r_sum_block)
         den += tl.sum(den_block)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from optgen.backends._triton_streams import address_of, kept_in, record_length
 from optgen.fused import ORDER, is_over_model, kind_of, reduced, scalars, stream, streams
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
 from optgen.languages import TRITON
@@ -52,7 +53,7 @@ class Variant:
     program: Program
     step: Step
     rounds: bool
-    stored: Sequence[str]
+    stored: Mapping[str, Var]
     read: Sequence[Var]
     places: Places
     texts: Mapping[str, str] | None = None
@@ -116,7 +117,7 @@ def launches(program: Program, step: Step) -> int:
     """How many launches a step of one variant makes, but for that of scalars."""
     if is_elementwise(program):
         return 1
-    return len(Variant(program, step, False, [*streams(program)], scalars(program), Places()).calls)
+    return len(Variant(program, step, False, streams(program), scalars(program), Places()).calls)
 
 
 def _column(names: list[str], name: str) -> int:
@@ -154,10 +155,10 @@ def opening(variant: Variant, kernel: Kernel) -> list[Item]:
 
 def _work(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     """What a program works on."""
-    of_chunk, numel = kernel.each == "chunk", len(variant.stored) - 1
+    of_chunk, numel = kernel.each == "chunk", len(kept_in(variant.stored))
     yield ("word = tl.load(words + tl.program_id(0))",)
     yield ("tensor = tensor_of(word)",)
-    yield (f"record = records + {'tensor' if of_chunk else 'tensor_of(word)'} * {record_length(variant.stored)}",)
+    yield (f"record = records + {'tensor' if of_chunk else 'tensor_of(word)'} * {record_length(numel + 2)}",)
     yield (f"row = scalars + row_of(word) * {len(variant.read)}",)
     yield ("start = chunk_of(word) * chunk",)
     yield (f"elements = tl.load(record + {numel})",)
@@ -172,23 +173,17 @@ def _work(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     yield ("goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)",)
 
 
-def record_length(stored: Sequence[str]) -> int:
-    """How many numbers a record has: addresses but for the gradient's, elements, the first chunk; whole cache lines."""
-    return -(-(len(stored) + 1) // 8) * 8
-
-
 def _pointers(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     """Where the elements and the numbers per tensor are that a program reads or writes."""
     step = variant.step
     values = {name for s in kernel.body for name in reads(s) if kind_of(step, name) == "tensor"}
     used = {stream(variant.program, name) for name in (*kernel.loads, *values, *(w.into for w in kernel.stores))}
-    addressed = [name for name in variant.stored if name != str(variant.program.rule.grad.label)]
     for name in variant.stored:
         if name not in used:
             continue
         mine = next(v for v in step.of_role(*ORDER) if stream(variant.program, v.name) == name)
-        at = f"record + {addressed.index(name)}" if name in addressed else "gradients + tensor"
-        yield (f"{name}_at = stream({at}, {name}_type, {'start' if kind_of(step, mine.name) == 'element' else '0'})",)
+        start = "start" if kind_of(step, mine.name) == "element" else "0"
+        yield (f"{name}_at = stream({address_of(variant.stored, name)}, {name}_type, {start})",)
     for name in sorted(values):
         if step.var(name).role is Role.STATE:
             yield (f"{name} = tl.load({stream(variant.program, name)}_at).to(COMPUTE)",)

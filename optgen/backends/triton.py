@@ -23,10 +23,10 @@ from optgen.backends._triton_phases import (
     starts,
     store_text,
 )
+from optgen.backends._triton_streams import address_of, kept_in, record_length
 from optgen.backends._triton_time import hypers, kept, kernel_of, lines_of, prologue, told
 from optgen.dsl.rule import Schedule
 from optgen.fused import (
-    check_inputs,
     check_passes,
     flag_arguments,
     flag_names,
@@ -53,7 +53,7 @@ from optgen.listing import (
     variant_of,
     woven,
 )
-from optgen.passes import Program
+from optgen.passes import Program, without_copies
 from optgen.passes.phase import phase
 from optgen.printers import to_text
 from optgen.render import render_python
@@ -85,7 +85,7 @@ def emit(program: Program) -> dict[str, str]:
     """A module for the rule, and for that of other shapes. Raises RuleError for what kernels cannot do yet."""
     texts: dict[str, str] = {}
     named = {name: getattr(program.rule, name) for name in ("name", "source", "doc")}
-    for at, part in enumerate(program.chain):
+    for at, part in enumerate(without_copies(program).chain):
         name = f"{suffix(at)}.py".lstrip(".")
         texts[name] = _emit(replace(part, rule=replace(part.rule, **named), otherwise=None))
     return texts
@@ -94,7 +94,6 @@ def emit(program: Program) -> dict[str, str]:
 def _emit(program: Program) -> str:
     stored, read, one_pass = streams(program), scalars(program), is_elementwise(program)
     check_passes(program, "Triton", _taken(program, stored, one_pass), lacks_matrices)
-    check_inputs(program, "Triton")
     made = _one_pass(program, stored, read) if one_pass else _phases(program, stored, read)
     kernels = [*made.pop("kernels"), prologue(program, read)]
     used = names_in(line for kernel in kernels for line in lines_of(kernel))
@@ -103,6 +102,7 @@ def _emit(program: Program) -> str:
         header=header(program.rule, "triton"),
         imports=[*imports("._device", used & DEVICE | ALWAYS), *made.pop("imports", [])],
         states=tuple_text([v.key for v in stored.values() if v.role is Role.STATE]),
+        inputs=tuple_text(inputs) if (inputs := [n for n, v in stored.items() if v.role is Role.INPUT]) else "",
         scalars=[f'"{v.name}",' for v in read],
         hypers=tuple_text(hypers(program)),
         kept=tuple_text([*kept(program).values()]),
@@ -129,10 +129,10 @@ def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
     opening = [
         "word = tl.load(words + tl.program_id(0))",
         "tensor = tensor_of(word)",
-        f"record = records + tensor * {-(-len(stored) // 8) * 8}",
+        f"record = records + tensor * {record_length(len(kept_in(stored)) + 1)}",
         f"row = scalars + row_of(word) * {len(read)}",
         "start = chunk_of(word) * chunk",
-        f"left = tl.minimum(tl.load(record + {len(stored) - 1}) - start, chunk).to(tl.int32)",
+        f"left = tl.minimum(tl.load(record + {len(kept_in(stored))}) - start, chunk).to(tl.int32)",
         "if SCALED:",
         "    left = tl.where(truth(found_inf), 0, left)",
         "    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)",
@@ -149,7 +149,7 @@ def _phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) ->
     """The kernels of a rule with reductions, and the function that launches them."""
     places, texts = Places(), equation_texts(program)
     variants = {
-        (*variant_of(step), rounds): Variant(program, step, rounds, [*stored], read, places, texts)
+        (*variant_of(step), rounds): Variant(program, step, rounds, stored, read, places, texts)
         for step in program.steps
         for rounds in (True, False)
     }
@@ -157,8 +157,8 @@ def _phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) ->
     kernels = [_kernel(program, variants, name, [*stored]) for name in sorted(names)]
     asked = [f'flags["{name}"]' for name in flag_names(program)]
     used = names_in(line for kernel in kernels for line in lines_of(kernel)) & OF_PARTS
-    kinds = {state_kinds(program, step) for step in program.steps}
-    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s)}",)], conditions=asked)
+    kinds = {state_kinds(program, step, [Role.STATE]) for step in program.steps}
+    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, [Role.STATE])}",)], conditions=asked)
     counts = ", ".join(f"{name}={len(getattr(places, name))}" for name in ("parts", "shares", "common"))
     return {
         "imports": [*imports("._phases", ["Form", "Launches"]), *imports("._reductions", used)],
@@ -204,11 +204,8 @@ def shared() -> dict[str, str]:
 
 def _pointers(stored: Mapping[str, Var]) -> Iterator[str]:
     """Where the streams start."""
-    k = 0
-    for name, var in stored.items():
-        is_grad = var.role is Role.GRAD
-        yield f"{name}_at = stream({'gradients + tensor' if is_grad else f'record + {k}'}, {name}_type, start)"
-        k += not is_grad
+    for name in stored:
+        yield f"{name}_at = stream({address_of(stored, name)}, {name}_type, start)"
 
 
 def _read(step: Step, read: Sequence[Var]) -> Iterator[Item]:

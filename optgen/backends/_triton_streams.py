@@ -1,0 +1,27 @@
+"""Triton streams: where kernels find the address of what lies in memory: in a record, or beside the gradient's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from optgen.ir import Role, Var
+
+
+def kept_in(stored: Mapping[str, Var]) -> list[str]:
+    """The streams whose addresses stand in a record: those of gradients and inputs are others at each step."""
+    return [name for name, var in stored.items() if var.role not in (Role.GRAD, Role.INPUT)]
+
+
+def address_of(stored: Mapping[str, Var], name: str) -> str:
+    """Where the address of a stream stands."""
+    kept = kept_in(stored)
+    if name in kept:
+        return f"record + {kept.index(name)}"
+    moving = [other for other in stored if other not in kept]
+    beside = f" * {len(moving)} + {moving.index(name)}" if len(moving) > 1 else ""
+    return f"gradients + tensor{beside}"
+
+
+def record_length(numbers: int) -> int:
+    """How long a record of so many numbers is: whole cache lines."""
+    return -(-numbers // 8) * 8
