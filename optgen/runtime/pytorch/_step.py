@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from ._hypers import standing
+from ._in_place import InPlace
 from ._parameters import Chance, ParamFormat
 from ._rule import State, UpdateRule, answer, asked
 from ._storage import computed, real
 from ._stretches import in_stretches, length
 
 _LARGEST = torch.finfo(torch.float32).max
+_FEW = 2**13  # elements, for which looking at how they lie takes longer than is gained
 
 
 @dataclass(slots=True)
@@ -132,9 +134,11 @@ def run(stepped: list[Stepped]) -> None:
     for rule in {id(one.rule): one.rule for one in stepped}.values():
         mine = [one for one in stepped if one.rule is rule and one.param.numel()]
         if len(rule.updates) == 1:  # nothing waits for another parameter, so nothing of a parameter's size is kept
-            for part in (part for one in mine for part in _parts(one)):
-                _apply(part, 0, {})
-                _store(part)
+            in_place = InPlace(rule.updates[0])
+            for one in mine:
+                for part in _parts(one):
+                    _apply(part, 0, {}, None if part is one else in_place)
+                    _store(part)
         elif mine:
             _run_loops(rule, mine)
 
@@ -143,7 +147,7 @@ def _parts(one: Stepped) -> Iterable[Stepped]:
     """A large parameter in stretches, if each of its elements is computed from itself; else as a whole."""
     formats = [state.format for state in one.states.values() if state.format is not None]
     most = length(one.dtype, [made.block for made in formats])
-    if not one.rule.elementwise or one.param.numel() <= most:
+    if not one.rule.elementwise or one.param.numel() <= min(most, _FEW):
         return [one]
     if any(made.is_packed for made in formats) and not one.param.is_contiguous():
         return [one]
@@ -177,20 +181,25 @@ def _run_loops(rule: UpdateRule, stepped: list[Stepped]) -> None:
         _store(one)
 
 
-def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor]) -> None:
-    update = one.rule.updates[loop]
+def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor], in_place: InPlace | None = None) -> None:
+    update, dtype = one.rule.updates[loop], one.dtype
     keep = torch.is_grad_enabled()
     names = asked(update)[2:]  # after the parameter and the gradient, whose name may be that of a state
     values = {**one.scalars, **common, **one.new}
-    given = {name: _scalar(values[name], one) for name in names if name in values}
+    given = {name: _scalar(values[name], one, dtype) for name in names if name in values}
     for key, state in one.states.items():
         if state.past in names and not state.host:
             given[state.past] = load(one, key, keep)
-    given |= {name: _loaded(x, one.dtype, keep) for name, x in one.inputs.items() if name in names}
-    param = _loaded(one.param, one.dtype, keep) if one.format is None else one.format.load(one.param, one.beside)
-    grad = _loaded(one.grad, one.dtype, keep)
+    given |= {name: _loaded(x, dtype, keep) for name, x in one.inputs.items() if name in names}
+    param = _loaded(one.param, dtype, keep) if one.format is None else one.format.load(one.param, one.beside)
+    grad = _loaded(one.grad, dtype, keep)
     grad = -grad if one.group.get("maximize") else grad
-    one.new.update(update(param, grad, **given))
+    if in_place is None:
+        one.new.update(update(param, grad, **given))
+    else:
+        into = {key: one.stored[key] for key, state in one.states.items() if not (state.host or state.format)}
+        into = {key: memory for key, memory in {"param": one.param, **into}.items() if memory.dtype is dtype}
+        one.new.update(in_place(param, grad, given, into))
 
 
 def load(one: Stepped, key: str, keep: bool = False) -> Tensor:
@@ -220,12 +229,14 @@ def _loaded(x: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
     return x.to(dtype, copy=keep)
 
 
-def _scalar(value: Any, one: Stepped) -> Any:
-    if isinstance(value, Tensor) and value.is_floating_point():
-        return value.to(one.param.device, one.dtype)
-    if isinstance(value, float) and one.dtype is torch.float32 and not torch.compiler.is_compiling():
+def _scalar(value: Any, one: Stepped, dtype: torch.dtype) -> Any:
+    if isinstance(value, float):
+        if not abs(value) > _LARGEST or dtype is not torch.float32 or torch.compiler.is_compiling():
+            return value
         # Some functions of torch refuse a number that float32 does not hold, instead of rounding it.
-        return math.copysign(math.inf, value) if abs(value) > _LARGEST else value
+        return math.copysign(math.inf, value)
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.to(one.param.device, dtype)
     return value
 
 
