@@ -139,11 +139,16 @@ def is_over_model(statement: Statement) -> bool:
     return isinstance(statement, Reduce) and TENSOR in statement.over
 
 
-def state_kinds(program: Program, step: Step, roles: Sequence[Role] = (Role.STATE, Role.INPUT)) -> str:
-    """What each state and input has one number per in one variant, as a tuple in Python. One that it lacks has none."""
+def state_kinds(
+    program: Program, step: Step, roles: Sequence[Role] = (Role.STATE, Role.INPUT), beside: Sequence[str] = ()
+) -> str:
+    """What each state and input has one number per in one variant, as a tuple in Python. One that it lacks has none.
+
+    beside: the same of what is stored beside a parameter.
+    """
     axes = {stream(program, v.name): v.axes for v in step.of_role(*roles) if v.place is Place.DEVICE}
     kept = {name: v.axes for name, v in streams(program).items() if v.role in roles}
-    return tuple_text([KINDS[axes.get(name, other)] for name, other in kept.items()])
+    return tuple_text([*beside, *(KINDS[axes.get(name, other)] for name, other in kept.items())])
 
 
 def lacks_products(_: Step, statement: Statement) -> str:

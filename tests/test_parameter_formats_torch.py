@@ -79,7 +79,8 @@ def same(a: Any, b: Any) -> bool:
 def every_kind() -> Any:
     """Numbers of all magnitudes, zeros of both signs, subnormals, infinities, NaNs, the largest, and ties."""
     odd = [0.0, -0.0, 1e-40, -1e-45, np.inf, -np.inf, np.nan, np.finfo(np.float32).max, -3.4e38, 1 + 2.0**-8, 1.0117188]
-    return np.concatenate([numbers(1, 10_000), np.array(odd, np.float32)])
+    no_numbers = np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7FC01234, 0xFFC00000] * 9, np.uint32).view(np.float32)
+    return np.concatenate([numbers(1, 10_000), np.array(odd, np.float32), no_numbers])
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -123,11 +124,12 @@ def test_chance_takes_one_of_the_two_neighbours_and_is_right_on_average() -> Non
 @pytest.mark.parametrize("states", ["", "int8"])
 @pytest.mark.parametrize("name", ["lion", "sgd"])  # which take no root, whose last bit is not always NumPy's
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_step_is_that_of_numpy_to_the_bit(form: str, name: str, states: str) -> None:
+@pytest.mark.parametrize("fused", [False, None])
+def test_a_step_is_that_of_numpy_to_the_bit(form: str, name: str, states: str, fused: bool | None) -> None:
     numpy, settings = module_of(form, name, states), {"momentum": 0.9, "lr": 0.01} if name == "sgd" else {}
     params = leaves(*SHAPES)
     params[0].data[0, :2] = torch.tensor([-0.0, 0.0])  # which a step without a gradient leaves as they are
-    halves = [{"params": some, "state_dtype": torch.float32} for some in (params[:2], params[2:])]
+    halves = [{"params": some, "state_dtype": torch.float32, "fused": fused} for some in (params[:2], params[2:])]
     optimizer = class_of(form, name, states)(halves, **given(form), **settings)
     arrays = [as_numpy(p).copy() for p in params]
     state = numpy.init(arrays)
@@ -216,12 +218,13 @@ LAYOUTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_parameter_of_any_layout_is_stepped_through_its_memory(form: str, layout: str) -> None:
+@pytest.mark.parametrize("fused", [False, None])
+def test_a_parameter_of_any_layout_is_stepped_through_its_memory(form: str, layout: str, fused: bool | None) -> None:
     """As one whose elements are numbered in that order."""
     laid = LAYOUTS[layout](draw(6, 5, 8, 21, seed=0).bfloat16())
     order = sorted(range(4), key=lambda axis: -laid.stride()[axis])
     q, p = Parameter(laid.permute(order).clone(memory_format=torch.contiguous_format)), Parameter(laid)
-    one, other = class_of(form)([p], **given(form)), class_of(form)([q], **given(form))
+    one, other = (class_of(form)([{"params": [x], "fused": fused}], **given(form)) for x in (p, q))
     for seed in range(3):
         grad = draw(6, 5, 8, 21, seed=seed).bfloat16()
         p.grad, q.grad = grad, grad.permute(order)
@@ -237,9 +240,10 @@ def test_a_parameter_of_any_layout_is_stepped_through_its_memory(form: str, layo
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16], ids=str)
 @pytest.mark.parametrize("form", FORMATS)
-def test_parameters_of_other_dtypes_are_stepped_plainly(form: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("fused", [False, None])
+def test_parameters_of_other_dtypes_are_stepped_plainly(form: str, dtype: torch.dtype, fused: bool | None) -> None:
     params, alone = [*leaves((9, 7)), *leaves((9, 7), dtype=dtype)], leaves((9, 7), dtype=dtype)
-    mixed, plain = class_of(form, "adamw")(params), optim.AdamW(alone)
+    mixed, plain = class_of(form, "adamw")([{"params": params, "fused": fused}]), optim.AdamW(alone, fused=fused)
     params[0].grad = draw(9, 7, seed=9).bfloat16()
     for step in range(3):
         alone[0].grad = params[1].grad = draw(9, 7, seed=step).to(dtype)
@@ -261,9 +265,10 @@ def saved_and_loaded(state: Any) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_copies_pickles_and_checkpoints_go_on_bit_for_bit(form: str) -> None:
+@pytest.mark.parametrize("fused", [False, None])
+def test_copies_pickles_and_checkpoints_go_on_bit_for_bit(form: str, fused: bool | None) -> None:
     params = [*leaves((40, 30), (7,), ()), *leaves((4,), dtype=torch.float32)]
-    optimizer = class_of(form, "adamw")(params, **given(form))
+    optimizer = class_of(form, "adamw")([{"params": params, "fused": fused}], **given(form))
     train(optimizer, range(3))
     others: list[Any] = [copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))]
     fresh = [Parameter(p.detach().clone()) for p in params]
@@ -315,9 +320,10 @@ def test_a_step_after_a_checkpoint_of_torch_is_not_the_first() -> None:
     assert torch.equal(optimizer.state[params[0]]["momentum_buffer"], wanted.bfloat16())
 
 
-def test_master_weights_that_others_have_changed_are_left() -> None:
+@pytest.mark.parametrize("fused", [False, None])
+def test_master_weights_that_others_have_changed_are_left(fused: bool | None) -> None:
     (p,) = params = leaves((50,))
-    optimizer = class_of("master", "sgd")(params)
+    optimizer = class_of("master", "sgd")(params, fused=fused)
     train(optimizer, range(2))
     with torch.no_grad():
         p[7] = 42

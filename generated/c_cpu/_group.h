@@ -26,12 +26,12 @@ static void in_parallel(void (*share)(void *), void *work, unsigned threads)
     share(work);
 }
 
-/* A tensor: its number of elements, its row of scalars, its step count or NULL, how its gradient lies if not as the
+/* A tensor: its number of elements, its row of scalars, its number among all parameters, its step count or NULL, how its gradient lies if not as the
  * parameter does (axes, then the length and the stride of each, in the parameter's order), how many matrices of how many
  * rows and columns it is (one row, where a rule looks at neither), the addresses of the parameter and the states. These
  * are dense, lie alike if they have a number for each element, and have the same types throughout the group. */
 struct tensor {
-    int64_t numel, row;
+    int64_t numel, row, number;
     void *step;
     const int64_t *view;
     int64_t matrices, rows, cols;

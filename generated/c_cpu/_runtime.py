@@ -67,18 +67,21 @@ class Launcher:
         flags: Mapping[str, bool],
         *,
         counts: Sequence[Tensor] | None = None,
+        numbers: Sequence[int] | None = None,
         **options: Any,
     ) -> list[int] | None:
         """Update parameters and states in place; return the positions that were left as they were.
 
         states: for each name of STATES a list beside `params`, or None where the variant in force has no such state.
         rows: for each parameter the index of its row in `scalars`. flags: what the module's `flags` returned.
-        counts: the step counts of the parameters, if the rule stores them. options: see `again`.
+        counts: the step counts of the parameters, if the rule stores them. numbers: their places among all parameters,
+        where chance rounds them. options: see `again`.
         Raises NoKernel, with nothing changed, where the C file cannot be compiled.
         """
         form = self._form.of(flags)
-        if not (self._plan and self._plan.form == form and self.holds(params, grads, states, rows, counts)):
-            self._plan = Plan(Kept(params, states, counts, rows), grads, form)
+        is_same = self._plan and self._plan.form == form and self._plan.numbers == numbers
+        if not (is_same and self.holds(params, grads, states, rows, counts)):
+            self._plan = Plan(Kept(params, states, counts, rows, numbers), grads, form)
         return self.again(grads, scalars, flags, **options)
 
     def holds(

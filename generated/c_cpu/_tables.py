@@ -19,7 +19,9 @@ from ._library import Step
 from ._reading import Known
 
 TYPES = {torch.float32: "fp32", torch.float64: "fp64", torch.bfloat16: "bf16", torch.float16: "fp16"}
-DTYPES = {"uint8": torch.uint8, "fp32": torch.float32}  # of what has one of its own, whatever the parameter's is
+DTYPES = {  # of what has one of its own, whatever the parameter's is
+    "uint8": torch.uint8, "int8": torch.int8, "int16": torch.int16, "bf16": torch.bfloat16, "fp32": torch.float32
+}
 STEPPED, SKIPPED, MISCOUNTED, STARVED = range(4)  # as in _group.h
 _CLASSES = {Tensor, torch.nn.Parameter}
 Columns = Sequence[Sequence[Tensor] | None]  # for each name of STATES one state per parameter, or None
@@ -115,12 +117,16 @@ def _fault(tensor: Tensor, dtypes: Container[torch.dtype] = TYPES) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """All that stays from step to step. rows: for each parameter the index of its row of scalars."""
+    """All that stays from step to step. rows: for each parameter the index of its row of scalars.
+
+    numbers: the place of each among all parameters; that among these if nothing is said.
+    """
 
     params: Sequence[Tensor]
     states: Columns
     counts: Sequence[Tensor] | None
     rows: Sequence[int]
+    numbers: Sequence[int] | None = None
 
     def columns(self) -> Iterator[Sequence[Tensor] | None]:
         """Parameters, states and counts."""
@@ -148,7 +154,7 @@ class Plan:
         if form.together and not (alike and len(self.taken) == len(positions)):
             self.taken = []  # one call would not see all of them
         self.rest = sorted({*positions} - {*self.taken})
-        self.rows, self.lengths = [*kept.rows], _lengths(kept)
+        self.rows, self.lengths, self.numbers = [*kept.rows], _lengths(kept), kept.numbers
         self.stored = Known(self._flat(kept), keep=True)
         self.gradients = Known(self._of_taken(grads), keep=False)
         kinds: dict[tuple[torch.dtype | None, Mix], list[int]] = {}
@@ -231,7 +237,9 @@ class Bucket:
         for i, strides in zip(positions, self.views, strict=True):
             count = kept.counts[i].data_ptr() if kept.counts else 0
             lies = strides.buffer_info()[0] if strides else 0
-            self.tensors.extend([kept.params[i].numel(), kept.rows[i], count, lies, *form.sizes(kept.params[i])])
+            number = kept.numbers[i] if kept.numbers else i
+            self.tensors.extend([kept.params[i].numel(), kept.rows[i], number, count, lies])
+            self.tensors.extend(form.sizes(kept.params[i]))
             self.tensors.extend(0 if t is None else t.data_ptr() for t in (kept.params[i], *kept.stored(i)))
         self.group = _Group(
             tensors=self.tensors.buffer_info()[0],

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from optgen.backends import _c_parameters
 from optgen.backends._c_lines import STEP, comment, wrapped
-from optgen.backends._formats import header, maps, name_of
+from optgen.backends._formats import header, is_random, maps, name_of
 from optgen.codecs import Code, Codec, Lines, Part, codec_of
 from optgen.codecs._evaluate import numbers
 from optgen.errors import Problem
 from optgen.fused import INSTEAD
-from optgen.ir import Role, Var
+from optgen.ir import Var
 from optgen.languages import C
 from optgen.listing import is_elementwise
 from optgen.passes import Program
@@ -39,8 +40,9 @@ def parts(stored: Mapping[str, Var]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, var in stored.items():
         made = codec_of(var)
-        if made is not None and made.block:
+        if made is not None and (made.block or made.for_param):
             found |= {f"{name}{part.suffix}": _kind(part) for part in made.parts}
+            found |= {name: ""} if made.for_param else {}  # which may be of another dtype
         else:
             found[name] = ""
     return found
@@ -55,7 +57,15 @@ def taken(stored: Mapping[str, Var]) -> set[str]:
     """The names that a step with codes uses itself."""
     coded = {name: var for name, var in stored.items() if is_coded(var)}
     functions = {f"{function}_{name_of(var)}" for var in coded.values() for function in FUNCTIONS}
-    return functions | {f"{name}_values" for name in coded}
+    names = functions | {f"{name}_values" for name in coded}
+    held = [_c_parameters.taken(name, var) for name, var in stored.items() if _c_parameters.held(var)]
+    return names.union(*held)
+
+
+def unit(stored: Mapping[str, Var]) -> int:
+    """How many elements one thread must step together; 0 if they do not matter."""
+    drawn = 8 if any(map(is_random, stored.values())) else 0
+    return UNIT if any(map(is_coded, stored.values())) else drawn
 
 
 def headers(stored: Mapping[str, Var]) -> list[str]:
@@ -66,8 +76,6 @@ def headers(stored: Mapping[str, Var]) -> list[str]:
 def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     """What keeps the backend from stepping with the formats of a rule."""
     loc = program.rule.loc
-    if any(var.codec for var in stored.values() if var.role is Role.PARAM):
-        yield Problem("the C backend has no storage formats of parameters yet", loc, INSTEAD)
     if not is_elementwise(program) and any(map(is_coded, stored.values())):
         yield Problem("the C backend has no storage formats with blocks for rules with reductions yet", loc, INSTEAD)
     yield from (

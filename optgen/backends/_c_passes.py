@@ -51,6 +51,7 @@ def span_lines(variant: Variant) -> Iterator[Item]:
     names = _names(variant, 0)
     yield from _streams(variant, names, 0, "start")
     yield from variant.scalars({*names})
+    yield from variant.drawn(0, "start", "count")
     yield from ((variant.buffered("load", name),) for name in names if variant.is_coded(name))
     yield ("#pragma omp simd",)
     yield ("for (int64_t i = 0; i < count; i++) {",)
@@ -66,7 +67,7 @@ def phase_lines(variant: Variant, k: int) -> list[Item]:
     names = _names(variant, k)
     sums = [s for s in variant.elements[k] if isinstance(s, Reduce)]
     lines = [*_streams(variant, names, k, "part->start"), *_singles(variant, names), *_sums_open(variant, sums)]
-    lines += [*_rows_open(variant, names, sums), *_loop(variant, names, k), *_close(variant, sums)]
+    lines += [*_rows_open(variant, names, sums, k), *_loop(variant, names, k), *_close(variant, sums)]
     return [*_used(lines, TENSOR_LINE, ROW_LINE, VALUES_LINE, FACTOR_LINE, GRAD_LINE, COLS_LINE), *lines]
 
 
@@ -96,7 +97,9 @@ def _streams(variant: Variant, names: Sequence[str], k: int, start: str) -> Iter
         if variant.is_coded(name):
             yield (f"real {variant.stem(name)}_values[BLOCK];",)
         elif kind in ("element", "row", "col"):
-            yield (f"{variant.pointer(name)} + {PLACE.get(kind, start)};",)
+            pointers = [variant.pointer(name), *variant.beside(name)]
+            yield from ((f"{pointer} + {PLACE.get(kind, start)};",) for pointer in pointers)
+    yield from (("union chance chance;",) for _ in variant.drawn(k, start, ""))
 
 
 def _singles(variant: Variant, names: Sequence[str]) -> Iterator[Item]:
@@ -132,7 +135,7 @@ def _sums_open(variant: Variant, sums: Sequence[Reduce]) -> Iterator[Item]:
             )
 
 
-def _rows_open(variant: Variant, names: Sequence[str], sums: Sequence[Reduce]) -> Iterator[Item]:
+def _rows_open(variant: Variant, names: Sequence[str], sums: Sequence[Reduce], k: int) -> Iterator[Item]:
     """The loop over rows, with what is one number for a whole row."""
     margin = STEP if variant.by_rows else ""
     if variant.by_rows:
@@ -144,6 +147,8 @@ def _rows_open(variant: Variant, names: Sequence[str], sums: Sequence[Reduce]) -
     for s in sums:
         if variant.kind(s.target) == "row":
             yield (f"{STEP}real {s.target} = {STARTS[s.op]};",)
+    first = "part->start + line" if variant.by_rows else "part->start"
+    yield from ((f"{margin}{line}",) for (line,) in variant.drawn(k, first, "length"))
     yield (f"{margin}{_pragma(variant, sums)}",)
 
 

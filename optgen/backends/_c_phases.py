@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optgen.backends._c_formats import is_coded
-from optgen.backends._formats import name_of
+from optgen.backends._c_parameters import draw_text, held, load_text, pointers, store_text
+from optgen.backends._formats import is_random, name_of
 from optgen.codecs import codec
 from optgen.fused import is_over_model, kind_of, reduced, stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
@@ -182,6 +183,16 @@ class Variant:
         """The declaration of the address of what is stored."""
         return f"{self.stem(name)}_type *{self.stem(name)}_at = {self.at(name)}"
 
+    def beside(self, name: str) -> list[str]:
+        """The declarations of the addresses of what is stored beside a parameter."""
+        made = held(self.step.var(name))
+        return [*pointers(self.stem(name), made, self.stored)] if made else []
+
+    def drawn(self, k: int, start: str, count: str) -> Iterator[Item]:
+        """The line that draws random bits for a parameter that phase k rounds by chance."""
+        for into in (into for into, _ in self.stores[k] if is_random(self.step.var(into))):
+            yield (draw_text(self.stem(into), self.read, start, count),)
+
     def is_coded(self, name: str) -> bool:
         """Whether what is stored under a past name is codes, which lie in a buffer while they are numbers."""
         return is_coded(self.step.var(name))
@@ -205,12 +216,17 @@ class Variant:
         stem = stream(self.program, name)
         if self.is_coded(name):
             return f"const real {name} = {stem}_values[{index}];"
+        made = held(self.step.var(name))
+        if made is not None and not is_random(self.step.var(name)):
+            return f"const real {name} = {load_text(stem, made, index)};"
         value = f"load({stem}_type, {stem}_at + {index})" if self.is_stored(name) else f"{name}_values[{index}]"
         return f"const real {name} = {value};"
 
     def kept_as(self, into: str, value: str) -> str:
         """The line that stores a value of which there is one per element."""
-        stem = self.stem(into)
+        stem, made = self.stem(into), held(self.step.var(into))
+        if made is not None:
+            return store_text(stem, made, "i", value, "along" if self.by_rows else "i")
         return f"{stem}_values[i] = {value};" if self.is_coded(into) else f"store({stem}_type, {stem}_at + i, {value});"
 
     def quoted(self, statements: Sequence[Statement]) -> Iterator[Item | Statement]:

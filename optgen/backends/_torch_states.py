@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.backends._formats import formats, header, maps, name_of, params, residual
+from optgen.backends._formats import formats, header, maps, name_of, residual
 from optgen.codecs import Codec
 from optgen.fused import devices
 from optgen.ir import Place, Role, Step, Var
@@ -69,8 +69,7 @@ def storage(made: Codec) -> dict[str, str]:
 def fused_on(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel.
 
-    C has no blocks beside reductions yet, and no formats of parameters.
+    C has no blocks beside reductions yet.
     """
     has_both = any(made.block for made in formats(program)) and not all(map(is_elementwise, program.chain))
-    has_both |= bool(params(program))
     return {device: function for device, function in devices(program).items() if device != "cpu" or not has_both}

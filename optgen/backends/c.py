@@ -12,10 +12,11 @@ from typing import Any
 
 from optgen.backends import _c_formats
 from optgen.backends._c_lines import STEP, aligned, comment, wrapped
+from optgen.backends._c_parameters import HELD, held_as, plainly, with_chance
 from optgen.backends._c_passes import calls, phase_lines, span_lines
 from optgen.backends._c_phases import Places, Variant
 from optgen.backends._c_values import values_lines
-from optgen.codecs import Codec, companions
+from optgen.codecs import Codec, codec, companions
 from optgen.dsl.rule import Schedule
 from optgen.fused import (
     check_passes,
@@ -39,6 +40,7 @@ from optgen.weave import C, Item, weave
 from optgen.wrapping import WIDTH, wrap
 
 FOLDER = "c_cpu"
+STORES_PARAMETERS = True  # in formats of their own
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
 TAKEN = frozenset(
     """count factor grad row start tensor load store real fabs bits_of float_of load_fp32 load_fp64 load_fp16 load_bf16
@@ -76,15 +78,20 @@ def emit(program: Program) -> dict[str, str]:
 
 def _emit(program: Program) -> dict[str, str]:
     stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
-    read, taken, parts = scalars(program), _taken(program, stored), _c_formats.parts(stored)
+    read, taken, parts = with_chance(program, scalars(program)), _taken(program, stored), _c_formats.parts(stored)
     check_passes(program, "C", taken, lacks_products, _c_formats.problems(program, stored))
     places, by_rows, is_phased = Places(), needs_matrix(program), not is_elementwise(program)
     narrowed = {variant_of(step): narrow(step, taken | names(program)) for step in program.steps}
+    held = held_as(program)
+    if held:
+        narrowed = {(is_held, *key): step if is_held else plainly(step)
+                    for is_held in (True, False) for key, step in narrowed.items()}
     variants = {key: Variant(program, step, [*parts], read, places, by_rows) for key, step in narrowed.items()}
     both = {
         "header": comment(header(program.rule, "c")),
         "stored": len(parts),
         "scalars": len(read),
+        "held": f"{HELD} JOIN(IS_, {program.rule.param.label}_type)" if held else "",
         "macros": _macros([name for name, kind in parts.items() if not kind], flag_names(program)),
     }
     in_phases = partial(_in_phases, program, variants, places)
@@ -106,7 +113,12 @@ def _emit(program: Program) -> dict[str, str]:
 
 def _keys(stored: Mapping[str, Var]) -> list[str]:
     """What is stored of the states, by its keys in a checkpoint."""
-    return [key for var in stored.values() if var.role is Role.STATE for key in companions(var)]
+    return [key for var in stored.values() if var.role in (Role.PARAM, Role.STATE) for key in _beside(var)]
+
+
+def _beside(var: Var) -> list[str]:
+    """What is stored of a quantity, by its keys, but for the parameter itself."""
+    return companions(var) if var.role is Role.STATE or var.codec else []
 
 
 def _taken(program: Program, stored: Mapping[str, Var]) -> frozenset[str]:
@@ -123,7 +135,7 @@ def _taken(program: Program, stored: Mapping[str, Var]) -> frozenset[str]:
 def _in_one_pass(program: Program, variants: Variants, stored: Mapping[str, Var], both: Mapping[str, Any]) -> str:
     """The C file of an elementwise rule."""
     span = _woven(program, {key: _indented(span_lines(variant)) for key, variant in variants.items()})
-    return render("c.jinja", span=span, formats=_c_formats.headers(stored), unit=_c_formats.UNIT, **both)
+    return render("c.jinja", span=span, formats=_c_formats.headers(stored), unit=_c_formats.unit(stored), **both)
 
 
 def _in_phases(program: Program, variants: Variants, places: Places, both: Mapping[str, Any]) -> str:
@@ -158,9 +170,11 @@ def _about(name: str, k: int, variants: Iterable[Variant]) -> str:
 
 def _form(program: Program) -> dict[str, Any]:
     """How Python sees that a tensor can be stepped by passes: by what its states have one number per."""
-    kinds = {state_kinds(program, step) for step in program.steps}
+    held = held_as(program)
+    beside = [part.dtype for part in codec(held.codec).parts[1:]] if held else []
+    kinds = {state_kinds(program, step, beside=beside) for step in program.steps}
     texts = [f'flags["{name}"]' for name in flag_names(program)]
-    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s)}",)], conditions=texts)
+    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, beside=beside)}",)], conditions=texts)
     together = any(is_over_model(s) for step in program.steps for s in step.body)
     told = f"by_rows={needs_matrix(program)}, together={together}"
     if len(kinds) == 1:
@@ -198,6 +212,6 @@ def _macros(stored: Sequence[str], flags: Sequence[str]) -> list[str]:
 
 def _woven(program: Program, items: Mapping[tuple[bool, ...], Iterable[Item]]) -> list[str]:
     """The items of all variants as one text under #if, wrapped."""
-    conditions = [flag.upper() for flag in flag_names(program)]
+    conditions = [HELD] * bool(held_as(program)) + [flag.upper() for flag in flag_names(program)]
     joined = weave({variant: [*each] for variant, each in items.items()}, conditions, C)
     return [part for line in aligned(joined) for part in wrapped(line)]

@@ -28,14 +28,18 @@ static inline real load_fp64(const fp64 *at) { return (real)*at; }
 static inline void store_fp32(fp32 *at, real x) { *at = (fp32)x; }
 static inline void store_fp64(fp64 *at, real x) { *at = (fp64)x; }
 
-/* bf16 is the upper half of a float. Stored to nearest, ties to even; a NaN stays one. */
+/* bf16 is the upper half of a float. Stored to nearest, ties to even; a NaN stays one. Halves are added up, since vectors
+ * hold twice as many of them as of floats. */
 static inline real load_bf16(const bf16 *at) { return (real)float_of((uint32_t)at->bits << 16); }
-static inline void store_bf16(bf16 *at, real x)
+
+static inline uint16_t nearest_half(uint32_t bits)
 {
-    float kept = (float)x;
-    uint32_t bits = bits_of(kept), nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    at->bits = (uint16_t)(kept == kept ? nearest : 0x7fc0);
+    uint16_t high = (uint16_t)(bits >> 16), low = (uint16_t)bits, tie = (uint16_t)(0x8000 - (high & 1));
+    return (uint16_t)(high + (low > tie));
 }
+
+static inline uint16_t nearest_bf16(float x) { return x == x ? nearest_half(bits_of(x)) : 0x7fc0; }
+static inline void store_bf16(bf16 *at, real x) { at->bits = nearest_bf16((float)x); }
 
 static inline real to_bfloat16(real x)
 {

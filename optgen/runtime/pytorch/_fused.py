@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ._checkpoints import on_device
+from ._parameters import Stochastic
 from ._rule import answer
 from ._step import Stepped
 
@@ -85,6 +86,7 @@ class Bunch:
             self.flags,
             maximize=self.maximize,
             counts=counts_of(ones),
+            **({"numbers": [one.number for one in ones]} if chance_of(ones[0]) else {}),
             grad_scale=ones[0].scale,
             found_inf=found_inf,
             **({"hosted": hosted, "firsts": [one.first for one in ones]} if self.is_timed else {}),
@@ -121,9 +123,14 @@ def rows_of(ones: Iterable[Stepped]) -> tuple[list[dict[str, Any]], list[int]]:
         at = id(given), one.t
         if at not in place:
             place[at] = len(scalars)
-            scalars.append({**given})
+            scalars.append({**given, **chance_of(one)})
         rows.append(place[at])
     return scalars, rows
+
+
+def chance_of(one: Stepped) -> dict[str, Any]:
+    """What chance depends on besides the parameter, where it rounds that."""
+    return {"seed": one.group["seed"], "t": one.t} if isinstance(one.format, Stochastic) else {}
 
 
 def counts_of(ones: Iterable[Stepped]) -> list[Tensor] | None:
@@ -148,7 +155,7 @@ def choose(
         if at not in flags:
             flags[at] = module.flags(**answer(module.flags, one.hypers))
         maximize = bool(one.group.get("maximize"))
-        key = (module, maximize, *flags[at].items())
+        key = (module, maximize, one.format is None, *flags[at].items())
         if key not in launchers:
             launchers[key] = module.launcher()
         if not _is_ready(launchers[key], module, one, flags[at], state.get(one.owner, {})):

@@ -32,10 +32,10 @@ class Chance:
         seed, step = self.seed, self.step.long() if isinstance(self.step, Tensor) else self.step
         eights = torch.arange(self.first // 8, (self.first + like.numel() + 7) // 8, device=like.device)
         zero = torch.zeros_like(eights)
-        words = torch.stack(philox([eights & _LOW, eights >> 32, zero + self.tensor, zero], (seed, step)), dim=-1)
-        halves = torch.stack([words & 0xFFFF, words >> 16], dim=-1).view(-1)
+        words = philox([eights & _LOW, eights >> 32, zero + self.tensor, zero], (seed, step))
+        halves = torch.stack([half.int() for word in words for half in (word & 0xFFFF, word >> 16)], dim=-1).view(-1)
         at = self.first % 8
-        return from_memory(halves[at : at + like.numel()].int(), in_memory(like), like.shape)
+        return from_memory(halves[at : at + like.numel()], in_memory(like), like.shape)
 
 
 def philox(counter: list[Tensor], key: tuple[int | Tensor, int | Tensor], rounds: int = 7) -> list[Tensor]:

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._fused import Bunch, columns_of, counts_of, given_to, reads, rows_of
+from ._fused import Bunch, chance_of, columns_of, counts_of, given_to, reads, rows_of
 from ._rule import answer
 from ._step import Stepped, compute_scalars
 
 Group = dict[str, Any]
-_DECIDING = ("fused", "foreach", "maximize", "capturable", "differentiable", "state_dtype")
+_DECIDING = ("fused", "foreach", "maximize", "capturable", "differentiable", "state_dtype", "seed")
 _NUMBERS = {float, int, bool}
 _grad_of = operator.attrgetter("grad")
 
@@ -130,7 +130,7 @@ class _Call:
         compute_scalars(self.heads)
         left = self.launcher.again(
             grads,
-            [head.scalars for head in self.heads],
+            [{**head.scalars, **chance_of(head)} for head in self.heads],
             self.flags,
             times=[head.t for head in self.heads] if self.is_counted else None,
             maximize=self.maximize,
