@@ -13,6 +13,7 @@ from optgen._generated.pytorch.adammini import AdamMini
 from optgen._generated.pytorch.adamw import AdamW
 from optgen._generated.pytorch.adamw4bit import AdamW4bit
 from optgen._generated.pytorch.adamw8bit import AdamW8bit
+from optgen._generated.pytorch.adamwbf16 import AdamWBF16
 from optgen._generated.pytorch.adamwfp8 import AdamWFp8
 from optgen._generated.pytorch.adan import Adan
 from optgen._generated.pytorch.ademamix import AdEMAMix
@@ -49,7 +50,7 @@ from optgen._generated.pytorch.yogi import Yogi
 __all__ = [
     "ADOPT", "ASGD", "LAMB", "LARS", "MARS", "SGD", "SGDW", "AdEMAMix", "AdaBelief", "AdaBound", "Adadelta",
     "Adafactor", "AdafactorHF", "Adagrad", "Adam", "Adam8bit", "AdamMini", "AdamW", "AdamW4bit", "AdamW8bit",
-    "AdamWFp8", "Adamax", "Adan", "AggMo", "CautiousAdamW", "DiffGrad", "LaProp", "Lion", "Lion8bit", "Muon", "NAdam",
-    "NAdamW", "Prodigy", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop", "ScheduleFreeAdamW", "ScheduleFreeSGD",
-    "Signum", "Sophia", "StableAdamW", "Tiger", "Yogi",
+    "AdamWBF16", "AdamWFp8", "Adamax", "Adan", "AggMo", "CautiousAdamW", "DiffGrad", "LaProp", "Lion", "Lion8bit",
+    "Muon", "NAdam", "NAdamW", "Prodigy", "QHAdam", "RAdam", "RMSprop", "RMSpropTF", "Rprop", "ScheduleFreeAdamW",
+    "ScheduleFreeSGD", "Signum", "Sophia", "StableAdamW", "Tiger", "Yogi",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from every_class import fuses
-from faults import CLASSES, EXACT, NUMPY_ROWS, TORCH_ROWS, Torch, arrays_of
+from faults import CLASSES, EXACT, IN_NUMPY, NUMPY_ROWS, TORCH_ROWS, Torch, arrays_of
 
 every = pytest.mark.parametrize("cls", CLASSES, ids=[cls.__name__ for cls in CLASSES])
 REFUSED = {
@@ -32,7 +32,7 @@ def test_a_torch_step_is_exact_or_refused(row: str, cls: Any) -> None:
             assert outcome == REFUSED.get(row, EXACT)
 
 
-@every
+@pytest.mark.parametrize("cls", IN_NUMPY, ids=[cls.__name__ for cls in IN_NUMPY])
 @pytest.mark.parametrize("row", NUMPY_ROWS)
 def test_a_numpy_step_is_exact_or_refused(row: str, cls: Any) -> None:
     wanted = {**REFUSED, "half precision, tiny gradients": "ValueError", "sparse gradient": "ValueError"}

@@ -18,7 +18,7 @@ from optgen.passes.ranges import fragile_roots, nonnegative
 theta, g, s, u, v = tensors("theta g s u v")
 lr, beta = hyper("lr", 0.1, at_least=0), hyper("beta", 0.9, at_least=0, below=1)
 loose = hyper("loose", 0.9, at_least=0)
-RULES = [name for name in built_in_names() if isinstance(load(name), Rule)]
+RULES = [name for name in built_in_names() if isinstance(rule := load(name), Rule) and "param" not in rule.storage]
 
 
 def found(update: Any, init: Any = 0, other: Any = 0) -> set[str]:
