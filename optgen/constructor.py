@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from optgen.dsl.rule import Rule
 from optgen.dsl.structural import Structural
 from optgen.dsl.symbols import Declaration, Kind
-from optgen.ir import Role, Var
+from optgen.ir import ELEMENT, TENSOR, MatMul, Place, Reduce, Role, Var
 from optgen.languages import HOST
 from optgen.listing import annotation, default, is_elementwise, needs_matrix, quote
 from optgen.passes import Program
@@ -145,10 +145,24 @@ def update_rule(
     lines += [f"{flag}=True," for flag in ("state_at_construction", "sparse") if getattr(rule, flag)]
     lines += [f"sparse_refusal={quote(rule.sparse_refusal)},"] if rule.sparse_refusal and not suffix else []
     lines += [] if is_elementwise(program) else ["elementwise=False,"]
+    lines += ["stacked=True,"] if is_stacked(program) else []
     lines += [f"ndim={rule.ndim},"] if rule.ndim is not None else []
     least = rule.min_ndim if rule.min_ndim is not None else 2 if matrix and rule.ndim is None else None
     lines += [f"min_ndim={least},"] if least is not None else []
     return lines + ([f"min_numel={rule.min_numel},"] if rule.min_numel else [])
+
+
+def is_stacked(program: Program) -> bool:
+    """Whether matrices of one shape can be stepped as a stack: a rule of matrices with products, and nothing that has
+    one number for a tensor or for all."""
+    body = [s for step in program.steps for s in step.body]
+    stored = [v for step in program.steps for v in step.of_role(Role.STATE) if v.place is Place.DEVICE]
+    return (
+        program.rule.ndim == 2
+        and any(isinstance(s, MatMul) for s in body)
+        and not any(isinstance(s, Reduce) and TENSOR in s.over for s in body)
+        and all(v.axes == ELEMENT for v in stored)
+    )
 
 
 def _keys(keys: Sequence[str]) -> list[str]:

@@ -44,7 +44,12 @@ def assert_agree(a: Any, b: Any, places: float = 8) -> None:
 def eagerly_stepped(package: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the parameters that the classes of a package step eagerly from now on."""
     calls: list[int] = []
-    step = import_module(f"{package}._step")
-    own = step._apply
-    monkeypatch.setattr(step, "_apply", lambda one, *rest: (calls.append(one.param.numel()), own(one, *rest)))
+    module = import_module(f"{package}._run")
+    own = module.run
+
+    def run(ones: list[Any]) -> None:
+        calls.extend(one.param.numel() for one in ones if one.param.numel())
+        own(ones)
+
+    monkeypatch.setattr(module, "run", run)
     return calls

@@ -62,7 +62,7 @@ def spied(monkeypatch: pytest.MonkeyPatch, size: int, cls: Any = optim.AdamW) ->
 
     folder = cls.__module__.rpartition(".")[0]
     monkeypatch.setattr(sys.modules[f"{folder}._stretches"], "_BYTES", size)
-    monkeypatch.setattr(sys.modules[f"{folder}._step"], "in_stretches", watched)
+    monkeypatch.setattr(sys.modules[f"{folder}._run"], "in_stretches", watched)
     return told
 
 

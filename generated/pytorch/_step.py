@@ -1,10 +1,10 @@
-"""One step, eagerly: from parameters and gradients to new values, loop by loop."""
+"""One step of one parameter, eagerly: what it needs, its scalars, its new values."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,10 +15,8 @@ from ._in_place import InPlace
 from ._parameters import Chance, ParamFormat
 from ._rule import State, UpdateRule, answer, asked
 from ._storage import computed, real
-from ._stretches import in_stretches, length
 
 _LARGEST = torch.finfo(torch.float32).max
-_FEW = 2**13  # elements, for which looking at how they lie takes longer than is gained
 
 
 @dataclass(slots=True)
@@ -129,59 +127,11 @@ def compute_scalars(stepped: Iterable[Stepped]) -> None:
             kept.fill_(one.scalars[one.states[key].name])
 
 
-def run(stepped: list[Stepped]) -> None:
-    """Computes the new values of all and stores them. Needs their scalars."""
-    for rule in {id(one.rule): one.rule for one in stepped}.values():
-        mine = [one for one in stepped if one.rule is rule and one.param.numel()]
-        if len(rule.updates) == 1:  # nothing waits for another parameter, so nothing of a parameter's size is kept
-            in_place = InPlace(rule.updates[0])
-            for one in mine:
-                for part in _parts(one):
-                    _apply(part, 0, {}, None if part is one else in_place)
-                    _store(part)
-        elif mine:
-            _run_loops(rule, mine)
+def apply(one: Stepped, loop: int, common: Mapping[str, Tensor], in_place: InPlace | None = None) -> None:
+    """Compute the new values of a parameter in one loop. common: what loops before found for all parameters.
 
-
-def _parts(one: Stepped) -> Iterable[Stepped]:
-    """A large parameter in stretches, if each of its elements is computed from itself; else as a whole."""
-    formats = [state.format for state in one.states.values() if state.format is not None]
-    most = length(one.dtype, [made.block for made in formats])
-    if not one.rule.elementwise or one.param.numel() <= min(most, _FEW):
-        return [one]
-    if any(made.is_packed for made in formats) and not one.param.is_contiguous():
-        return [one]
-    keys: list[str] = []
-    elements: list[int] = []
-    for key, state in one.states.items():
-        if not state.host:
-            keys += state.keys(key)
-            elements += state.format.elements if state.format else (1,)
-    tensors = [one.param, one.grad, *one.inputs.values()]
-    elements = [1] * len(tensors) + elements
-    views = in_stretches([*tensors, *(one.stored[key] for key in keys)], most, elements)
-    if views is None:
-        return [one]
-    return (
-        replace(one, param=param, grad=grad, inputs=dict(zip(one.inputs, rest, strict=False)),
-                stored=dict(zip(keys, rest[len(one.inputs) :], strict=True)), new={}, offset=number * most)
-        for number, (param, grad, *rest) in enumerate(views)
-    )
-
-
-def _run_loops(rule: UpdateRule, stepped: list[Stepped]) -> None:
-    common: dict[str, Tensor] = {}
-    for loop in range(len(rule.updates)):
-        for one in stepped:
-            _apply(one, loop, common)
-        # What was combined in an earlier loop may be a state as well: then it is a new value here.
-        for name in [name for name in rule.combine if name in stepped[0].new and name not in common]:
-            common[name] = rule.combine[name]([one.new.pop(name) for one in stepped])
-    for one in stepped:
-        _store(one)
-
-
-def _apply(one: Stepped, loop: int, common: Mapping[str, Tensor], in_place: InPlace | None = None) -> None:
+    in_place: computes them where they belong, as far as it can. Only for tensors of one dimension.
+    """
     update, dtype = one.rule.updates[loop], one.dtype
     keep = torch.is_grad_enabled()
     names = asked(update)[2:]  # after the parameter and the gradient, whose name may be that of a state
@@ -240,7 +190,8 @@ def _scalar(value: Any, one: Stepped, dtype: torch.dtype) -> Any:
     return value
 
 
-def _store(one: Stepped) -> None:
+def finish(one: Stepped) -> None:
+    """Write the new values that a parameter still has."""
     new = {key: value for key, value in one.new.items() if key == "param" or key in one.states}
     taken = {id(x) for x in (one.param, *one.stored.values())}
     for key, value in new.items():

@@ -93,7 +93,7 @@ def update(
     else:
         u = to_bfloat16(B)
     # X[0] = rounded(u[t]/Max(rounded(norm(u[t], elems), "bfloat16"), eps), "bfloat16")
-    u_sq_sum = torch.sum(u * u)
+    u_sq_sum = torch.sum(u * u, dim=(-2, -1), keepdim=True)
     X_0 = to_bfloat16(u / torch.clamp(to_bfloat16(torch.sqrt(u_sq_sum)), min=eps))
     # A[0] = rounded(Piecewise((matmul(transpose(X[0]), X[0]), rows > cols), (matmul(X[0], transpose(X[0])),
     #     True)), "bfloat16")
@@ -282,6 +282,7 @@ class Muon(RuleOptimizer):
         host=host,
         updates=(update,),
         elementwise=False,
+        stacked=True,
         ndim=2,
         otherwise=UpdateRule(
             hypers=(),

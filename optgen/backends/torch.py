@@ -18,6 +18,7 @@ from optgen.constructor import (
     arguments,
     defaults,
     hyper,
+    is_stacked,
     required,
     requirements,
     state_keys,
@@ -57,6 +58,7 @@ STORES_PARAMETERS = True  # in formats of their own
 FUNCTIONS = {Op.SUM: "torch.sum", Op.MEAN: "torch.mean", Op.MAX: "torch.amax"}
 COMBINE = {Op.SUM: "total", Op.MAX: "largest"}
 DIM: dict[tuple[Axis, ...], str] = {(ROWS,): ", dim=-2, keepdim=True", (COLS,): ", dim=-1, keepdim=True"}
+MATRIX = ", dim=(-2, -1), keepdim=True"
 KEPT = "What is kept from step to step, by its key in a checkpoint."
 COMMON = "Scalars of one step, computed once for all parameters that share them."
 ONE_STEP = "One step of one parameter, without side effects. All tensors have the compute dtype."
@@ -271,7 +273,7 @@ def _update(
 def _body(program: Program, step: Step, parts: tuple[Phase, ...]) -> Iterator[Item]:
     for part in parts:
         for statement in quoted(program, step, part.body):
-            yield statement if isinstance(statement, tuple) else (_statement(statement, step),)
+            yield statement if isinstance(statement, tuple) else (_statement(statement, step, is_stacked(program)),)
 
 
 def _returns(step: Step, phases: tuple[Phase, ...], k: int) -> list[tuple[str, str]]:
@@ -288,11 +290,11 @@ def _text(step: Step, expr: Any) -> str:
     return to_text(expr, TORCH, host_names(step), axes=device_axes(step))
 
 
-def _statement(statement: Statement, step: Step) -> str:
+def _statement(statement: Statement, step: Step, stacked: bool) -> str:
     match statement:
         case Map(target=target, expr=expr):
             return f"{target} = {_text(step, expr)}"
         case Reduce(target=target, op=op, arg=arg, over=over):
-            return f"{target} = {FUNCTIONS[op]}({_text(step, arg)}{DIM.get(over, '')})"
+            return f"{target} = {FUNCTIONS[op]}({_text(step, arg)}{DIM.get(over, MATRIX if stacked else '')})"
         case MatMul(target=target, a=a, b=b, ta=ta, tb=tb):
             return f"{target} = {a}{'.mT' if ta else ''} @ {b}{'.mT' if tb else ''}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pydoc_data.topics import topics  # about 450 kB of English prose, the reference manual that ships with Python
 
@@ -41,9 +41,9 @@ class CharTransformer(nn.Module):
         return logits
 
 
-def fresh_model(corpus: Corpus) -> CharTransformer:
+def fresh_model(corpus: Corpus, seed: int = SEED) -> CharTransformer:
     """The model before training, the same each time."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(seed)
     return CharTransformer(corpus.vocabulary)
 
 
@@ -65,6 +65,6 @@ def batches(numbers: Tensor, count: int, seed: int) -> Iterator[tuple[Tensor, Te
         yield numbers[start + offsets], numbers[start + offsets + 1]
 
 
-def loss_of(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def loss_of(model: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
     """Mean cross-entropy of the next character, in nats."""
     return nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten())

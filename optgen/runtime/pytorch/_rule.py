@@ -157,6 +157,7 @@ class UpdateRule:
         of one else.
     elementwise: whether each element is computed from itself and from scalars. A complex parameter is then stepped as
         its real and imaginary parts, a large one in stretches.
+    stacked: whether matrices of one shape may be stepped as a stack of them.
     ndim, min_ndim, min_numel: the shapes it is for; otherwise: the rule for all others.
     """
 
@@ -178,6 +179,7 @@ class UpdateRule:
     sparse: bool = False
     sparse_refusal: str = ""
     elementwise: bool = True
+    stacked: bool = False
     ndim: int | None = None
     min_ndim: int | None = None
     min_numel: int | None = None

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from . import _checkpoints, _exchange, _faults, _fused, _inputs, _repeat
+from . import _checkpoints, _exchange, _faults, _fused, _inputs, _repeat, _run
 from ._checkpoints import Group
 from ._hypers import Fixed, Hyper, Scalar, read
 from ._inputs import Given, Inputs
@@ -36,7 +36,7 @@ from ._rule import (
 )
 from ._scalars import choose, cos, exp, floor, log, maximum, minimum, negated, sign, sin, sqrt, tanh
 from ._start import new_state
-from ._step import Stepped, compute_scalars, parts_of, run, tell_time, unread
+from ._step import Stepped, compute_scalars, parts_of, tell_time, unread
 from ._storage import real
 
 __all__ = [
@@ -202,7 +202,7 @@ class RuleOptimizer(Optimizer):
                 rest += bunch.step(None)
         for one in rest:
             one.unscale()
-        run(rest)
+        _run.run(rest)
         if only is None and bunches and _repeat.is_repeatable(bunches, rest):
             self._last = _repeat.Repeat(self.param_groups, self.state, bunches)
 
