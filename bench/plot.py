@@ -1,13 +1,15 @@
 """Draw the pictures of the README from bench/results: `python -m bench.plot`.
 
-One picture for each of cpu.json and gpu.json that is there, as SVG, into docs/. Needs Matplotlib.
+One picture for each of cpu.json, gpu.json and modes.json that is there, as SVG, into docs/. Needs Matplotlib.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Annotated, Any
 
 import matplotlib as mpl
@@ -69,10 +71,7 @@ def _panel(
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.grid(axis="x", which="both", color="#dddddd", linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.tick_params(axis="y", length=0)
+    _bare(ax)
     if is_tiny:
         ax.set_xlabel("time of a step (ms)")
     else:
@@ -80,24 +79,55 @@ def _panel(
         ax.set_xlabel(told)
 
 
+def draw_modes(told: Mapping[str, Any]) -> Figure:
+    """Losses after training in each storage format less those in fp32, and what is stored of a weight."""
+    first, others = told["modes"][0], told["modes"][:0:-1]
+    figure = Figure(figsize=(8, 1.2 + 0.36 * len(others)), layout="constrained")
+    ax: Axes = figure.subplots()
+    for row, one in enumerate(others):
+        apart = [loss - other for loss, other in zip(one["losses"], first["losses"], strict=True)]
+        ax.plot(apart, [row] * len(apart), "o", color="#0072B2", alpha=0.5, markersize=5)
+        ax.plot(mean(apart), row, "|", color="#D55E00", markersize=16, markeredgewidth=2)
+    labels = [f"{one['title']}  ({one['bytes']:.1f} B)" for one in others]
+    ax.set(yticks=range(len(others)), yticklabels=labels, ylim=(-0.6, len(others) - 0.4))
+    ax.set_xscale("symlog", linthresh=0.01)
+    ax.set_xlabel(f"loss on held-out text less that with fp32 ({first['bytes']:.0f} B a weight), nats a character")
+    ax.axvline(0, color="#666666", linewidth=1, linestyle="--")
+    _bare(ax)
+    return figure
+
+
+def _bare(ax: Axes) -> None:
+    ax.grid(axis="x", which="both", color="#dddddd", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+
+
 def _name(result: Mapping[str, Any]) -> str:
     return f"{NAMES.get(result['rule'], result['rule'])} {result['dtype']}"
 
 
 def main(
-    results: Annotated[Path, typer.Option(help="The folder with cpu.json and gpu.json.")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="The folder with cpu.json, gpu.json, modes.json.")] = RESULTS,
     out: Annotated[Path, typer.Option(help="The folder for the pictures.")] = DOCS,
 ) -> None:
     """Draw what was measured."""
     out.mkdir(parents=True, exist_ok=True)
-    kinds = [kind for kind in PANELS if (results / f"{kind}.json").is_file()]
-    if not kinds:
+    pictures: dict[str, tuple[str, Callable[[Any], Figure]]] = {
+        "cpu": ("steps_cpu", partial(draw, kind="cpu")),
+        "gpu": ("steps_gpu", partial(draw, kind="gpu")),
+        "modes": ("modes", draw_modes),
+    }
+    found = [kind for kind in pictures if (results / f"{kind}.json").is_file()]
+    if not found:
         raise typer.BadParameter(f"there are no results in {results}: run python -m bench.cpu first")
     with mpl.rc_context({"svg.hashsalt": "optgen", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        for kind in kinds:
+        for kind in found:
             told = json.loads((results / f"{kind}.json").read_text(encoding="utf-8"))
-            draw(told, kind).savefig(out / f"steps_{kind}.svg", metadata={"Date": None})
-            print(out / f"steps_{kind}.svg")
+            name, drawn = pictures[kind]
+            drawn(told).savefig(out / f"{name}.svg", metadata={"Date": None})
+            print(out / f"{name}.svg")
 
 
 if __name__ == "__main__":
