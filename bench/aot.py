@@ -7,10 +7,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cache
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,51 +19,18 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 import optgen._built
-import optgen.backends._triton_phases as launches
 from bench import sass
 from bench.sass import Kernel, Loop
-from bench.workloads import optimizer_rule
+from bench.work import MIXES, PLACES, TURN, TYPES, Case, Work, program_of, work_of
+from optgen.backends._formats import is_coded
 from optgen.build import compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
-from optgen.fused import ORDER, devices, flag_names, kind_of, scalars, streams
-from optgen.ir import Phase, Role, Step
-from optgen.listing import is_elementwise
-from optgen.passes import Program, lower, without_copies
-from optgen.passes.phase import phase
+from optgen.fused import devices, streams
+from optgen.passes import lower
 
-TYPES = {"fp32": tl.float32, "bf16": tl.bfloat16, "fp16": tl.float16, "fp64": tl.float64}
-MIXES = {"fp32": "fp32 fp32 fp32", "mixed": "bf16 bf16 fp32", "bf16": "bf16 bf16 bf16"}  # of p, g and the states
-PLACES = {Role.PARAM: 0, Role.GRAD: 1, Role.STATE: 2, Role.INPUT: 1}  # in a mix
 WARPS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A kernel to judge. variant: whether all static conditions hold, or none. mix: a name in MIXES.
-
-    scaled: whether it unscales gradients and heeds found_inf. number: which pass over memory, from 1.
-    """
-
-    rule: str
-    variant: bool
-    mix: str
-    strict: bool
-    target: int
-    scaled: bool = False
-    number: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A kernel's name in its module, the bytes that it must read and write for an element, by stream, its constants
-    beside the usual ones, and the bytes of an element of each stream of the whole step."""
-
-    name: str
-    read: list[int]
-    stored: list[int]
-    flags: dict[str, bool]
-    sizes: list[int]
+REGISTERS = 64  # at most, of a kernel with codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +38,7 @@ class Figures:
     """A loop: instructions and bytes by the element; all else is what a thread does in a turn. Widths are in bytes.
 
     elements: how many a thread takes in a turn, told by what it stores or else loads, since ptxas may unroll a loop.
+    bytes: without those of the table of what codes stand for, which stays in cache.
     """
 
     elements: float
@@ -102,7 +68,7 @@ class Verdict:
     spills: int
     stack: int
     local: int
-    minimum: int
+    minimum: float
     main: Figures
     tail: Figures
 
@@ -110,8 +76,9 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """Compile and read one kernel, or take both from the cache."""
     module = compile(case.rule, "triton")
-    used = ("_device", "_reductions", "_runtime", "_tables")
-    siblings = [sys.modules[f"{module.__package__}.{name}"] for name in used]
+    used = {f"{module.__package__}.{name}" for name in ("_device", "_reductions", "_runtime", "_tables")}
+    used |= {getattr(x, "__module__", "") for x in vars(module).values()} & sys.modules.keys()
+    siblings = [sys.modules[name] for name in sorted(used) if name.startswith(f"{module.__package__}._")]
     sources = [Path(m.__file__ or "").read_text() for m in (module, *siblings, sass, sys.modules[__name__])]
     key = hashlib.sha256(repr([triton.__version__, case, *sources]).encode()).hexdigest()
     found = _cached(key)
@@ -133,7 +100,7 @@ def _judge(module: ModuleType, case: Case) -> Verdict:
         spills=kernel.spills,
         stack=kernel.stack,
         local=kernel.local,
-        minimum=sum(work.read) + sum(work.stored),
+        minimum=sum(work.read) + sum(work.stored) + work.shared[2],
         main=_figures(main, work),
         tail=_figures(tail, work),
     )
@@ -145,77 +112,26 @@ def has_kernel(name: str) -> bool:
     return isinstance(rule, Rule) and "cuda" in devices(lower(rule))
 
 
-def cases(rules: Sequence[str], targets: Sequence[int], stricts: Sequence[bool] = (False, True)) -> Iterator[Case]:
-    """Every rule, with all its static conditions and with none, every mix, strict and fast, target and pass."""
-    for rule in rules:
-        variants = (False, True) if _program(rule).conditions else (False,)
-        for rest in product(variants, MIXES, stricts, targets):
-            case = Case(rule, *rest)
-            yield from (replace(case, number=number) for number in range(1, passes(case) + 1))
-
-
-@cache
-def _program(rule: str) -> Program:
-    return without_copies(lower(optimizer_rule(rule)))
-
-
-def passes(case: Case) -> int:
-    """How many passes over memory the variant of a case makes."""
-    return len(_passes(case)[1])
-
-
-def work_of(case: Case) -> Work:
-    """What the kernel of a case must do."""
-    step, found = _passes(case)
-    name, part = found[case.number - 1]
-    streams = [v.name for v in step.of_role(*ORDER) if kind_of(step, v.name) == "element"]
-    past = {w.value: w.into for w in step.writes}  # what an earlier pass has stored may be read back
-    known = (name if name in streams else past.get(name) for name in part.loads)
-    loads = [name for name in known if name in streams]
-    read, stored, sizes = (
-        [_size(step, name, case.mix) for name in of] for of in (loads, [w.into for w in part.stores], streams)
-    )
-    program = _program(case.rule)
-    flags = dict(zip(flag_names(program), step.variant.values(), strict=True))
-    return Work(name, read, stored, {**flags, **({} if name == "_step" else {"ROUNDS": _rounds(case)})}, sizes)
-
-
-def _passes(case: Case) -> tuple[Step, list[tuple[str, Phase | launches.Kernel]]]:
-    """The variant of a case, and its kernels that go over all elements."""
-    program = _program(case.rule)
-    step = next(s for s in program.steps if all(value is case.variant for value in s.variant.values()))
-    if is_elementwise(program):
-        return step, [("_step", part) for part in phase(step, everywhere=True)]
-    variant = launches.Variant(program, step, _rounds(case), streams(program), scalars(program), launches.Places())
-    return step, [(kernel.name, kernel) for kernel in variant.kernels if kernel.each == "chunk"]
-
-
-def _rounds(case: Case) -> bool:
-    """Whether storing a state rounds it."""
-    param, _, state = MIXES[case.mix].split()
-    return state != ("fp64" if param == "fp64" else "fp32")
-
-
-def _size(step: Step, name: str, mix: str) -> int:
-    return int(TYPES[MIXES[mix].split()[PLACES[step.var(name).role]]].primitive_bitwidth) // 8
-
-
 def compiled(module: ModuleType, case: Case) -> Kernel:
     """Compile and read the kernel of a case."""
     work, types = work_of(case), [TYPES[name] for name in MIXES[case.mix].split()]
-    vector = 16 // max(work.sizes)
+    vector = int(16 // max(work.sizes))
     function = getattr(module, work.name)
     constants = {
-        **{f"{name}_type": types[PLACES[v.role]] for name, v in streams(_program(case.rule)).items()},
+        **{f"{n}_type": types[PLACES[v.role]] for n, v in streams(program_of(case.rule)).items() if not is_coded(v)},
         **work.flags, "MAXIMIZE": False, "SCALED": case.scaled, "STRICT": case.strict, "VEC": vector,
         "BLOCK": sys.modules[f"{module.__package__}._runtime"].block_of(vector, case.strict, len(work.sizes)),
         "COMPUTE": TYPES["fp64" if types[0] is tl.float64 else "fp32"],
     }  # fmt: skip
+    options = {"num_warps": WARPS}
+    if "numbers" in function.arg_names:
+        options = {"num_warps": 1, "maxnreg": REGISTERS}
+        constants["BLOCK"] = TURN
     scalar = "*fp64" if types[0] is tl.float64 else "*fp32"
     given = {**dict.fromkeys(("words", "records", "gradients"), "*i64"), "grad_scale": "*fp32", "found_inf": "*fp32"}
-    given |= {**dict.fromkeys(("scalars", "parts", "shares", "common"), scalar), "chunk": "i32"}
+    given |= {**dict.fromkeys(("scalars", "parts", "shares", "common"), scalar), "chunk": "i32", "numbers": "*fp32"}
     given = {name: kind for name, kind in given.items() if name in function.arg_names}
-    return _read(function, given, constants, case.target, fusion=not case.strict)
+    return _read(function, given, constants, case.target, {**options, "enable_fp_fusion": not case.strict})
 
 
 def prologue(rule: str, variant: bool, target: int) -> Kernel:
@@ -227,26 +143,32 @@ def prologue(rule: str, variant: bool, target: int) -> Kernel:
         **{name: value for name, value in flags.items() if name in names}, "SCALED": True, "TENSORS": 128,
     }  # fmt: skip
     given = {"clocks": "*i64", "hypers": "*fp64", "scalars": "*fp32", "found_inf": "*fp32", "count": "i32"}
-    return _read(module._prologue, given, constants, target, fusion=False)
+    return _read(module._prologue, given, constants, target, {"num_warps": WARPS, "enable_fp_fusion": False})
 
 
-def _read(function: Any, given: Mapping[str, str], constants: dict[str, Any], target: int, fusion: bool) -> Kernel:
+def _read(
+    function: Any, given: Mapping[str, str], constants: dict[str, Any], target: int, options: dict[str, Any]
+) -> Kernel:
     """Compile a kernel. given: the types of its arguments that are no constants."""
     names = function.arg_names
     signature = {name: given.get(name, "constexpr") for name in names}
     divisible = {(names.index(name),): [["tt.divisibility", 16]] for name in given}
     source = ASTSource(function, signature, constants, divisible)
-    options = {"num_warps": WARPS, "enable_fp_fusion": fusion}
     return sass.read(triton.compile(source, target=GPUTarget("cuda", target, 32), options=options).asm["cubin"])
 
 
 def _figures(loop: Loop, work: Work) -> Figures:
-    moved, size = (loop.stores, sum(work.stored)) if work.stored else (loop.loads, sum(work.read))
-    elements = sum(width * count for width, count in moved.items()) / size
+    moved, size, shared = (
+        (loop.stores, sum(work.stored), work.shared[1])
+        if work.stored
+        else (loop.loads, sum(work.read) + 4 * work.decoded, work.shared[0])
+    )
+    elements = (sum(width * count for width, count in moved.items()) - 4 * shared) / size
+    streams = loop.bytes - 4 * (work.decoded * elements + work.shared[0] + work.shared[1])
     return Figures(
         elements,
         loop.instructions / elements,
-        loop.bytes / elements,
+        streams / elements + work.shared[2],
         {str(width): count for width, count in loop.loads.items()},
         {str(width): count for width, count in loop.stores.items()},
         loop.predicated,

@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.aot import Verdict, cases, has_kernel, judge
+from bench.aot import Verdict, has_kernel, judge
+from bench.work import cases
 from optgen.build import configuration
 
 TARGETS = (80, 90, 100)
@@ -37,7 +38,7 @@ COLUMNS: dict[str, Callable[[Verdict], object]] = {
     "loads": lambda v: _widths(v.main.loads),
     "stores": lambda v: _widths(v.main.stores),
     "bytes/elem": lambda v: f"{v.main.bytes:.2f}",
-    "minimum": lambda v: v.minimum,
+    "minimum": lambda v: f"{v.minimum:.6g}",
     "instr/elem": lambda v: f"{v.main.instructions:.1f}",
     "tail": lambda v: f"{v.tail.instructions:.1f}",
     "spills": lambda v: v.spills + v.stack + v.local,

@@ -173,7 +173,7 @@ def devices(program: Program) -> dict[str, str]:
         for device, function, lacks in kinds
         if not any(lacks(step, statement) for step in steps for statement in step.body)
     }
-    has_more = any(part.rule.storage for part in program.chain)  # than Triton takes
+    has_more = any("param" in part.rule.storage for part in program.chain)  # than Triton takes
     return {device: function for device, function in found.items() if device == "cpu" or not has_more}
 
 

@@ -29,7 +29,8 @@ from optgen.dsl import Rule, load
 from optgen.passes import lower
 from optgen.verify import cases
 from optgen.verify.lockstep import FEW, run
-from optgen.verify.runners import Storage, TorchRunner, optimizer_class, torch_runner
+from optgen.verify.runners import Storage, TorchRunner, numpy_runner, optimizer_class, torch_runner
+from optgen.verify.storage import decoder
 
 pytestmark = [pytest.mark.gpu, needs.gpu, needs.triton]
 TWINS = {  # kernels are interpreted there, on tensors of the CPU
@@ -38,6 +39,9 @@ TWINS = {  # kernels are interpreted there, on tensors of the CPU
     ),
     "test_strict_arithmetic_is_that_of_ieee": (
         "interpreted/test_triton_backend.py::test_every_variant_equals_numpy_to_the_last_bit"
+    ),
+    "test_codes_are_those_of_numpy_to_the_bit": (
+        "interpreted/test_triton_codes.py::test_what_is_stored_equals_numpy_to_the_last_bit"
     ),
     "test_counts_on_the_host_give_the_same_numbers": (
         "interpreted/test_triton_time.py::test_counts_on_the_host_are_advanced_with_the_step"
@@ -76,10 +80,13 @@ TWINS = {  # kernels are interpreted there, on tensors of the CPU
 }
 DEVICE = "cuda"
 ROOT = Path(__file__).parents[1]
-NAMES = sorted(path.stem for path in (ROOT / "generated" / "triton_gpu").glob("[a-z]*.py"))
+KERNELS = sorted(path.stem for path in (ROOT / "generated" / "triton_gpu").glob("[a-z]*.py"))
+NAMES = [name for name in KERNELS if "_" not in name]  # of the class; other names are of its kernels for other shapes
+CODED = [name for name in NAMES if f"{name}_otherwise" in KERNELS]
 STORAGES = [Storage(FP32, FP32), Storage(BF16, FP32), Storage(FP16, FP16)]
 BLOCKS = cases.Shapes("blocks", ((70001,), (3, 683), (), (17,)))  # whole blocks and a rest; a rest alone
-SOME = [name for name in ("adamw", "nadam", "radam", "sgd", "lion", "schedulefreeadamw") if name in NAMES]
+SOME = [name for name in ("adamw", "nadam", "radam", "sgd", "lion", "schedulefreeadamw", "adamw8bit", "adamw4bit")
+        if name in NAMES]  # fmt: skip
 SETTINGS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
 every = pytest.mark.parametrize("name", NAMES)
 some = pytest.mark.parametrize("name", SOME)
@@ -104,7 +111,8 @@ def assert_in_bound(name: str, storage: Storage, number: int, shapes: cases.Shap
     variants = cases.variants(rule)
     variant = variants[number % len(variants)]
     values = cases.parameters(shapes, storage.param, 1)
-    runner = torch_runner(compile(name, "torch"), values, variant.hypers, shapes.layout, storage, fused, DEVICE)
+    read = decoder(compile(name, "numpy"))
+    runner = torch_runner(compile(name, "torch"), values, variant.hypers, shapes.layout, storage, fused, DEVICE, read)
     if change is not None:
         change(runner)
     machine = storage.machine(runner.host_scalar)
@@ -133,6 +141,25 @@ def test_strict_arithmetic_is_that_of_ieee(name: str, monkeypatch: pytest.Monkey
     assert not assert_in_bound(name, STORAGES[0], 1, strict=True).note()
 
 
+@pytest.mark.parametrize("name", CODED)
+def test_codes_are_those_of_numpy_to_the_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With scalars of the host: the device computes powers otherwise."""
+    make_strict(name, monkeypatch)
+    shapes = cases.Shapes("blocks", ((300, 100), (4097,), (17,)))
+    values, hypers = cases.parameters(shapes, FP32, 1), cases.variants(load(name))[0].hypers
+    kernel = torch_runner(compile(name, "torch"), values, hypers, "plain", STORAGES[0], None, DEVICE)
+    numpy = numpy_runner(compile(name, "numpy"), values, hypers, "plain", STORAGES[0])
+    for count in (1, 2, 3):
+        grads = [STORAGES[0].round(g) for g in cases.gradients(shapes, FP32, count)]
+        for runner in (kernel, numpy):
+            runner.step(grads, [count] * len(grads), {})
+    assert not kernel.eager_calls
+    for param, state, value in zip(kernel.params, numpy.state, numpy.params, strict=True):
+        assert torch.equal(param.detach().cpu(), torch.from_numpy(value))
+        found = kernel.optimizer.state[param]
+        assert all(torch.equal(found[key].cpu(), torch.from_numpy(x)) for key, x in state.items() if key != "step")
+
+
 @some
 def test_counts_on_the_host_give_the_same_numbers(name: str) -> None:
     runner = assert_in_bound(name, STORAGES[0], 0, fused=None)
@@ -147,10 +174,11 @@ def moved(runner: TorchRunner) -> None:
         param.data = room.view(param.shape).copy_(param.data)
 
 
+@pytest.mark.parametrize("name", ["adamw", "adamw8bit", "adamw4bit"])
 @pytest.mark.parametrize("storage", [*STORAGES, Storage(FP64, FP64)], ids=str)
-def test_misaligned_parameters_are_stepped_by_kernels(storage: Storage) -> None:
+def test_misaligned_parameters_are_stepped_by_kernels(storage: Storage, name: str) -> None:
     shapes = cases.Shapes("small", ((3, 7), (), (17,))) if storage.param is FP64 else BLOCKS
-    assert not assert_in_bound("adamw", storage, 0, shapes, change=moved).note()
+    assert not assert_in_bound(name, storage, 0, shapes, change=moved).note()
 
 
 @pytest.mark.parametrize("name", [name for name in ("adamw", "lion") if name in NAMES])
@@ -404,7 +432,7 @@ def test_one_launch_of_each_kernel_steps_all_tensors(name: str) -> None:
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         optimizer.step()
-        assert len(calls) == (1 + wanted) * (number - 1)
+        assert len(calls) == (1 + wanted) * (number - 1) * (2 if name in CODED else 1)  # for small parameters, too
         assert torch.cuda.max_memory_allocated() - before < 4 * params[0].numel()
 
 

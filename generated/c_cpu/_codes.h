@@ -29,10 +29,10 @@ static inline int is_finite(float largest)
     return largest <= FLT_MAX;
 }
 
-/* The nearest of the codes from 0 to `last`. */
-static inline uint8_t nearest(real code, int32_t last)
+/* The whole part, as one of the codes from 0 to `last`. */
+static inline uint8_t whole(real code, int32_t last)
 {
-    int32_t place = (int32_t)(code + (real)0.5);
+    int32_t place = (int32_t)code;
     place = place > 0 ? place : 0;
     return (uint8_t)(place < last ? place : last);
 }

@@ -3,7 +3,7 @@
  * 8-bit floats e4m3, blocks of 256 with a float32 absmax.
  */
 
-/* Codes of numbers from -1 to 1, before they are rounded, and the numbers that codes stand for. */
+/* Codes of numbers from -1 to 1, not yet whole, and the numbers that codes stand for. */
 static inline real code_fp8_e4m3_signed(real x)
 {
     real size = fabs(x);
@@ -16,7 +16,7 @@ static inline real code_fp8_e4m3_signed(real x)
     low = near < (real)0.5714285714285714 ? -8 + low : low;
     near = near < (real)0.5714285714285714 ? (real)2.0 * near : near;
     real count = near * (real)14.0 + low;
-    return count + (x < 0 ? (real)128 : (real)0);
+    return count + (x < 0 ? (real)128.5 : (real)0.5);
 }
 
 static const float numbers_fp8_e4m3_signed[256] = {
@@ -63,12 +63,12 @@ static void encode_fp8_e4m3_signed(uint8_t *codes, const real *values, float lar
     if (is_finite(largest)) {
         #pragma omp simd
         for (int64_t i = 0; i < count; i++)
-            codes[i] = nearest(code_fp8_e4m3_signed(values[i] * inverse), 254);
+            codes[i] = whole(code_fp8_e4m3_signed(values[i] * inverse), 254);
         return;
     }
     for (int64_t i = 0; i < count; i++) {
         const real x = values[i] * inverse;
-        codes[i] = x == x ? nearest(code_fp8_e4m3_signed(x), 254) : 0;
+        codes[i] = x == x ? whole(code_fp8_e4m3_signed(x), 254) : 0;
     }
 }
 
@@ -92,7 +92,7 @@ static void store_fp8_e4m3_signed(real *values, uint8_t *codes, float *largest, 
     }
 }
 
-/* Codes of numbers from 0 to 1, before they are rounded, and the numbers that codes stand for. */
+/* Codes of numbers from 0 to 1, not yet whole, and the numbers that codes stand for. */
 static inline real code_fp8_e4m3_unsigned(real x)
 {
     real size = x;
@@ -105,7 +105,7 @@ static inline real code_fp8_e4m3_unsigned(real x)
     low = near < (real)0.5714285714285714 ? -8 + low : low;
     near = near < (real)0.5714285714285714 ? (real)2.0 * near : near;
     real count = near * (real)14.0 + low;
-    return larger(count, (real)1);
+    return larger(count + (real)0.5, (real)1);
 }
 
 static const float numbers_fp8_e4m3_unsigned[256] = {
@@ -134,12 +134,12 @@ static void encode_fp8_e4m3_unsigned(uint8_t *codes, const real *values, float l
     if (is_finite(largest)) {
         #pragma omp simd
         for (int64_t i = 0; i < count; i++)
-            codes[i] = nearest(code_fp8_e4m3_unsigned(values[i] * inverse), 126);
+            codes[i] = whole(code_fp8_e4m3_unsigned(values[i] * inverse), 126);
         return;
     }
     for (int64_t i = 0; i < count; i++) {
         const real x = values[i] * inverse;
-        codes[i] = x == x ? nearest(code_fp8_e4m3_unsigned(x), 126) : 0;
+        codes[i] = x == x ? whole(code_fp8_e4m3_unsigned(x), 126) : 0;
     }
 }
 

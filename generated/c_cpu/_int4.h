@@ -3,18 +3,18 @@
  * 4-bit codes, blocks of 128 with a float32 absmax.
  */
 
-/* Codes of numbers from -1 to 1, before they are rounded, and the numbers that codes stand for. */
+/* Codes of numbers from -1 to 1, not yet whole, and the numbers that codes stand for. */
 static inline real code_int4_signed(real x)
 {
     real size = fabs(x);
-    size = size >= (real)0.94375 ? (real)2.0 : (size >= (real)0.00275 ? larger(size, (real)0.0055) : size);
+    size = size >= (real)0.94375 ? (real)1.09 : (size >= (real)0.00275 ? larger(size, (real)0.0055) : size);
     real low = size < (real)0.0995 ? (real)2.0 : (real)4.0;
     real near = size < (real)0.0995 ? (real)10.0 * size : size;
     low = near < (real)0.0995 ? (real)0.5 * low : low;
     near = near < (real)0.0995 ? (real)10.0 * near : near;
-    real above = low * (near - (real)0.1) * (real)1.1111111111111;
-    real count = above < (real)0.2 ? low - 1 : low + above - (real)0.5;
-    return x < 0 ? 7 - count : 7 + count;
+    real above = low * ((real)1.1111111111111 * near - (real)0.11111111111111) - (real)0.5;
+    real count = low + smaller(above, (real)1.25 * above - (real)0.125);
+    return copysign(count, x) + (real)7.5;
 }
 
 static const float numbers_int4_signed[256] = {
@@ -28,12 +28,12 @@ static void encode_int4_signed(uint8_t *codes, const real *values, float largest
     if (is_finite(largest)) {
         #pragma omp simd
         for (int64_t i = 0; i < count; i++)
-            codes[i] = nearest(code_int4_signed(values[i] * inverse), 15);
+            codes[i] = whole(code_int4_signed(values[i] * inverse), 15);
         return;
     }
     for (int64_t i = 0; i < count; i++) {
         const real x = values[i] * inverse;
-        codes[i] = x == x ? nearest(code_int4_signed(x), 15) : 0;
+        codes[i] = x == x ? whole(code_int4_signed(x), 15) : 0;
     }
 }
 
@@ -63,10 +63,10 @@ static void store_int4_signed(real *values, uint8_t *codes, float *largest, int6
     }
 }
 
-/* Codes of numbers from 0 to 1, before they are rounded, and the numbers that codes stand for. */
+/* Codes of numbers from 0 to 1, not yet whole, and the numbers that codes stand for. */
 static inline real code_int4_unsigned(real x)
 {
-    return 16 * x - 1;
+    return 16 * x - (real)0.5;
 }
 
 static const float numbers_int4_unsigned[256] = {
@@ -80,12 +80,12 @@ static void encode_int4_unsigned(uint8_t *codes, const real *values, float large
     if (is_finite(largest)) {
         #pragma omp simd
         for (int64_t i = 0; i < count; i++)
-            codes[i] = nearest(code_int4_unsigned(values[i] * inverse), 15);
+            codes[i] = whole(code_int4_unsigned(values[i] * inverse), 15);
         return;
     }
     for (int64_t i = 0; i < count; i++) {
         const real x = values[i] * inverse;
-        codes[i] = x == x ? nearest(code_int4_unsigned(x), 15) : 0;
+        codes[i] = x == x ? whole(code_int4_unsigned(x), 15) : 0;
     }
 }
 

@@ -3,20 +3,20 @@
  * 8-bit dynamic map, blocks of 256 with a float32 absmax, as bitsandbytes.
  */
 
-/* Codes of numbers from -1 to 1, before they are rounded, and the numbers that codes stand for. */
+/* Codes of numbers from -1 to 1, not yet whole, and the numbers that codes stand for. */
 static inline real code_int8_signed(real x)
 {
     real size = fabs(x);
-    size = size >= (real)0.996484375 ? (real)2.0 : (size >= (real)2.75e-07 ? larger(size, (real)5.5e-07) : size);
+    size = size >= (real)0.996484375 ? (real)1.005625 : (size >= (real)2.75e-07 ? larger(size, (real)5.5e-07) : size);
     real low = size < (real)0.000995 ? (real)8.0 : (real)64.0;
     real near = size < (real)0.000995 ? (real)1000.0 * size : size;
     low = near < (real)0.00995 ? (real)0.25 * low : low;
     near = near < (real)0.00995 ? (real)100.0 * near : near;
     low = near < (real)0.0995 ? (real)0.5 * low : low;
     near = near < (real)0.0995 ? (real)10.0 * near : near;
-    real above = low * (near - (real)0.1) * (real)1.1111111111111;
-    real count = above < (real)0.2 ? low - 1 : low + above - (real)0.5;
-    return x < 0 ? 127 - count : 127 + count;
+    real above = low * ((real)1.1111111111111 * near - (real)0.11111111111111) - (real)0.5;
+    real count = low + smaller(above, (real)1.25 * above - (real)0.125);
+    return copysign(count, x) + (real)127.5;
 }
 
 static const float numbers_int8_signed[256] = {
@@ -60,12 +60,12 @@ static void encode_int8_signed(uint8_t *codes, const real *values, float largest
     if (is_finite(largest)) {
         #pragma omp simd
         for (int64_t i = 0; i < count; i++)
-            codes[i] = nearest(code_int8_signed(values[i] * inverse), 255);
+            codes[i] = whole(code_int8_signed(values[i] * inverse), 255);
         return;
     }
     for (int64_t i = 0; i < count; i++) {
         const real x = values[i] * inverse;
-        codes[i] = x == x ? nearest(code_int8_signed(x), 255) : 0;
+        codes[i] = x == x ? whole(code_int8_signed(x), 255) : 0;
     }
 }
 
@@ -89,20 +89,21 @@ static void store_int8_signed(real *values, uint8_t *codes, float *largest, int6
     }
 }
 
-/* Codes of numbers from 0 to 1, before they are rounded, and the numbers that codes stand for. */
+/* Codes of numbers from 0 to 1, not yet whole, and the numbers that codes stand for. */
 static inline real code_int8_unsigned(real x)
 {
     real size = x;
-    size = size >= (real)0.9982421875 ? (real)2.0 : (size >= (real)1.625e-07 ? larger(size, (real)3.25e-07) : size);
+    size = size >= (real)0.9982421875 ? (real)1.0028125 :
+        (size >= (real)1.625e-07 ? larger(size, (real)3.25e-07) : size);
     real low = size < (real)0.000995 ? (real)16.0 : (real)128.0;
     real near = size < (real)0.000995 ? (real)1000.0 * size : size;
     low = near < (real)0.00995 ? (real)0.25 * low : low;
     near = near < (real)0.00995 ? (real)100.0 * near : near;
     low = near < (real)0.0995 ? (real)0.5 * low : low;
     near = near < (real)0.0995 ? (real)10.0 * near : near;
-    real above = low * (near - (real)0.1) * (real)1.1111111111111;
-    real count = above < (real)0.2 ? low - 1 : low + above - (real)0.5;
-    return count - 1;
+    real above = low * ((real)1.1111111111111 * near - (real)0.11111111111111) - (real)0.5;
+    real count = low + smaller(above, (real)1.25 * above - (real)0.125);
+    return count - (real)0.5;
 }
 
 static const float numbers_int8_unsigned[256] = {
@@ -145,12 +146,12 @@ static void encode_int8_unsigned(uint8_t *codes, const real *values, float large
     if (is_finite(largest)) {
         #pragma omp simd
         for (int64_t i = 0; i < count; i++)
-            codes[i] = nearest(code_int8_unsigned(values[i] * inverse), 255);
+            codes[i] = whole(code_int8_unsigned(values[i] * inverse), 255);
         return;
     }
     for (int64_t i = 0; i < count; i++) {
         const real x = values[i] * inverse;
-        codes[i] = x == x ? nearest(code_int8_unsigned(x), 255) : 0;
+        codes[i] = x == x ? whole(code_int8_unsigned(x), 255) : 0;
     }
 }
 

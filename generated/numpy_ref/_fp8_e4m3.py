@@ -15,7 +15,7 @@ Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 def encode_signed(x: Array) -> Array:
-    """Codes of numbers from -1 to 1, before they are rounded."""
+    """Codes of numbers from -1 to 1, not yet whole."""
     size = np.abs(x)
     low = np.where(size < 0.008928571428571428, 56.0, np.full_like(size, 112.0))
     near = np.where(size < 0.008928571428571428, 128.0 * size, size)
@@ -26,7 +26,7 @@ def encode_signed(x: Array) -> Array:
     low = np.where(near < 0.5714285714285714, -8 + low, low)
     near = np.where(near < 0.5714285714285714, 2.0 * near, near)
     count = near * 14.0 + low
-    return count + np.where(x < 0, 128, np.full_like(x, 0))
+    return count + np.where(x < 0, 128.5, np.full_like(x, 0.5))
 
 
 def decode_signed(code: Array) -> Array:
@@ -51,7 +51,7 @@ def decode_signed(code: Array) -> Array:
 
 
 def encode_unsigned(x: Array) -> Array:
-    """Codes of numbers from 0 to 1, before they are rounded."""
+    """Codes of numbers from 0 to 1, not yet whole."""
     size = x
     low = np.where(size < 0.008928571428571428, 56.0, np.full_like(size, 112.0))
     near = np.where(size < 0.008928571428571428, 128.0 * size, size)
@@ -62,7 +62,7 @@ def encode_unsigned(x: Array) -> Array:
     low = np.where(near < 0.5714285714285714, -8 + low, low)
     near = np.where(near < 0.5714285714285714, 2.0 * near, near)
     count = near * 14.0 + low
-    return np.maximum(count, 1)
+    return np.maximum(count + 0.5, 1)
 
 
 def decode_unsigned(code: Array) -> Array:

@@ -15,16 +15,16 @@ Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 def encode_signed(x: Array) -> Array:
-    """Codes of numbers from -1 to 1, before they are rounded."""
+    """Codes of numbers from -1 to 1, not yet whole."""
     size = np.abs(x)
-    size = np.where(size >= 0.94375, 2.0, np.where(size >= 0.00275, np.maximum(size, 0.0055), size))
+    size = np.where(size >= 0.94375, 1.09, np.where(size >= 0.00275, np.maximum(size, 0.0055), size))
     low = np.where(size < 0.0995, 2.0, np.full_like(size, 4.0))
     near = np.where(size < 0.0995, 10.0 * size, size)
     low = np.where(near < 0.0995, 0.5 * low, low)
     near = np.where(near < 0.0995, 10.0 * near, near)
-    above = low * (near - 0.1) * 1.1111111111111
-    count = np.where(above < 0.2, low - 1, low + above - 0.5)
-    return np.where(x < 0, 7 - count, 7 + count)
+    above = low * (1.1111111111111 * near - 0.11111111111111) - 0.5
+    count = low + np.minimum(above, 1.25 * above - 0.125)
+    return np.copysign(count, x) + 7.5
 
 
 def decode_signed(code: Array) -> Array:
@@ -38,8 +38,8 @@ def decode_signed(code: Array) -> Array:
 
 
 def encode_unsigned(x: Array) -> Array:
-    """Codes of numbers from 0 to 1, before they are rounded."""
-    return 16 * x - 1
+    """Codes of numbers from 0 to 1, not yet whole."""
+    return 16 * x - 0.5
 
 
 def decode_unsigned(code: Array) -> Array:

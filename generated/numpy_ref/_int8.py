@@ -15,18 +15,18 @@ Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 def encode_signed(x: Array) -> Array:
-    """Codes of numbers from -1 to 1, before they are rounded."""
+    """Codes of numbers from -1 to 1, not yet whole."""
     size = np.abs(x)
-    size = np.where(size >= 0.996484375, 2.0, np.where(size >= 2.75e-07, np.maximum(size, 5.5e-07), size))
+    size = np.where(size >= 0.996484375, 1.005625, np.where(size >= 2.75e-07, np.maximum(size, 5.5e-07), size))
     low = np.where(size < 0.000995, 8.0, np.full_like(size, 64.0))
     near = np.where(size < 0.000995, 1000.0 * size, size)
     low = np.where(near < 0.00995, 0.25 * low, low)
     near = np.where(near < 0.00995, 100.0 * near, near)
     low = np.where(near < 0.0995, 0.5 * low, low)
     near = np.where(near < 0.0995, 10.0 * near, near)
-    above = low * (near - 0.1) * 1.1111111111111
-    count = np.where(above < 0.2, low - 1, low + above - 0.5)
-    return np.where(x < 0, 127 - count, 127 + count)
+    above = low * (1.1111111111111 * near - 0.11111111111111) - 0.5
+    count = low + np.minimum(above, 1.25 * above - 0.125)
+    return np.copysign(count, x) + 127.5
 
 
 def decode_signed(code: Array) -> Array:
@@ -44,18 +44,20 @@ def decode_signed(code: Array) -> Array:
 
 
 def encode_unsigned(x: Array) -> Array:
-    """Codes of numbers from 0 to 1, before they are rounded."""
+    """Codes of numbers from 0 to 1, not yet whole."""
     size = x
-    size = np.where(size >= 0.9982421875, 2.0, np.where(size >= 1.625e-07, np.maximum(size, 3.25e-07), size))
+    size = np.where(
+        size >= 0.9982421875, 1.0028125, np.where(size >= 1.625e-07, np.maximum(size, 3.25e-07), size)
+    )
     low = np.where(size < 0.000995, 16.0, np.full_like(size, 128.0))
     near = np.where(size < 0.000995, 1000.0 * size, size)
     low = np.where(near < 0.00995, 0.25 * low, low)
     near = np.where(near < 0.00995, 100.0 * near, near)
     low = np.where(near < 0.0995, 0.5 * low, low)
     near = np.where(near < 0.0995, 10.0 * near, near)
-    above = low * (near - 0.1) * 1.1111111111111
-    count = np.where(above < 0.2, low - 1, low + above - 0.5)
-    return count - 1
+    above = low * (1.1111111111111 * near - 0.11111111111111) - 0.5
+    count = low + np.minimum(above, 1.25 * above - 0.125)
+    return count - 0.5
 
 
 def decode_unsigned(code: Array) -> Array:

@@ -12,7 +12,7 @@ from ._storage import Blockwise
 
 
 def encode_signed(x: Tensor) -> Tensor:
-    """Codes of numbers from -1 to 1, before they are rounded."""
+    """Codes of numbers from -1 to 1, not yet whole."""
     size = torch.abs(x)
     low = torch.where(size < 0.008928571428571428, 56.0, torch.full_like(size, 112.0))
     near = torch.where(size < 0.008928571428571428, 128.0 * size, size)
@@ -23,7 +23,7 @@ def encode_signed(x: Tensor) -> Tensor:
     low = torch.where(near < 0.5714285714285714, -8 + low, low)
     near = torch.where(near < 0.5714285714285714, 2.0 * near, near)
     count = near * 14.0 + low
-    return count + torch.where(x < 0, 128, torch.full_like(x, 0))
+    return count + torch.where(x < 0, 128.5, torch.full_like(x, 0.5))
 
 
 def decode_signed(code: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def decode_signed(code: Tensor) -> Tensor:
 
 
 def encode_unsigned(x: Tensor) -> Tensor:
-    """Codes of numbers from 0 to 1, before they are rounded."""
+    """Codes of numbers from 0 to 1, not yet whole."""
     size = x
     low = torch.where(size < 0.008928571428571428, 56.0, torch.full_like(size, 112.0))
     near = torch.where(size < 0.008928571428571428, 128.0 * size, size)
@@ -59,7 +59,7 @@ def encode_unsigned(x: Tensor) -> Tensor:
     low = torch.where(near < 0.5714285714285714, -8 + low, low)
     near = torch.where(near < 0.5714285714285714, 2.0 * near, near)
     count = near * 14.0 + low
-    return torch.clamp(count, min=1)
+    return torch.clamp(count + 0.5, min=1)
 
 
 def decode_unsigned(code: Tensor) -> Tensor:

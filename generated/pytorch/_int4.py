@@ -12,16 +12,16 @@ from ._storage import Blockwise
 
 
 def encode_signed(x: Tensor) -> Tensor:
-    """Codes of numbers from -1 to 1, before they are rounded."""
+    """Codes of numbers from -1 to 1, not yet whole."""
     size = torch.abs(x)
-    size = torch.where(size >= 0.94375, 2.0, torch.where(size >= 0.00275, torch.clamp(size, min=0.0055), size))
+    size = torch.where(size >= 0.94375, 1.09, torch.where(size >= 0.00275, torch.clamp(size, min=0.0055), size))
     low = torch.where(size < 0.0995, 2.0, torch.full_like(size, 4.0))
     near = torch.where(size < 0.0995, 10.0 * size, size)
     low = torch.where(near < 0.0995, 0.5 * low, low)
     near = torch.where(near < 0.0995, 10.0 * near, near)
-    above = low * (near - 0.1) * 1.1111111111111
-    count = torch.where(above < 0.2, low - 1, low + above - 0.5)
-    return torch.where(x < 0, 7 - count, 7 + count)
+    above = low * (1.1111111111111 * near - 0.11111111111111) - 0.5
+    count = low + torch.minimum(above, 1.25 * above - 0.125)
+    return torch.copysign(count, x) + 7.5
 
 
 def decode_signed(code: Tensor) -> Tensor:
@@ -35,8 +35,8 @@ def decode_signed(code: Tensor) -> Tensor:
 
 
 def encode_unsigned(x: Tensor) -> Tensor:
-    """Codes of numbers from 0 to 1, before they are rounded."""
-    return 16 * x - 1
+    """Codes of numbers from 0 to 1, not yet whole."""
+    return 16 * x - 0.5
 
 
 def decode_unsigned(code: Tensor) -> Tensor:

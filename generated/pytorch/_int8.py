@@ -12,10 +12,10 @@ from ._storage import Blockwise
 
 
 def encode_signed(x: Tensor) -> Tensor:
-    """Codes of numbers from -1 to 1, before they are rounded."""
+    """Codes of numbers from -1 to 1, not yet whole."""
     size = torch.abs(x)
     size = torch.where(
-        size >= 0.996484375, 2.0, torch.where(size >= 2.75e-07, torch.clamp(size, min=5.5e-07), size)
+        size >= 0.996484375, 1.005625, torch.where(size >= 2.75e-07, torch.clamp(size, min=5.5e-07), size)
     )
     low = torch.where(size < 0.000995, 8.0, torch.full_like(size, 64.0))
     near = torch.where(size < 0.000995, 1000.0 * size, size)
@@ -23,9 +23,9 @@ def encode_signed(x: Tensor) -> Tensor:
     near = torch.where(near < 0.00995, 100.0 * near, near)
     low = torch.where(near < 0.0995, 0.5 * low, low)
     near = torch.where(near < 0.0995, 10.0 * near, near)
-    above = low * (near - 0.1) * 1.1111111111111
-    count = torch.where(above < 0.2, low - 1, low + above - 0.5)
-    return torch.where(x < 0, 127 - count, 127 + count)
+    above = low * (1.1111111111111 * near - 0.11111111111111) - 0.5
+    count = low + torch.minimum(above, 1.25 * above - 0.125)
+    return torch.copysign(count, x) + 127.5
 
 
 def decode_signed(code: Tensor) -> Tensor:
@@ -43,10 +43,10 @@ def decode_signed(code: Tensor) -> Tensor:
 
 
 def encode_unsigned(x: Tensor) -> Tensor:
-    """Codes of numbers from 0 to 1, before they are rounded."""
+    """Codes of numbers from 0 to 1, not yet whole."""
     size = x
     size = torch.where(
-        size >= 0.9982421875, 2.0, torch.where(size >= 1.625e-07, torch.clamp(size, min=3.25e-07), size)
+        size >= 0.9982421875, 1.0028125, torch.where(size >= 1.625e-07, torch.clamp(size, min=3.25e-07), size)
     )
     low = torch.where(size < 0.000995, 16.0, torch.full_like(size, 128.0))
     near = torch.where(size < 0.000995, 1000.0 * size, size)
@@ -54,9 +54,9 @@ def encode_unsigned(x: Tensor) -> Tensor:
     near = torch.where(near < 0.00995, 100.0 * near, near)
     low = torch.where(near < 0.0995, 0.5 * low, low)
     near = torch.where(near < 0.0995, 10.0 * near, near)
-    above = low * (near - 0.1) * 1.1111111111111
-    count = torch.where(above < 0.2, low - 1, low + above - 0.5)
-    return count - 1
+    above = low * (1.1111111111111 * near - 0.11111111111111) - 0.5
+    count = low + torch.minimum(above, 1.25 * above - 0.125)
+    return count - 0.5
 
 
 def decode_unsigned(code: Tensor) -> Tensor:

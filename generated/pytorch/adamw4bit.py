@@ -97,6 +97,18 @@ def states_otherwise(*, amsgrad: bool) -> dict[str, State]:
     return kept
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adamw4bit
+    return adamw4bit
+
+
+def on_gpu_otherwise() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adamw4bit_otherwise
+    return adamw4bit_otherwise
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import adamw4bit
@@ -133,7 +145,7 @@ class AdamW4bit(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         sparse_refusal="Adam does not support sparse gradients, please consider SparseAdam instead",
         min_numel=4096,
         otherwise=UpdateRule(
@@ -142,7 +154,7 @@ class AdamW4bit(RuleOptimizer):
             states=states_otherwise,
             host=host,
             updates=(update,),
-            fused={"cpu": on_cpu_otherwise},
+            fused={"cuda": on_gpu_otherwise, "cpu": on_cpu_otherwise},
         ),
     )
 

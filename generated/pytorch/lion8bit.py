@@ -68,6 +68,18 @@ def states_otherwise() -> dict[str, State]:
     return kept
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import lion8bit
+    return lion8bit
+
+
+def on_gpu_otherwise() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import lion8bit_otherwise
+    return lion8bit_otherwise
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import lion8bit
@@ -99,7 +111,7 @@ class Lion8bit(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         min_numel=4096,
         otherwise=UpdateRule(
             hypers=(),
@@ -107,7 +119,7 @@ class Lion8bit(RuleOptimizer):
             states=states_otherwise,
             host=host,
             updates=(update,),
-            fused={"cpu": on_cpu_otherwise},
+            fused={"cuda": on_gpu_otherwise, "cpu": on_cpu_otherwise},
         ),
     )
 

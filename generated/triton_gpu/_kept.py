@@ -62,9 +62,9 @@ class Kept:
         }
         return [self.rows[i], *numbers, *(told[name] for name in self.told)]
 
-    def fits(self, moving: Columns, i: int, single: Sequence[bool]) -> bool:
-        """Whether kernels can step this parameter. moving: gradients and inputs. single: as `supports`."""
+    def fits(self, moving: Columns, i: int, kinds: Sequence[str]) -> bool:
+        """Whether kernels can step this parameter. moving: gradients and inputs. kinds: as `supports`."""
         device = self.params[i].device
         numbers = [] if self.hosted is None else [number for number in self.numbers(i) if number is not None]
-        fault = supports(self.params[i], there(moving, i), self.stored(i), single)
+        fault = supports(self.params[i], there(moving, i), self.stored(i), kinds)
         return not fault and all(supports_number(number, device) for number in numbers)

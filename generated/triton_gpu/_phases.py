@@ -18,27 +18,30 @@ _PARTS = 2048  # of a tensor, that each program of a later launch adds up
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a step looks at tensors, where it is not one launch.
+    """How a step looks at tensors, where it is not one launch or some states are kept in codes.
 
-    kinds: what each of STATES has one number per, "element" or "tensor", or a function that tells it of a variant.
-    parts, shares: how many numbers each chunk, and each tensor, leaves for later launches. common: how many all tensors
-    that step together have in common.
+    kinds: what each of STATES has one number per, and whether it is kept in codes; or a function that tells it of a
+    variant. parts, shares: how many numbers each chunk, and each tensor, leaves for later launches. common: how many
+    all tensors that step together have in common. numbers: those that codes stand for. one_pass: whether a step is one
+    launch.
     """
 
     kinds: Kinds | Callable[[Mapping[str, bool]], Kinds]
-    parts: int
-    shares: int
-    common: int
+    parts: int = 0
+    shares: int = 0
+    common: int = 0
+    numbers: tuple[tuple[float, ...], ...] = ()
+    one_pass: bool = False
 
     def of(self, flags: Mapping[str, bool]) -> Form:
         """How the step of one variant looks at tensors."""
         return replace(self, kinds=self.kinds(flags)) if callable(self.kinds) else self
 
     @property
-    def per_tensor(self) -> list[bool]:
-        """For each of STATES whether it is one number per tensor."""
+    def of_states(self) -> Kinds:
+        """The kind of each of STATES."""
         assert not callable(self.kinds), "which kinds of states there are is asked of one variant"
-        return [kind == "tensor" for kind in self.kinds]
+        return self.kinds
 
 
 class Scratch:

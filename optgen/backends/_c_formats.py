@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -10,8 +9,8 @@ from typing import Any
 
 from optgen.backends import _c_parameters
 from optgen.backends._c_lines import STEP, comment, wrapped
-from optgen.backends._formats import header, is_random, maps, name_of
-from optgen.codecs import Code, Codec, Lines, Part, codec_of
+from optgen.backends._formats import as_float32, code_of, header, is_coded, is_random, maps, name_of
+from optgen.codecs import Code, Codec, Lines, codec_of
 from optgen.codecs._evaluate import numbers
 from optgen.errors import Problem
 from optgen.fused import INSTEAD
@@ -27,30 +26,6 @@ UNIT = 256  # elements that every block divides: one thread steps them all
 FUNCTIONS = ("code", "numbers", "encode", "load", "store")
 # A NaN in a formula's constant would be a wrong format: one in what comes before it is kept, in fewer instructions.
 CODES = replace(C, functions={**C.functions, "Max": "larger({}, {})", "Min": "smaller({}, {})"})
-
-
-def is_coded(var: Var) -> bool:
-    """Whether a quantity is stored as codes."""
-    found = codec_of(var)
-    return found is not None and bool(found.block)
-
-
-def parts(stored: Mapping[str, Var]) -> dict[str, str]:
-    """What is stored of some quantities, by name, with the kind of what has a dtype of its own; else an empty text."""
-    found: dict[str, str] = {}
-    for name, var in stored.items():
-        made = codec_of(var)
-        if made is not None and (made.block or made.for_param):
-            found |= {f"{name}{part.suffix}": _kind(part) for part in made.parts}
-            found |= {name: ""} if made.for_param else {}  # which may be of another dtype
-        else:
-            found[name] = ""
-    return found
-
-
-def _kind(part: Part) -> str:
-    """The dtype, and to how many elements of the parameter there is a number, in one row, if not to each."""
-    return part.dtype if part.elements == 1 else f"{part.dtype}/{part.elements}"
 
 
 def taken(stored: Mapping[str, Var]) -> set[str]:
@@ -92,17 +67,11 @@ def storage(made: Codec) -> dict[str, str]:
     text = render(
         "codec_c.jinja",
         header=comment(header(made)),
-        maps=[_map(f"{made.name}_{each['name']}", each, _code(made, each["name"])) for each in maps(made, CODES)],
+        maps=[_map(f"{made.name}_{each['name']}", each, code_of(made, each["name"])) for each in maps(made, CODES)],
         block=made.block,
         is_packed=made.parts[0].elements == 2,
     )
     return {f"_{made.name}.h": text}
-
-
-def _code(made: Codec, name: str) -> Code:
-    found = {"signed": made.signed, "unsigned": made.unsigned}[name]
-    assert found is not None, f"{made.name} has no code {name}"
-    return found
 
 
 def _map(name: str, about: Mapping[str, Any], code: Code) -> dict[str, Any]:
@@ -129,13 +98,5 @@ def _lines(computed: Lines) -> Iterator[str]:
 
 def _table(values: Iterable[float]) -> list[str]:
     """Numbers as floats, in lines."""
-    text = ", ".join(_as_float(value) for value in values)
+    text = ", ".join(f"{as_float32(value)}f" for value in values)
     return textwrap.wrap(f"{text},", WIDTH - len(STEP), break_long_words=False, break_on_hyphens=False)
-
-
-def _as_float(value: float) -> str:
-    """The nearest float, in as few digits as tell it from others."""
-    (wanted,) = struct.unpack("f", struct.pack("f", value))
-    texts = (f"{wanted:.{digits}g}" for digits in range(1, 10))
-    text = next(text for text in texts if struct.unpack("f", struct.pack("f", float(text))) == (wanted,))
-    return f"{text}{'' if set(text) & {*'.e'} else '.0'}f"

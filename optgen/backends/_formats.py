@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from optgen import __version__
-from optgen.codecs import BITS, Codec, Lines, codec
+from optgen.codecs import BITS, Code, Codec, Lines, Part, codec, codec_of
 from optgen.ir import ELEMENT, Role, Var
 from optgen.languages import Language
 from optgen.listing import FORMAT
@@ -57,6 +58,45 @@ def takes_seed(program: Program) -> bool:
 def residual(made: Codec) -> str:
     """How many bits the whole number beside a parameter has, as text; empty if there is none."""
     return str(BITS[made.parts[1].dtype]) if made.kind == "Split" else ""
+
+
+def is_coded(var: Var) -> bool:
+    """Whether a quantity is stored as codes."""
+    found = codec_of(var)
+    return found is not None and bool(found.block)
+
+
+def parts(stored: Mapping[str, Var]) -> dict[str, str]:
+    """What is stored of some quantities, by name, with the kind of what has a dtype of its own; else an empty text."""
+    found: dict[str, str] = {}
+    for name, var in stored.items():
+        made = codec_of(var)
+        if made is not None and (made.block or made.for_param):
+            found |= {f"{name}{part.suffix}": _kind(part) for part in made.parts}
+            found |= {name: ""} if made.for_param else {}  # which may be of another dtype
+        else:
+            found[name] = ""
+    return found
+
+
+def _kind(part: Part) -> str:
+    """The dtype, and to how many elements of the parameter there is a number, in one row, if not to each."""
+    return part.dtype if part.elements == 1 else f"{part.dtype}/{part.elements}"
+
+
+def code_of(made: Codec, name: str) -> Code:
+    """The code of what may be negative, "signed", or of what never is."""
+    found = {"signed": made.signed, "unsigned": made.unsigned}[name]
+    assert found is not None, f"{made.name} has no code {name}"
+    return found
+
+
+def as_float32(value: float) -> str:
+    """The nearest float32, in as few digits as tell it from others."""
+    (wanted,) = struct.unpack("f", struct.pack("f", value))
+    texts = (f"{wanted:.{digits}g}" for digits in range(1, 10))
+    text = next(text for text in texts if struct.unpack("f", struct.pack("f", float(text))) == (wanted,))
+    return f"{text}{'' if set(text) & {*'.e'} else '.0'}"
 
 
 def header(made: Codec) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from optgen.backends._formats import parts
 from optgen.ir import Role, Var
 
 
 def kept_in(stored: Mapping[str, Var]) -> list[str]:
-    """The streams whose addresses stand in a record: those of gradients and inputs are others at each step."""
-    return [name for name, var in stored.items() if var.role not in (Role.GRAD, Role.INPUT)]
+    """The streams whose addresses stand in a record, and what else is kept of them: those of gradients and inputs are
+    others at each step."""
+    return [*parts({name: var for name, var in stored.items() if var.role not in (Role.GRAD, Role.INPUT)})]
 
 
 def address_of(stored: Mapping[str, Var], name: str) -> str:

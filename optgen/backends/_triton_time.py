@@ -19,18 +19,30 @@ PROLOGUE = "clocks hypers scalars found_inf count".split()
 ABOUT = (
     "The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."
 )
+TURN = "BLOCK // 2 if tail else BLOCK"
 LOOP = ("starts", "body", "sums", "ends")
 
 
 def kernel_of(
-    name: str, tensors: Sequence[str], constants: Sequence[str], about: str, opening: Sequence[str], **loop: list[str]
+    name: str,
+    tensors: Sequence[str],
+    constants: Sequence[str],
+    about: str,
+    opening: Sequence[str],
+    *,
+    turn: str = TURN,
+    **loop: list[str],
 ) -> dict[str, Any]:
-    """What the template needs to print a kernel. loop: what stands before, in and after its loops."""
+    """What the template needs to print a kernel. loop: what stands before, in and after its loops.
+
+    turn: how many elements a turn of them takes.
+    """
     arguments = [*(f"{x}: tl.tensor" for x in tensors), *(f"{x}: tl.constexpr" for x in constants)]
     return {
         "opens": signature(name, arguments, "None"),
         "about": textwrap.wrap(about, WIDTH - 6, subsequent_indent="    "),
         "opening": opening,
+        "turn": turn,
         **{part: loop.get(part, []) for part in LOOP},
     }
 

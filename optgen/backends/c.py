@@ -16,6 +16,7 @@ from optgen.backends._c_parameters import HELD, held_as, plainly, with_chance
 from optgen.backends._c_passes import calls, phase_lines, span_lines
 from optgen.backends._c_phases import Places, Variant
 from optgen.backends._c_values import values_lines
+from optgen.backends._formats import parts as parts_of
 from optgen.codecs import Codec, codec, companions
 from optgen.dsl.rule import Schedule
 from optgen.fused import (
@@ -78,7 +79,7 @@ def emit(program: Program) -> dict[str, str]:
 
 def _emit(program: Program) -> dict[str, str]:
     stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
-    read, taken, parts = with_chance(program, scalars(program)), _taken(program, stored), _c_formats.parts(stored)
+    read, taken, parts = with_chance(program, scalars(program)), _taken(program, stored), parts_of(stored)
     check_passes(program, "C", taken, lacks_products, _c_formats.problems(program, stored))
     places, by_rows, is_phased = Places(), needs_matrix(program), not is_elementwise(program)
     narrowed = {variant_of(step): narrow(step, taken | names(program)) for step in program.steps}

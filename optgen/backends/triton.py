@@ -5,26 +5,16 @@ The prologue computes the scalars of each tensor, where step counts lie on the d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from optgen.backends._triton_phases import (
-    Kernel,
-    Places,
-    Variant,
-    adds,
-    body,
-    ends,
-    load_text,
-    makes,
-    opening,
-    starts,
-    store_text,
-)
-from optgen.backends._triton_streams import address_of, kept_in, record_length
-from optgen.backends._triton_time import hypers, kept, kernel_of, lines_of, prologue, told
+from optgen.backends import _triton_formats as formats
+from optgen.backends._triton_phases import Kernel, Places, Variant, adds, body, ends, makes, opening, starts
+from optgen.backends._triton_streams import kept_in, record_length
+from optgen.backends._triton_time import TURN, hypers, kept, kernel_of, lines_of, prologue, told
+from optgen.codecs import Codec
 from optgen.dsl.rule import Schedule
 from optgen.fused import (
     check_passes,
@@ -93,15 +83,17 @@ def emit(program: Program) -> dict[str, str]:
 
 def _emit(program: Program) -> str:
     stored, read, one_pass = streams(program), scalars(program), is_elementwise(program)
-    check_passes(program, "Triton", _taken(program, stored, one_pass), lacks_matrices)
+    check_passes(
+        program, "Triton", _taken(program, stored, one_pass), lacks_matrices, formats.problems(program, stored)
+    )
     made = _one_pass(program, stored, read) if one_pass else _phases(program, stored, read)
     kernels = [*made.pop("kernels"), prologue(program, read)]
     used = names_in(line for kernel in kernels for line in lines_of(kernel))
     return render_python(
         "triton.jinja",
         header=header(program.rule, "triton"),
-        imports=[*imports("._device", used & DEVICE | ALWAYS), *made.pop("imports", [])],
-        states=tuple_text([v.key for v in stored.values() if v.role is Role.STATE]),
+        imports=[*_imports(used, stored), *made.pop("imports")],
+        states=wrap(f"STATES: tuple[str, ...] = {tuple_text(formats.keys(stored))}"),
         inputs=tuple_text(inputs) if (inputs := [n for n, v in stored.items() if v.role is Role.INPUT]) else "",
         scalars=[f'"{v.name}",' for v in read],
         hypers=tuple_text(hypers(program)),
@@ -114,9 +106,10 @@ def _emit(program: Program) -> str:
     )
 
 
-def _taken(program: Program, stored: Iterable[str], one_pass: bool) -> frozenset[str]:
+def _taken(program: Program, stored: Mapping[str, Var], one_pass: bool) -> frozenset[str]:
     """The names that the module uses itself, which a rule may not give."""
     taken = {*TAKEN, *(f"{name}_{end}" for name in (*stored, *kept(program), "t") for end in ("at", "type"))}
+    taken |= formats.taken(stored)
     taken |= {name for name, c in zip(flag_names(program), program.conditions, strict=True) if not c.is_Symbol}
     if not one_pass:
         taken |= IN_PHASES | {f"{s.target}_block" for step in program.steps for s in step.body}
@@ -139,10 +132,17 @@ def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
         *_pointers(stored),
         *woven(program, lambda s: _read(s, read), conditions=conditions),
     ]
-    constants = [*(f"{name}_type" for name in stored), *conditions, *MODES]
-    body = woven(program, lambda s: _body(program, s), conditions=conditions)
-    kernel = kernel_of("_step", STEP, constants, ONE_PASS, opening, body=body)
-    return {"kernels": [kernel], "launches": [], "kinds": [], "form": [], "step": "_step"}
+    constants = [*formats.typed(stored), *conditions, *MODES]
+    body = woven(program, lambda s: _body(program, s, stored), conditions=conditions)
+    tensors, turn, form = formats.with_numbers(STEP, stored), formats.turn(stored), formats.form(stored)
+    return {
+        "imports": imports("._phases", ["Form"]) if form else [],
+        "kernels": [kernel_of("_step", tensors, constants, ONE_PASS, opening, turn=turn, body=body)],
+        "launches": [],
+        "kinds": [],
+        "form": form,
+        "step": "_step",
+    }
 
 
 def _phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) -> dict[str, Any]:
@@ -183,9 +183,8 @@ def _kernel(program: Program, every: Variants, name: str, stored: Sequence[str])
     about = f"{made}: of one {'chunk of one tensor' if each == 'chunk' else 'tensor'}."
     constants = [*(f"{stream}_type" for stream in stored), *conditions, *MODES]
     parts = {"starts": starts, "body": body, "sums": adds, "ends": ends}
-    return kernel_of(
-        name, IN_STEP, constants, about, lines(opening), **{part: lines(made) for part, made in parts.items()}
-    )
+    loop = {part: lines(made) for part, made in parts.items()}
+    return kernel_of(name, IN_STEP, constants, about, lines(opening), turn=TURN, **loop)
 
 
 def _woven(items: Mapping[tuple[bool, ...], Sequence[Item]], conditions: Sequence[str]) -> list[str]:
@@ -197,15 +196,29 @@ def emit_schedule(schedule: Schedule) -> None:
     """A schedule has no kernel."""
 
 
+def storage(made: Codec) -> dict[str, str]:
+    """The files that rules with a storage format need besides."""
+    return formats.storage(made)
+
+
 def shared() -> dict[str, str]:
     """The files that every rule of this backend needs."""
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("_[a-z]*.py"))}
 
 
+def _imports(used: Set[str], stored: Mapping[str, Var]) -> Iterator[str]:
+    """The lines that import device functions. Where there are codes, streams are walked otherwise."""
+    of_codes = {"load", "store"} if formats.names(stored) else set()
+    if of_codes:
+        yield from imports("._codes", of_codes)
+    yield from imports("._device", (used & DEVICE | ALWAYS) - of_codes)
+    yield from formats.imported(stored)
+
+
 def _pointers(stored: Mapping[str, Var]) -> Iterator[str]:
     """Where the streams start."""
     for name in stored:
-        yield f"{name}_at = stream({address_of(stored, name)}, {name}_type, start)"
+        yield from formats.pointers(stored, name)
 
 
 def _read(step: Step, read: Sequence[Var]) -> Iterator[Item]:
@@ -216,11 +229,11 @@ def _read(step: Step, read: Sequence[Var]) -> Iterator[Item]:
             yield (f"{v.name} = {'truth' if v.boolean else 'tl.load'}(row + {k})",)
 
 
-def _body(program: Program, step: Step) -> Iterator[Item]:
+def _body(program: Program, step: Step, stored: Mapping[str, Var]) -> Iterator[Item]:
     """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
     (part,) = phase(step, everywhere=True)
     for name in part.loads:
-        yield (f"{name} = {load_text(stream(program, name))}",)
+        yield (f"{name} = {formats.load_text(stream(program, name), stored)}",)
         if step.var(name).role is Role.GRAD:
             yield ("if SCALED:", f"    {name} = factor * {name}")
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
@@ -231,4 +244,4 @@ def _body(program: Program, step: Step) -> Iterator[Item]:
             case tuple():
                 yield statement
     for write in part.stores:
-        yield (store_text(stream(program, write.into), write.value),)
+        yield (formats.store_text(stream(program, write.into), write.value, stored),)

@@ -25,7 +25,7 @@ BITS = {"uint8": 8, "int8": 8, "int16": 16, "bf16": 16, "fp16": 16, "fp32": 32}
 class Code:
     """A map of numbers from -1 to 1, or from 0 to 1, to whole numbers from 0 to `levels` - 1, and back.
 
-    encode: lines from `x` to a number, which is rounded to the nearest whole number, and limited to those there are.
+    encode: lines from `x` to a number, whose whole part is limited to the codes there are.
     decode: lines from `code` to a number. The last line of each is the result, and has no name.
     """
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from sympy import Add, Float, Mul, Piecewise, Symbol, sqrt
+from sympy import Add, Float, Function, Mul, Piecewise, Symbol, sqrt
 
 from optgen.codecs import Code, Lines
-from optgen.dsl.functions import Abs, Max, sign
+from optgen.dsl.functions import Abs, Max, Min, sign
 from optgen.dsl.load import literal
 
 x, code, size, count, root, value, low, near, above = (
@@ -17,10 +17,17 @@ x, code, size, count, root, value, low, near, above = (
 )
 
 
+class copysign(Function):  # called as in every language
+    """The size of the first with the sign of the second."""
+
+    nargs = 2
+    is_extended_real = True
+
+
 def linear_above_zero(levels: int) -> Code:
     """Evenly spaced from 1 / levels to 1: without 0, so that nothing divides by it."""
     with literal():
-        position, number = Add(Mul(levels, x), -1), Mul(Add(code, 1), Float(1 / levels))
+        position, number = Add(Mul(levels, x), Float(-0.5)), Mul(Add(code, 1), Float(1 / levels))
         return Code(levels, (("", position),), (("", number),))
 
 
@@ -28,7 +35,7 @@ def square(levels: int) -> Code:
     """Squares of evenly spaced numbers from -1 to 1, with their signs: close together around 0."""
     half = levels // 2
     with literal():
-        position = Add(Mul(half - 1, Mul(sign(x), sqrt(Abs(x)))), half)
+        position = Add(Mul(half - 1, copysign(sqrt(Abs(x)), x)), Float(half + 0.5))
         number = (("root", Mul(Add(code, -half), Float(1 / (half - 1)))), ("", Mul(root, Abs(root))))
         return Code(levels, (("", position),), number)
 
@@ -38,7 +45,7 @@ def fourth_power_above_zero(levels: int) -> Code:
     with literal():
         squared = Mul(root, root)
         number = (("root", Mul(Add(code, 1), Float(1 / levels))), ("", Mul(squared, squared)))
-        return Code(levels, (("", Add(Mul(levels, sqrt(sqrt(x))), -1)),), number)
+        return Code(levels, (("", Add(Mul(levels, sqrt(sqrt(x))), Float(-0.5))),), number)
 
 
 def dynamic(bits: int, decades: int, signed: bool) -> Code:
@@ -53,14 +60,14 @@ def dynamic(bits: int, decades: int, signed: bool) -> Code:
     lows = [least * 2**i for i in range(decades)]
     with literal():
         encode, decode = _encoded(lows), _decoded(lows)
-        total, counted = (Add(count, 1 - least), Add(code, least - 1)) if least != 1 else (count, code)
         if not signed:
+            total, counted = Add(count, Float(1.5 - least)), Add(code, least - 1) if least != 1 else code
             return Code(2**bits, (("size", x), *encode, ("", total)), (("count", counted), *decode, ("", value)))
         assert least == 1, "a signed map has one number in its lowest decade"
         from_middle = Add(code, -middle)
         return Code(
             2**bits,
-            (("size", Abs(x)), *encode, ("", _signed(middle, total))),
+            (("size", Abs(x)), *encode, ("", Add(copysign(count, x), Float(middle + 0.5)))),
             (("count", Abs(from_middle)), *decode, ("", Mul(sign(from_middle), value))),
         )
 
@@ -79,22 +86,25 @@ def _scale(i: int, lows: Sequence[int]) -> float:
 
 
 def _encoded(lows: Sequence[int]) -> Lines:
-    """The count of the number that is nearest to `size`, before it is rounded; it may be larger than there are any.
+    """Half less than what has as its whole part the count of the number that is nearest to `size`.
 
-    `near` is `size` moved to the highest decade, `low` the first count of its own, which is at `above` = 0, a tenth of
-    the decade's end. That number begins at 0.2: a border a bit below the tenth is as good, and safe from rounding. The
-    first number of all and the last, 1, begin elsewhere: what is nearest to them is moved to where they are found.
+    `near` is `size` moved to the highest decade, `low` the first count of its own, from which `above` leads on. The
+    first number begins a fifth of a step after a tenth of the decade's end, the second a step after it: between these
+    is a steeper line, which is below the other there alone. A border a bit below the tenth is as good, and safe from
+    rounding. The first number of all and the last, 1, begin elsewhere: what is nearest to them is moved to where they
+    are found.
     """
+    assert lows[0] <= 4, "what is below the lowest decade is counted as the last before it"
     top = 2 * lows[-1]
     first, last = (_tidy((_number(at - 1, lows) + _number(at, lows)) / 2) for at in (lows[0], top))
     borders = [(_tidy(0.0995 * 10.0 ** (1 - k)), 10.0**k, partial(Mul, Float(0.5**k))) for k in _shifts(len(lows) - 1)]
-    moved = (Float(2), size >= last), (Max(size, _tidy(_number(lows[0], lows))), size >= first)
-    within = Add(Add(low, above), Float(-0.5))
+    beyond = _tidy(1 + 0.36 / lows[-1])  # where 1 is found, by four tenths of a step
+    moved = (beyond, size >= last), (Max(size, _tidy(_number(lows[0], lows))), size >= first)
     return (
         ("size", Piecewise(*moved, (size, True), evaluate=False)),
         *_scaled(borders, Float(lows[-1])),
-        ("above", Mul(Mul(low, Add(near, Float(-0.1))), _tidy(1 / 0.9))),
-        ("count", Piecewise((Add(low, -1), above < 0.2), (within, True), evaluate=False)),
+        ("above", Add(Mul(low, Add(Mul(_tidy(1 / 0.9), near), _tidy(-1 / 9))), Float(-0.5))),
+        ("count", Add(low, Min(above, Add(Mul(Float(1.25), above), Float(-0.125))))),
     )
 
 
@@ -128,11 +138,6 @@ def _scaled(steps: Sequence[tuple[float, float, Callable[[Any], Any]]], start: A
     return tuple(lines)
 
 
-def _signed(middle: int, total: Any) -> Any:
-    """As many codes below the middle one as `total` says, or above it; the middle one for a NaN."""
-    return Piecewise((Add(middle, Mul(-1, total)), x < 0), (Add(middle, total), True), evaluate=False)
-
-
 def _tidy(number: float) -> Any:
     """The number without the last digits, which are noise of how it was computed."""
     return Float(float(f"{number:.14g}"))
@@ -161,13 +166,13 @@ def e4m3(signed: bool) -> Code:
         encode = (*scaled, ("count", Add(Mul(near, Float(448 / 32)), low)))
         decode = [("value", Max(value, line) if k else line) for k, line in enumerate(numbers)]
         if not signed:
-            position = Max(count, 1)
+            position = Max(Add(count, Float(0.5)), 1)
             return Code(127, (("size", x), *encode, ("", position)), (("count", code), *decode, ("", value)))
-        below = Piecewise((128, x < 0), (0, True), evaluate=False)
+        half = Piecewise((Float(128.5), x < 0), (Float(0.5), True), evaluate=False)
         above = Piecewise((Add(code, -128), code >= 128), (code, True), evaluate=False)
         signs = Piecewise((-1, code >= 128), (1, True), evaluate=False)
         return Code(
             255,
-            (("size", Abs(x)), *encode, ("", Add(count, below))),
+            (("size", Abs(x)), *encode, ("", Add(count, half))),
             (("count", above), *decode, ("", Mul(signs, value))),
         )

@@ -34,7 +34,7 @@ STORAGES = {
 }
 FUSED = ("triton", "c")  # stepped through the module of the PyTorch backend
 MOST_IN_MPMATH = 400
-MOST_IN_INTERPRETER = 3000
+MOST_IN_INTERPRETER = 5000  # enough for states in codes
 SCHEDULES = {"numpy": schedules.run_numpy, "torch": schedules.run_torch}
 
 

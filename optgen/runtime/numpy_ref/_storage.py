@@ -19,7 +19,7 @@ _LEAST = float(np.finfo(np.float32).tiny)  # of what has a reciprocal; a block b
 class Blockwise:
     """Codes with one largest absolute value for every `block` elements, which follow one another in C order.
 
-    encode: numbers over that value -> codes, not yet rounded. decode: codes -> numbers. levels: how many codes there
+    encode: numbers over that value -> codes, not yet whole. decode: codes -> numbers. levels: how many codes there
     are; two lie in a byte, the first in its lower half, if there are at most 16.
     """
 
@@ -46,7 +46,7 @@ class Blockwise:
         absmax = np.abs(blocks).max(axis=1, initial=0).astype(np.float32)
         inverse = np.divide(1, absmax, out=np.zeros_like(absmax), where=~(absmax < _LEAST))
         x = blocks * inverse[:, None]
-        position = np.floor(self.encode(x) + 0.5)
+        position = np.floor(self.encode(x))
         known = (position > 0) & (x == x)  # a NaN is in its block's absmax
         limited = np.where(known, np.minimum(position, self.levels - 1), 0)
         codes = limited.astype(np.uint8).reshape(-1)

@@ -15,7 +15,7 @@ _LEAST = torch.finfo(torch.float32).tiny  # of what has a reciprocal; a block be
 class Blockwise:
     """Codes with one largest absolute value for every `block` elements, which follow one another in memory.
 
-    encode: numbers over that value -> codes, not yet rounded. decode: codes -> numbers. levels: how many codes there
+    encode: numbers over that value -> codes, not yet whole. decode: codes -> numbers. levels: how many codes there
     are. Up to 16 lie two in a byte, the first in its lower half, in the order of the elements' indices; more are bytes
     in the shape of the state, in whichever order of memory that has.
     """
@@ -102,7 +102,7 @@ class Blockwise:
         blocks = padded.view(-1, self.block)
         absmax = blocks.abs().amax(dim=1).to(torch.float32)
         inverse = torch.where(absmax < _LEAST, 0, 1 / absmax)
-        position = torch.floor(self.encode(blocks * inverse[:, None]) + 0.5)
+        position = torch.floor(self.encode(blocks * inverse[:, None]))
         limited = torch.where(position > 0, position.clamp(max=self.levels - 1), 0)  # a NaN is in its block's absmax
         return limited.to(torch.uint8).view(-1), absmax
 

@@ -9,6 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ._formats import dtype_of, elements
+
 TYPES = {torch.float32: tl.float32, torch.float64: tl.float64, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
 
 CLASSES = {Tensor, torch.nn.Parameter}
@@ -20,21 +22,20 @@ def available(device: torch.device) -> bool:
 
 
 def supports(
-    param: Tensor, moving: Sequence[Tensor], states: Sequence[Tensor | None], single: Sequence[bool] = ()
+    param: Tensor, moving: Sequence[Tensor], states: Sequence[Tensor | None], kinds: Sequence[str] = ()
 ) -> str:
     """Empty if the kernels can step this parameter, else what stands in the way.
 
-    moving: its gradient and inputs. single: for each state whether it is one number for the whole tensor; none is if
-    nothing is said.
+    moving: its gradient and inputs. kinds: of the states; each has a number for each element if nothing is said.
     """
-    kinds = zip(states, single or [False] * len(states), strict=True)
-    stored = [(param, param.shape), *((x, () if one else param.shape) for x, one in kinds if x is not None)]
-    for tensor, shape in (*stored, *((x, param.shape) for x in moving)):
+    of = zip(states, kinds or ["element"] * len(states), strict=True)
+    kept = [(x, _shape(param, kind), kind) for x, kind in of if x is not None]
+    for tensor, shape, kind in (*((x, param.shape, "element") for x in (param, *moving)), *kept):
         if type(tensor) not in CLASSES:
             return f"a {type(tensor).__name__}, which is a subclass of Tensor"
         if tensor.layout is not torch.strided:
             return f"a tensor of layout {tensor.layout}"
-        if tensor.dtype not in TYPES:
+        if tensor.dtype not in ([dtype_of(kind)] if elements(kind) else TYPES):
             return f"a tensor of {tensor.dtype}"
         if tensor.device != param.device or not available(tensor.device):
             return f"a tensor on {tensor.device}"
@@ -42,9 +43,23 @@ def supports(
             return f"a tensor of shape {tuple(tensor.shape)} beside a parameter of shape {tuple(param.shape)}"
     if not is_dense(param):
         return "a parameter whose elements do not fill one stretch of memory"
-    if any(tensor.is_neg() or (shape == param.shape and not same_order(param, tensor)) for tensor, shape in stored):
+    if param.is_neg() or any(x.is_neg() or not _lies_beside(param, x, kind) for x, _, kind in kept):
         return "a state that lies in memory otherwise than its parameter"
     return ""
+
+
+def _shape(param: Tensor, kind: str) -> Sequence[int]:
+    """The shape of a state of a kind."""
+    if kind == "tensor":
+        return ()
+    return (-(-param.numel() // elements(kind)),) if elements(kind) > 1 else param.shape
+
+
+def _lies_beside(param: Tensor, state: Tensor, kind: str) -> bool:
+    """Whether its numbers follow the parameter's elements. Two codes in a byte follow the order of the indices."""
+    if elements(kind) > 1:
+        return state.is_contiguous() and (elements(kind) > 2 or param.is_contiguous())
+    return kind == "tensor" or same_order(param, state)
 
 
 def supports_number(number: Tensor, device: torch.device) -> bool:

@@ -20,10 +20,11 @@ from torch import Tensor
 
 from . import _mirror
 from ._counts import HostCounts
+from ._formats import options_of_codes
 from ._kept import Columns, Kept
 from ._mirror import MOVED
 from ._phases import Form
-from ._tables import WARPS, Kernels, Plan
+from ._tables import WARPS, Bucket, Kernels, Plan
 
 __all__ = ["Launcher", "Names"]
 
@@ -162,7 +163,7 @@ class Launcher:
         moving = [grads, *(inputs or [None] * len(self._names.inputs))]
         for bucket in plan.buckets:
             with torch.cuda.device(bucket.device) if bucket.device.type == "cuda" else nullcontext():
-                how = {**options, "BLOCK": block_of(bucket.vector, strict, bucket.streams)}
+                how = {**options, **_turn(bucket, strict)}
                 bucket.step(kernels, moving, plan.moving.addresses, given, flags, how, grad_scale, found_inf)
             self._remember(plan, bucket.device)
         return [*plan.rest]
@@ -195,6 +196,13 @@ class Launcher:
         asked = [*firsts] if firsts and any(firsts) and "first" in self._names.told else []
         kinds = [hosted.get(key) for key in self._names.kept]
         return Kept(params, states, rows, counts, kinds, self._names.told, asked)
+
+
+def _turn(bucket: Bucket, strict: bool) -> dict[str, int]:
+    """How many elements a program takes at a time, and with how many warps if that is not the usual number."""
+    if bucket.numbers:
+        return options_of_codes()
+    return {"BLOCK": block_of(bucket.vector, strict, bucket.streams)}
 
 
 def _fresh(module: str) -> Launcher:

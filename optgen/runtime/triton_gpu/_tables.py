@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from ._counts import can_count
+from ._formats import plain, size_of, tables_of
 from ._kept import Columns, Kept, there
 from ._layout import CLASSES, TYPES, same_order
 from ._mirror import Mirror, upload
@@ -45,7 +46,7 @@ class Plan:
 
     def __init__(self, kept: Kept, moving: Columns, form: Form | None) -> None:
         self.kept, self.is_timed, self.form = replace(kept, rows=[*kept.rows]), kept.hosted is not None, form
-        single = form.per_tensor if form else ()
+        of_states = form.of_states if form else ()
         self.can_count = self.is_timed or all(map(can_count, kept.counts or ()))
         self.lengths = _lengths(kept)
         kinds: dict[tuple[Any, ...], list[int]] = {}
@@ -53,7 +54,7 @@ class Plan:
         places: set[int] = set()
         for i, param in enumerate(kept.params):
             place = param.data_ptr() if param.numel() else id(param)  # a tied parameter takes its steps in turn
-            if place in places or not kept.fits(moving, i, single):
+            if place in places or not kept.fits(moving, i, of_states):
                 self.rest.append(i)
                 continue
             places.add(place)
@@ -124,15 +125,16 @@ class Bucket:
         grad, *inputs = [None if column is None else column[positions[0]] for column in moving]
         self.device, self.is_timed = param.device, kept.hosted is not None
         self.compute = torch.float64 if param.dtype is torch.float64 else torch.float32
-        self.types = [TYPES[self.compute if x is None else x.dtype] for x in (param, grad, *stored, *inputs)]
+        kinds = form.of_states if form else ["element"] * len(stored)
+        typed = param, grad, *plain(stored, kinds), *inputs
+        self.types = [TYPES[self.compute if x is None else x.dtype] for x in typed]
         self.clock_types = [TYPES[torch.float32 if x is None else x.dtype] for x in kept.numbers(positions[0])]
-        whole = [not single for single in form.per_tensor] if form else [True] * len(stored)
-        streams = [x if is_whole else None for x, is_whole in zip(stored, whole, strict=True)]
-        sizes = [0 if x is None else x.element_size() for x in (param, *streams)]
-        self.streams = 1 + len(self.present) + sum(x is not None for x in streams)
-        self.rounds = any(x is not None and x.dtype != self.compute for x in streams)
+        sizes = [param.element_size(), *map(size_of, stored, kinds)]
+        self.streams = len(self.present) + sum(size > 0 for size in sizes)
+        self.rounds = any(0 < size != self.compute.itemsize for size in sizes[1:])
         moved = [x.element_size() for x in there(moving, positions[0])]
-        self.vector = 16 // max(*sizes, *moved)  # elements of the widest dtype in one access
+        self.vector = int(16 // max(*sizes, *moved))  # elements of the widest dtype in one access
+        self.numbers = tables_of(form.numbers, self.device) if form else []
         self.reordered = {
             (j, k): (p.shape, p.stride())
             for k, (p, i) in enumerate(zip(self.params, positions, strict=True))
@@ -141,20 +143,19 @@ class Bucket:
         }
         self.numels = torch.tensor([p.numel() for p in self.params])
         self.chunk = chunk_of_work(int(self.numels.sum()), self.device)
-        if form:  # each program of a later launch adds up what those of its tensor have left
-            self.chunk = max(self.chunk, chunk_of_parts(int(self.numels.max())))
+        form = None if form and form.one_pass else form
+        self.chunk = max(self.chunk, chunk_of_parts(int(self.numels.max())) if form else 0)
         self.promised = torch.tensor([[self.vector * size] for size in moved])
         self._fill(kept, form, sizes)
         self.gradients, self.words, self.table = (Mirror(self.device) for _ in range(3))
-        self.addresses = self.slow = b""
-        self.rows = torch.empty(0)
+        self.addresses, self.slow, self.rows = b"", b"", torch.empty(0)
         self.scale, self.found_inf = torch.ones(1, device=self.device), torch.zeros(1, device=self.device)
 
-    def _fill(self, kept: Kept, form: Form | None, sizes: Sequence[int]) -> None:
+    def _fill(self, kept: Kept, form: Form | None, sizes: Sequence[float]) -> None:
         """Make the tables that stay. sizes: the bytes of an element of the parameter and of each state."""
         positions = self.positions
         columns = [[0 if c is None else c[i].data_ptr() for i in positions] for c in (kept.params, *kept.states)]
-        promised = torch.tensor([[self.vector * size or 1] for size in sizes])
+        promised = torch.tensor([[int(self.vector * size) or 1] for size in sizes])
         self.is_slow = (torch.tensor(columns) % promised).any(0)
         counts = _chunks(self.numels, self.chunk)
         columns += [self.numels.tolist(), *([(counts.cumsum(0) - counts).tolist()] if form else [])]
@@ -191,7 +192,7 @@ class Bucket:
             how = {"TENSORS": LANES, "num_warps": WARPS, "enable_fp_fusion": False}
             kernels.prologue[(-(-len(self.params) // LANES),)](*read, *self.clock_types, **flags, **scaled, **how)
         if len(words):
-            tables = self.records, gradients, self.rows if self.is_timed else table, scale, inf
+            tables = self.records, gradients, self.rows if self.is_timed else table, scale, inf, *self.numbers
             constants = {**flags, "COMPUTE": TYPES[self.compute], "VEC": self.vector, **scaled, **options}
             if self.scratch:
                 constants["ROUNDS"] = self.rounds

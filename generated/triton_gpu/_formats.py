@@ -1,0 +1,52 @@
+"""Formats: states in codes, how they lie in memory beside a parameter, and the numbers that codes stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ._mirror import upload
+
+BLOCK = 256  # elements that the one warp of a program takes at a time
+DTYPES = {"uint8": torch.uint8, "fp32": torch.float32}
+_REGISTERS = 64  # with more, as the compiler would have it, fewer programs would run at a time
+_ROOM = 256  # for numbers in a table
+
+# A kind is "element" or "tensor" for a state of any dtype with one number per that; "uint8" for a code of each element;
+# "uint8/2" or "fp32/256" for one number of so many elements, in one row, in the order of the parameter in memory.
+
+
+def elements(kind: str) -> int:
+    """How many elements of the parameter there are to one number of what is kept in codes, 0 of all else."""
+    dtype, _, count = kind.partition("/")
+    return int(count or 1) if dtype in DTYPES else 0
+
+
+def dtype_of(kind: str) -> torch.dtype:
+    """The dtype of what is kept in codes."""
+    return DTYPES[kind.partition("/")[0]]
+
+
+def size_of(state: Tensor | None, kind: str) -> float:
+    """The bytes of one element of a stream; 0 of what is no stream."""
+    if state is None or kind == "tensor" or elements(kind) > 2:
+        return 0
+    return state.element_size() / max(elements(kind), 1)
+
+
+def plain(states: Sequence[Tensor | None], kinds: Sequence[str]) -> list[Tensor | None]:
+    """The states that are not kept in codes."""
+    return [state for state, kind in zip(states, kinds, strict=True) if not elements(kind)]
+
+
+def tables_of(numbers: Sequence[Sequence[float]], device: torch.device) -> list[Tensor]:
+    """What codes stand for, if there are any, one table after the other: (tables * 256) float32."""
+    rows = [[*row, *[0.0] * (_ROOM - len(row))] for row in numbers]
+    return [upload(torch.tensor(rows, dtype=torch.float32).view(-1), device)] if rows else []
+
+
+def options_of_codes() -> dict[str, int]:
+    """How a kernel with codes is launched."""
+    return {"BLOCK": BLOCK, "num_warps": 1, **({"maxnreg": _REGISTERS} if torch.version.cuda else {})}

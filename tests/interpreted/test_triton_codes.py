@@ -1,0 +1,230 @@
+"""Kernels of rules whose states are kept in codes: bit by bit those of NumPy, in whatever way tensors lie in memory."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+from functools import cache, partialmethod
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from c_steps import assert_agree, eagerly_stepped, set_grads, some, stepped, twin
+
+from optgen import compile, load, stored
+from optgen.bounds import BF16, FP16, FP32, FP64
+from optgen.dsl import Rule
+from optgen.verify import cases
+from optgen.verify.lockstep import FEW, run
+from optgen.verify.runners import Storage, TorchRunner, numpy_runner, torch_runner
+from optgen.verify.storage import decoder
+
+FORMATS = {
+    "int8": {"states": "int8"},
+    "int4": {"states": "int4"},
+    "fp8_e4m3": {"states": "fp8_e4m3"},
+    "root8": {"states": "root8"},
+    "mixed": {"m": "int4", "v": "bf16"},
+    "plain": {"m": "fp16", "v": "fp32"},
+}
+MIXES = (Storage(FP32, FP32), Storage(FP64, FP64), Storage(BF16, FP32), Storage(FP16, FP16))
+SHAPES = cases.Shapes("blocks", ((1025,), (3, 171), (), (127,)))  # whole blocks and a rest; a rest alone
+every = pytest.mark.parametrize("name", FORMATS)
+
+
+def coded(name: str) -> Rule:
+    """AdamW with its states in formats, from 100 elements on."""
+    rule = load("adamw")
+    assert isinstance(rule, Rule)
+    return stored(rule, name="Coded", min_numel=100, **FORMATS[name])
+
+
+@cache
+def modules(name: str) -> dict[str, ModuleType]:
+    return {backend: compile(coded(name), backend) for backend in ("numpy", "torch")}
+
+
+def sibling(module: ModuleType, name: str) -> Any:
+    package = str(module.__package__).removesuffix("pytorch")
+    return import_module(f"{package}{name}")
+
+
+def on_the_host(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scalars are made on the host, as in NumPy, and every operation is rounded once."""
+    launcher = sibling(module, "triton_gpu._runtime").Launcher
+    monkeypatch.setattr(sibling(module, "pytorch._fused"), "on_device", lambda group: False)
+    monkeypatch.setattr(launcher, "again", partialmethod(launcher.again, strict=True))
+
+
+def fused(made: dict[str, ModuleType], variant: cases.Variant, storage: Storage) -> TorchRunner:
+    values = cases.parameters(SHAPES, storage.param, 1)
+    read = decoder(made["numpy"])
+    return torch_runner(made["torch"], values, variant.hypers, "plain", storage, fused=True, read=read)
+
+
+@pytest.mark.parametrize("storage", MIXES[:2], ids=str)
+@every
+def test_what_is_stored_equals_numpy_to_the_last_bit(
+    name: str, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = modules(name)
+    on_the_host(made["torch"], monkeypatch)
+    variant = cases.variants(coded(name))[1]
+    kernel = fused(made, variant, storage)
+    numpy = numpy_runner(made["numpy"], cases.parameters(SHAPES, storage.param, 1), variant.hypers, "plain", storage)
+    for count in (1, 2, 3):
+        grads = [storage.round(g) for g in cases.gradients(SHAPES, storage.param, count)]
+        for runner in (kernel, numpy):
+            runner.step(grads, [count] * len(grads), {})
+    assert not kernel.note()
+    for param, state, value in zip(kernel.params, numpy.state, numpy.params, strict=True):
+        assert np.array_equal(param.detach().numpy(), value)
+        found = kernel.optimizer.state[param]
+        assert found.keys() - {"step"} == state.keys() - {"step"}
+        for key, wanted in state.items():
+            if key != "step":
+                assert np.array_equal(raw(found[key]), np.asarray(wanted)), key
+
+
+def raw(x: Tensor) -> Any:
+    return x.view(torch.uint16).numpy() if x.dtype is torch.bfloat16 else x.numpy()
+
+
+@every
+def test_every_variant_is_within_the_bound_in_any_dtypes_aligned_or_not(name: str) -> None:
+    rule = coded(name)
+    for number, variant in enumerate(cases.variants(rule)[:2]):
+        storage = MIXES[2 + number]
+        runner = fused(modules(name), variant, storage)
+        param = runner.params[0]
+        room = torch.empty(param.numel() + 1, dtype=param.dtype)[1:]
+        param.data = room.view(param.shape).copy_(param.data)
+        tally = run(rule, runner, variant.hypers, SHAPES, storage, number, FEW)
+        assert not tally.faults, tally.faults[0]
+        assert tally.decided
+        assert not tally.note
+
+
+# --- the class that is generated beforehand
+
+
+def made(name: str, params: list[Tensor], fused: bool, **settings: Any) -> Any:
+    make: Any = getattr(import_module("optgen.optim"), name)
+    return make([{"params": params, "fused": fused}], lr=0.01, **settings)
+
+
+def same(x: Any, a: list[Tensor], y: Any, b: list[Tensor]) -> None:
+    for p, q in zip(a, b, strict=True):
+        assert torch.equal(p, q)
+        assert all(torch.equal(value, y.state[q][key]) for key, value in x.state[p].items())
+
+
+def test_large_and_small_parameters_are_launched_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched: list[int] = []
+    adamw8bit, otherwise = (import_module(f"optgen._generated.triton_gpu.{n}") for n in (
+        "adamw8bit", "adamw8bit_otherwise"))  # fmt: skip
+    for module in (adamw8bit, otherwise):
+        monkeypatch.setattr(module, "_step", Counted(module._step, launched))
+    a = some((64, 64), (4097,), (4095,), (7,))
+    optimizer = made("AdamW8bit", a, True)
+    stepped(a, optimizer, 2)
+    assert len(launched) == 2 * 2
+    assert ["exp_avg_absmax" in optimizer.state[p] for p in a] == [True, True, False, False]
+
+
+class Counted:
+    """A kernel that writes down its launches."""
+
+    def __init__(self, kernel: Any, launched: list[int]) -> None:
+        self.kernel, self.launched, self.fn = kernel, launched, kernel.fn
+
+    def __getitem__(self, grid: Any) -> Any:
+        self.launched.append(grid[0])
+        return self.kernel[grid]
+
+
+def turned(x: Tensor) -> Tensor:
+    return x.detach().t().contiguous().t().requires_grad_()
+
+
+@pytest.mark.parametrize(("name", "calls"), [("AdamW8bit", 0), ("AdamW4bit", 1)])
+def test_two_codes_in_a_byte_follow_indices_and_others_the_memory(
+    name: str, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = [turned(p) for p in some((65, 70))]
+    b = twin(a)
+    x, y = made(name, a, True), made(name, b, False)
+    eager = eagerly_stepped("optgen._generated.pytorch", monkeypatch)
+    for optimizer, params in ((x, a), (y, b)):
+        set_grads(params, 3)
+        optimizer.step()
+    assert len(eager) == 1 + calls
+    for p, q in zip(a, b, strict=True):
+        assert_agree(p, q, 16)
+        assert torch.equal(x.state[p]["exp_avg"], y.state[q]["exp_avg"])
+
+
+def test_an_infinite_gradient_poisons_its_block_alone() -> None:
+    a = some((17, 256))
+    optimizer = made("AdamW8bit", a, True)
+    for number, bad in enumerate((1.0, math.inf, 1.0)):
+        set_grads(a, number)
+        assert a[0].grad is not None
+        a[0].grad[5, 5] *= bad
+        optimizer.step()
+    assert a[0].isnan().sum(1).tolist() == [0] * 5 + [256] + [0] * 11
+
+
+def test_a_tiny_block_is_stored_as_nothing() -> None:
+    """Its largest value has no reciprocal in float32. Lion's momentum is a hundredth of the first gradient."""
+    a = some((16, 256))
+    optimizer = made("Lion8bit", a, True)
+    grad = torch.ones(16, 256)
+    grad[3], grad[4] = 1e-37, 1e-34
+    a[0].grad = grad
+    optimizer.step()
+    state = optimizer.state[a[0]]
+    assert state["exp_avg"].unique(dim=1).flatten().tolist() == [255] * 3 + [127] + [255] * 12
+    assert state["exp_avg_absmax"][3] > 0
+
+
+@pytest.mark.parametrize("shift", [1, 4])
+def test_codes_that_lie_anywhere_are_stepped(shift: int) -> None:
+    """One of three streams is unaligned, be it that of codes: whole blocks then go through the masked loop, too."""
+    a = some((32, 257))
+    b = twin(a)
+    x, y = made("AdamW8bit", a, True), made("AdamW8bit", b, True)
+    stepped(a, x, 1)
+    stepped(b, y, 1)
+    codes = x.state[a[0]]["exp_avg"]
+    room = torch.empty(codes.numel() + shift, dtype=torch.uint8)[shift:]
+    x.state[a[0]]["exp_avg"] = room.view(codes.shape).copy_(codes)
+    stepped(a, x, 2)
+    stepped(b, y, 2)
+    same(x, a, y, b)
+    (plan,) = (launcher._plan for launcher in x._launchers().values())
+    assert bool(plan.buckets[0].slow[0]) is (shift == 1)
+
+
+def test_a_copy_and_a_checkpoint_go_on_with_the_same_bits() -> None:
+    a = some((64, 65))
+    x = made("AdamW4bit", a, True)
+    stepped(a, x)
+    y, b = copy.deepcopy((x, a))
+    c = twin(a)
+    z = made("AdamW4bit", c, True)
+    z.load_state_dict(copy.deepcopy(x.state_dict()))
+    for optimizer, params in ((x, a), (y, b), (z, c)):
+        set_grads(params, 5)
+        optimizer.step()
+    same(x, a, y, b)
+    same(x, a, z, c)
