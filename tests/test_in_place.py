@@ -44,6 +44,10 @@ def by_a_flag(p: Tensor, g: Tensor, *, m: Tensor, v: Tensor, flag: bool) -> dict
     return {"param": p - g * 2 if flag else p + g, "m": m, "v": -v}
 
 
+def by_half_a_condition(p: Tensor, g: Tensor, *, m: Tensor, v: Tensor, flag: bool) -> dict[str, Tensor]:
+    return {"param": torch.where(flag & (g > 0), p * 1, p + 1.0), "m": m * True, "v": v}
+
+
 def by_a_value(p: Tensor, g: Tensor, *, m: Tensor, v: Tensor, beta: float) -> dict[str, Tensor]:
     return {"param": p - g if beta > 0.5 else p, "m": m * beta, "v": v}
 
@@ -57,6 +61,7 @@ CASES: dict[str, tuple[Update, dict[str, Any]]] = {
     "one for two": (one_for_two, {}),
     "by a flag": (by_a_flag, {"flag": True}),
     "by the other flag": (by_a_flag, {"flag": False}),
+    "by half a condition": (by_half_a_condition, {"flag": False}),
     "by a value": (by_a_value, {"beta": 0.9}),
 }
 

@@ -129,11 +129,12 @@ def _traced(update: Function, fixed: Mapping[str, Any], named: Mapping[str, Any]
     plan = _Plan([], {}, {}, len(slots) + places)
 
     def slot(argument: Any) -> int:
-        if argument not in slots:
+        key = argument if isinstance(argument, fx.Node) else (type(argument), argument)  # 0 is no False
+        if key not in slots:
             plan.constants[plan.slots] = argument
-            slots[argument] = plan.slots
+            slots[key] = plan.slots
             plan.slots += 1
-        return slots[argument]
+        return slots[key]
 
     for node in graph.nodes:
         if node.op != "placeholder":

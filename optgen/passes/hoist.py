@@ -84,12 +84,12 @@ class _Hoister:
         return Mul(*(self._visit(f, target, guard) for f in factors))
 
     def _scalar(self, expr: Any, target: str, guard: Any) -> Any:
-        """A name for a host expression; if a branch guards it, it is 0 wherever the branch is not taken."""
+        """A name for a host expression; if a branch guards it, it is 0 or False wherever the branch is not taken."""
         if expr.is_Symbol or expr.is_Number:
             return expr
-        guarded = (
-            expr if guard == S.true or not _can_fail(expr) else Piecewise((expr, guard), (S.Zero, True), evaluate=False)
-        )
+        guarded = expr
+        if guard != S.true and _can_fail(expr):
+            guarded = Piecewise((expr, guard), (S.false if is_condition(expr) else S.Zero, True), evaluate=False)
         if guarded not in self.known:
             name = name_scalar(expr, target, self.taken)
             self.taken.add(name)

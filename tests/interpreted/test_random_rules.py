@@ -82,6 +82,10 @@ MENDED = {
         Eq(theta[t], theta[t - 1] - lr * m[t])]), False),
     "a sign before a sign": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(theta[t], theta[t - 1] - lr * -((-g[t]) / theta[t - 1]))]), True),
+    "a condition that only a branch may ask": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(theta[t], theta[t - 1] - lr * Piecewise(
+            (g[t] * Piecewise((g[t] / (1 - beta**t), 1 / gamma**t <= 2), (gamma**-t, True)), t < 3), (g[t], True)))]),
+        True),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }
