@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 HEADINGS = (
     "", "ms", "quartiles", "device ms", "of bandwidth", "over ours", "host us/tensor", "largest alloc", "compile s"
 )  # fmt: skip
-TIMED = ("torch", "numpy", "triton", "lion-pytorch", "pytorch-optimizer", "torch-optimi", "bitsandbytes")
+TIMED = ("torch", "numpy", "triton", "lion-pytorch", "pytorch-optimizer", "torch-optimi", "bitsandbytes", "torchao")
 
 
 def machine() -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from bench import modes, plot
+from bench import distance, modes, plot
 
 CHOSEN = {"fp32": 12.0, "int8": 6.1, "bf16_sr": 6.0, "bf16_split16": 8.0}
 
@@ -52,3 +52,14 @@ def test_the_picture_has_every_mode_but_that_of_comparison(folder: Path) -> None
     assert done.exit_code == 0, done.output
     drawn = html.unescape((folder / "docs" / "modes.svg").read_text())
     assert [f"{modes.MODES[name].title}  (" in drawn for name in CHOSEN] == [False, True, True, True]
+
+
+def test_distances_are_of_what_the_formats_lose(tmp_path: Path) -> None:
+    done = run(distance.main, "--steps", "3", "--json", str(tmp_path / "distance.json"))
+    assert done.exit_code == 0, done.output
+    told = json.loads((tmp_path / "distance.json").read_text())["distances"]
+    assert {mode.title for name, mode in modes.MODES.items() if name != "fp32"} <= {*told}
+    for found in told.values():
+        assert {*found} == {*distance.PROBLEMS}
+        assert found["noise"] > 0
+    assert told["4 bits"]["noise"] > 4 * told["8 bits, linear and root"]["noise"]
