@@ -166,6 +166,17 @@ def test_what_keeps_all_digits_steps_as_float32(form: str, name: str) -> None:
         assert not torch.equal(p.float(), q)
 
 
+def test_an_epsilon_of_none_is_that_of_bfloat16_in_numpy_too() -> None:
+    params = leaves((20, 30))
+    optimizer, numpy = class_of("bf16_split16", "adafactor")(params), module_of("bf16_split16", "adafactor")
+    arrays = [as_numpy(params[0]).copy()]
+    params[0].grad = (draw(20, 30, seed=1) * 1e-3).bfloat16()  # whose squares are below that epsilon's
+    optimizer.step()
+    (found,), (kept,) = numpy.step(arrays, [params[0].grad.float().numpy()], numpy.init(arrays), 1)
+    mine = optimizer.rule.param.load(params[0], [optimizer.state[params[0]]["param_rest"]])
+    np.testing.assert_allclose(mine.numpy(), format_of("bf16_split16").load(found, kept["param_rest"]), rtol=1e-6)
+
+
 def small_steps(cls: Any, steps: int = 1000) -> float:
     """How far a parameter of 1 has come that is to go 1e-4 down at each step."""
     p = Parameter(torch.ones(512, dtype=torch.bfloat16))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+import needs
 import numpy as np
 import pytest
 
@@ -65,6 +66,49 @@ def test_a_wrong_code_or_scale_is_found(way: str, monkeypatch: pytest.MonkeyPatc
     rows = large(verify_rule(rule, {"numpy": module}))
     assert rows
     assert all(row.verdict is Verdict.FAIL and "state" in row.reason for row in rows)
+
+
+@pytest.mark.parametrize("form", ["bf16_sr", "bf16_kahan", "bf16_split8", "bf16_split16", "master"])
+def test_parameters_in_formats_lie_in_a_bound_that_is_used(form: str) -> None:
+    """A parameter that was rounded by chance is one of the two neighbours; the others keep what they are to keep."""
+    rule = coded("signum", param=form)
+    rows = verify_rule(rule, {"numpy": compile(rule, "numpy")})
+    assert passed(rows), [row for row in rows if row.verdict is not Verdict.PASS][:1]
+    assert {row.dtype for row in rows} == {"bf16, fp32 states"}
+    assert 0.6 < max(row.ratio for row in rows) <= 1
+
+
+class Lossy:
+    """A format of parameters that loses more than it may."""
+
+    def __init__(self, form: Any) -> None:
+        self.load, self.form = form.load, form
+
+    def store(self, values: Any, *chance: Any) -> Any:
+        found = self.form.store(values, *chance)
+        if chance:
+            return np.where(np.arange(found.size).reshape(found.shape) == 3, found + 1, found).astype(np.uint16)
+        bits, beside = found
+        return bits, beside * 0 if beside.dtype != np.float32 else (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+@pytest.mark.parametrize("form", ["bf16_sr", "bf16_kahan", "bf16_split8", "bf16_split16", "master"])
+def test_a_parameter_that_loses_more_than_its_format_is_found(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = coded("signum", param=form)
+    module = compile(rule, "numpy")
+    monkeypatch.setattr(module, form, Lossy(getattr(module, form)))
+    (row,) = [row for row in verify_rule(rule, {"numpy": module}) if row.shape == "odd" and row.variant == "defaults"]
+    assert row.verdict is Verdict.FAIL
+    assert "the parameter" in row.reason
+
+
+@pytest.mark.parametrize("backend", ["torch", pytest.param("c", marks=needs.a_c_compiler)])
+def test_parameters_of_other_dtypes_are_verified_as_plain_ones(backend: str) -> None:
+    rule = coded("signum", param="bf16_split16")
+    modules = {name: compile(rule, name) for name in ("numpy", "torch")}
+    rows = verify_rule(rule, {backend: modules["torch"]}, reader=modules["numpy"])
+    assert passed(rows), [row for row in rows if row.verdict is not Verdict.PASS][:1]
+    assert {row.dtype for row in rows} == {"fp32", "fp16", "bf16", "bf16, fp32 states", "fp64"}
 
 
 def test_codes_of_another_backend_cannot_be_read_without_the_numpy_module() -> None:

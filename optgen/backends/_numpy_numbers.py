@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optgen.backends._formats import params
 from optgen.constructor import bounds
 from optgen.dsl.symbols import Kind
 from optgen.listing import quote
@@ -33,8 +34,9 @@ def floats(program: Program, used: set[str]) -> list[str]:
 def numbers_of(program: Program, param: str, read: set[str]) -> list[str]:
     """The lines that make known the count, extents and machine epsilon of a parameter, as far as they are read."""
     extents = [f"{name} = {text.format(param)}" for name, text in EXTENT.items() if name in read]
+    eps = "2.0**-7" if params(program) else f"float(np.finfo({param}.dtype).eps)"  # of bfloat16, which NumPy lacks
     epsilons = [
-        f"{name} = float(np.finfo({param}.dtype).eps) if {d.name}[{k}] is None else float({d.name}[{k}])"
+        f"{name} = {eps} if {d.name}[{k}] is None else float({d.name}[{k}])"
         for d in program.rule.declarations
         for k, name in enumerate(d.names)
         if d.none_is_eps and d.default[k] is None and name in read

@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 
@@ -14,7 +15,7 @@ from optgen.dsl.functions import bfloat16
 from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import OptgenError
 from optgen.verify import schedules
-from optgen.verify.cases import Shapes, Variant, parameters, shapes_for, smaller, variants
+from optgen.verify.cases import Shapes, Variant, parameters, shapes_for, smaller, variants, with_eps
 from optgen.verify.interpreter import rounded_as_on_a_gpu, verify_in_interpreter
 from optgen.verify.lockstep import COUNTS, FEW, Tally, run
 from optgen.verify.report import Row, Verdict, judged, passed, summary, table
@@ -32,6 +33,7 @@ STORAGES = {
     "triton": (*NARROW, Storage(FP64, FP64)),
     "c": (*NARROW, Storage(FP64, FP64)),
 }
+HELD = {"numpy": (Storage(BF16, FP32),)}  # the same of a rule whose parameters have a format, where it differs
 FUSED = ("triton", "c")  # stepped through the module of the PyTorch backend
 MOST_IN_MPMATH = 400
 MOST_IN_INTERPRETER = 5000  # enough for states in codes
@@ -86,13 +88,13 @@ def _work(rule: Rule, modules: Modules, reader: ModuleType | None) -> Work:
         if reason:
             yield Row(rule.name, backend, "all", "all", "all", verdict=Verdict.SKIPPED, reason=reason), None
             continue
-        for storage in STORAGES[backend]:
+        held = rule.storage.get("param", "")
+        for storage in (HELD if held else STORAGES).get(backend, STORAGES[backend]):
             for variant in variants(rule):
                 for shapes in shapes_for(rule):
                     row = Row(rule.name, backend, str(storage), variant.name, shapes.name)
-                    limited = _limited(shapes, backend, storage)
-                    module = modules[backend]
-                    yield row, partial(_compare, rule, backend, module, storage, variant, limited, decoder(reader))
+                    limited, read = _limited(shapes, backend, storage), decoder(reader, held)
+                    yield row, partial(_compare, rule, backend, modules[backend], storage, variant, limited, read)
 
 
 def is_coded(rule: Rule | Schedule) -> bool:
@@ -107,12 +109,15 @@ def _compare(
     values = parameters(shapes, storage.param, seed)
     runner: Runner
     if backend == "numpy":
-        runner = numpy_runner(module, values, variant.hypers, shapes.layout, storage)
+        runner = numpy_runner(module, values, variant.hypers, shapes.layout, storage, read)
     else:
         fused = backend in FUSED
         runner = torch_runner(module, values, variant.hypers, shapes.layout, storage, fused=fused, read=read)
+    hypers, machine = variant.hypers, storage.machine(runner.host_scalar)
+    if read.param is not None and storage.param is BF16:  # what is lost on the way to memory is told by the decoder
+        hypers, machine = with_eps(rule, hypers, 2 * BF16.unit), replace(machine, param=FP32)
     with rounded_as_on_a_gpu() if backend == "triton" else nullcontext():
-        return run(rule, runner, variant.hypers, shapes, storage, seed, FEW if shapes.wild else COUNTS)
+        return run(rule, runner, hypers, shapes, storage, seed, FEW if shapes.wild else COUNTS, machine)
 
 
 def _limited(shapes: Shapes, backend: str, storage: Storage) -> Shapes:
@@ -123,8 +128,6 @@ def _limited(shapes: Shapes, backend: str, storage: Storage) -> Shapes:
 
 def _why_not(rule: Rule, backend: str, module: ModuleType) -> str:
     """Why this backend cannot be compared in this process, or nothing."""
-    if "param" in rule.storage:
-        return "a parameter that is stored in a format of its own is not read yet"
     interprets = os.environ.get("TRITON_INTERPRET") == "1"
     if backend == "triton":
         return "" if interprets else "TRITON_INTERPRET=1 is not set in this process"

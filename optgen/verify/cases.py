@@ -109,6 +109,16 @@ def variants(rule: Rule | Schedule) -> list[Variant]:
     return list(found.values())
 
 
+def with_eps(rule: Rule, hypers: Hypers, eps: float) -> Hypers:
+    """Values of hyperparameters with a machine epsilon where None stands for one."""
+    machine = {d.name for part in _with_otherwise(rule) for d in part.declarations if d.none_is_eps}
+
+    def standing(value: Any) -> Any:
+        return tuple(map(standing, value)) if isinstance(value, tuple) else eps if value is None else value
+
+    return {name: standing(value) if name in machine else value for name, value in hypers.items()}
+
+
 def _with_otherwise(rule: Rule) -> Iterator[Rule]:
     yield rule
     if rule.otherwise is not None:

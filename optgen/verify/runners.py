@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from optgen.bounds import BF16, FLOAT, FP16, FP32, FP64, MULTI, Format, Machine
 from optgen.verify.cases import lay
-from optgen.verify.storage import Decoder, decoder
+from optgen.verify.storage import BESIDE, Decoder, as_bits, decoder
 
 Array = Any
 States = list[dict[str, Any]]
@@ -46,7 +46,8 @@ class Runner(Protocol):
     """A backend that holds one model."""
 
     host_scalar: Format
-    missed: States  # for each parameter how far its states in codes may be from what was to be stored, at the last read
+    missed: States  # for each parameter how far it, as "param", and its states in formats may be from what was to be
+    # stored, at the last read
 
     def step(self, grads: Sequence[Array | None], counts: Sequence[int], inputs: Inputs) -> None:
         """Makes one step, the counts[i]-th of parameter i. Gradients and what is given besides are float64 that the
@@ -81,7 +82,8 @@ class NumpyRunner:
 
     def step(self, grads: Sequence[Array | None], counts: Sequence[int], inputs: Inputs) -> None:
         given, *values = (
-            [None if x is None else lay(x.astype(p.dtype), self.layout) for x, p in zip(of, self.params, strict=True)]
+            [None if x is None else lay(x.astype(_computed(param)), self.layout)
+             for x, param in zip(of, self.params, strict=True)]
             for of in (grads, *inputs.values())
         )
         besides = dict(zip(inputs, values, strict=True))
@@ -100,13 +102,22 @@ class NumpyRunner:
     def read(self) -> tuple[list[Array], States]:
         read = [self.decoder.read(s, p.shape, range(p.ndim)) for s, p in zip(self.state, self.params, strict=True)]
         self.missed = [missed for _, missed in read]
-        return [p.astype(np.float64) for p in self.params], [values for values, _ in read]
+        if self.decoder.param is None:
+            return [p.astype(np.float64) for p in self.params], [values for values, _ in read]
+        held = [self.decoder.read_param(p, s) for p, s in zip(self.params, self.state, strict=True)]
+        self.missed = [{**missed, "param": own} for missed, (_, own) in zip(self.missed, held, strict=True)]
+        return [numbers for numbers, _ in held], [values for values, _ in read]
 
     def complaint(self) -> str:
         return self.wrong
 
     def note(self) -> str:
         return ""
+
+
+def _computed(param: Array) -> Any:
+    """The dtype that NumPy computes a parameter in; it takes bfloat16 as bits."""
+    return np.float32 if param.dtype == np.uint16 else param.dtype
 
 
 def _bits(tree: Any) -> Any:
@@ -156,16 +167,21 @@ class TorchRunner:
 
     def _check_dtypes(self, param: torch.Tensor) -> None:
         for key, value in self.optimizer.state.get(param, {}).items():
-            is_own = key.removesuffix("_absmax") in self.decoder.formats
+            is_own = key.removesuffix("_absmax") in self.decoder.formats or key in BESIDE
             if value.ndim and value.dtype != TORCH[self.stored] and not is_own:
                 self.wrong = f"state {key} is stored as {value.dtype}"
 
     def read(self) -> tuple[list[Array], States]:
         states = [self.optimizer.state.get(param, {}) for param in self.params]
-        read = [self.decoder.read({k: _array(v) for k, v in s.items() if k != "step"}, param.shape, _order(param))
-                for s, param in zip(states, self.params, strict=True)]
+        arrays = [{k: _array(v) for k, v in s.items() if k != "step"} for s in states]
+        read = [self.decoder.read(kept, param.shape, _order(param))
+                for kept, param in zip(arrays, self.params, strict=True)]
         self.missed = [missed for _, missed in read]
-        return [double(p) for p in self.params], [values for values, _ in read]
+        params = [double(p) for p in self.params]
+        for i, kept in enumerate(arrays):
+            if self.decoder.param is not None and self.params[i].dtype is torch.bfloat16:
+                params[i], self.missed[i]["param"] = self.decoder.read_param(as_bits(params[i]), kept)
+        return params, [values for values, _ in read]
 
     def complaint(self) -> str:
         return self.wrong
@@ -191,10 +207,11 @@ def optimizer_class(module: ModuleType) -> type[Optimizer]:
 
 
 def numpy_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[str, Any], layout: str,
-                 storage: Storage) -> NumpyRunner:
-    """A model for a NumPy module."""
-    params = [lay(v.astype(NUMPY[storage.param]), layout) for v in values]
-    return NumpyRunner(module, params, hypers, layout, decoder(module))
+                 storage: Storage, read: Decoder | None = None) -> NumpyRunner:
+    """A model for a NumPy module. read: how what it stores in formats is read, that of the module if not given."""
+    read = read or decoder(module)
+    made = [as_bits(storage.round(v)) if read.param is not None else v.astype(NUMPY[storage.param]) for v in values]
+    return NumpyRunner(module, [lay(v, layout) for v in made], hypers, layout, read)
 
 
 def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[str, Any], layout: str, storage: Storage,

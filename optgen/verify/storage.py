@@ -1,6 +1,6 @@
-"""Storage: states in codes, read as the numbers they stand for, with what their rounding may add to an error.
+"""Storage: what is stored in formats, read as the numbers it stands for, with what rounding may add to an error.
 
-The codes are read by the generated NumPy functions of their formats. What they do is not taken on trust: a number
+It is read by the generated NumPy functions of their formats. What they do is not taken on trust: a number
 that is stored is compared with the one that the equations give, and may miss it by half a step of the format.
 """
 
@@ -14,16 +14,24 @@ from typing import Any
 
 import numpy as np
 
+from optgen.bounds import BF16, FP32
+
 Array = Any
+BESIDE = ("param_rest", "param_master")  # the keys of what is stored beside a parameter
 ROUNDING = {"bf16": 2.0**-8, "fp16": 2.0**-11, "fp32": 2.0**-24}
 SCALED = 1 + 2.0**-14  # the place between two codes, a number up to 256, is itself computed with an error
 
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Reads what a module stores of a parameter. formats: of its states, by their keys, from its NumPy module."""
+    """Reads what a module stores of a parameter. formats: of its states, by their keys, from its NumPy module.
+
+    param: that of a parameter in bfloat16, and its name.
+    """
 
     formats: Mapping[str, Any] = field(default_factory=dict)
+    param: Any = None
+    name: str = ""
 
     def read(self, stored: Mapping[str, Array], size: Sequence[int], order: Sequence[int]) -> tuple[
         dict[str, Array], dict[str, Array]
@@ -32,7 +40,8 @@ class Decoder:
 
         size, order: the shape of the parameter, and its axes from the outermost in memory.
         """
-        values, missed = {key: np.asarray(x, np.float64) for key, x in stored.items()}, {}
+        own = {key: x for key, x in stored.items() if key not in BESIDE}
+        values, missed = {key: np.asarray(x, np.float64) for key, x in own.items()}, {}
         for key, form in self.formats.items():
             if f"{key}_absmax" in stored:
                 absmax = values.pop(f"{key}_absmax").astype(np.float32)
@@ -43,10 +52,37 @@ class Decoder:
                 missed[key] = np.abs(values[key]) * ROUNDING[form.name] + 2.0**-24
         return values, missed
 
+    def read_param(self, bits: Array, stored: Mapping[str, Array]) -> tuple[Array, Array]:
+        """A parameter in a format, in float64, and how far each number may be from what was to be stored.
 
-def decoder(module: ModuleType | None) -> Decoder:
-    """That of a rule, from its NumPy module."""
-    return Decoder(getattr(module, "FORMATS", {}))
+        bits: those of bfloat16, in uint16.
+        """
+        (beside,) = [x for key, x in stored.items() if key in BESIDE] or [None]
+        if beside is not None and beside.dtype == np.float64:  # bfloat16 as PyTorch's was read
+            beside = as_bits(beside) if self.name == "bf16_kahan" else beside.astype(np.float32)
+        given = [bits] if self.name == "bf16_sr" else [bits, beside]
+        with np.errstate(invalid="ignore"):
+            numbers = self.param.load(*given).astype(np.float64)
+        size = np.abs(numbers)
+        match self.name:
+            case "bf16_sr":  # it is one of the two neighbours
+                return numbers, BF16.spacing(size)
+            case "bf16_kahan":  # half a place of the rest, which is half a place of the parameter, and one of their sum
+                return numbers, size * (2.0**-17 + FP32.unit) + BF16.tiny
+            case "bf16_split8":  # half of the last of 8 more bits, all of it where there is no larger number
+                last = BF16.spacing(size) * 2.0**-8
+                return numbers, np.where(np.asarray(0 if beside is None else beside) == 127, last, last / 2)
+        return numbers, np.zeros_like(numbers)
+
+
+def as_bits(values: Array) -> Array:
+    """The bits, in uint16, of numbers that bfloat16 holds."""
+    return (np.asarray(values, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
+def decoder(module: ModuleType | None, param: str = "") -> Decoder:
+    """That of a rule, from its NumPy module. param: the format of its parameters."""
+    return Decoder(getattr(module, "FORMATS", {}), getattr(module, param) if param else None, param)
 
 
 def _decoded(form: Any, codes: Array, absmax: Array, size: Sequence[int], order: Sequence[int]) -> tuple[Array, Array]:
