@@ -125,7 +125,7 @@ def compiled(module: ModuleType, case: Case) -> Kernel:
     }  # fmt: skip
     options = {"num_warps": WARPS}
     if "numbers" in function.arg_names:
-        options = {"num_warps": 1, "maxnreg": REGISTERS}
+        options = {"num_warps": 1, **({"maxnreg": REGISTERS} if len(work.sizes) <= 4 and not case.strict else {})}
         constants["BLOCK"] = TURN
     scalar = "*fp64" if types[0] is tl.float64 else "*fp32"
     given = {**dict.fromkeys(("words", "records", "gradients"), "*i64"), "grad_scale": "*fp32", "found_inf": "*fp32"}

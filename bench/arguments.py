@@ -16,7 +16,7 @@ RULES = ["adamw", "sgd", "rmsprop", "adagrad", "lion", "nadam"]
 
 Rules = Annotated[list[str], typer.Option("--rule", help="A prebuilt rule; may be given several times.")]
 Workloads = Annotated[list[str], typer.Option("--workload", help=f"Of {', '.join(WORKLOADS)}.")]
-Dtypes = Annotated[list[str], typer.Option("--dtype", help=f"Of {', '.join(DTYPES)}; all but fp32 for AdamW only.")]
+Dtypes = Annotated[list[str], typer.Option("--dtype", help=f"Of {', '.join(DTYPES)}; more than fp32 for AdamW only.")]
 Rounds = Annotated[int, typer.Option(help="How often each candidate steps.", min=1)]
 
 

@@ -14,10 +14,12 @@ import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+import optgen
 import optgen.optim
 from bench.workloads import SETTINGS, one_of, optimizer_rule
 
 OURS = "optgen fused"
+ROOTS = "optgen root8"  # beside a rule with states in other codes
 # Distributions of other optimizers, the module that holds their classes, and what they call them.
 PACKAGES = {
     "lion-pytorch": ("lion_pytorch", "{}"),
@@ -50,6 +52,9 @@ def candidates(rule: str, compiled: bool) -> Iterator[Candidate]:
     settings = {"lr": inspect.signature(cls).parameters["lr"].default, **SETTINGS.get(rule, {})}
     yield Candidate(OURS, partial(_grouped, cls, {"fused": True}, settings))
     yield Candidate("optgen eager", partial(_grouped, cls, {"fused": False}, settings))
+    if plain_name(rule):
+        roots = optgen.optimizer(plain_name(rule).lower(), storage="root8")
+        yield Candidate(ROOTS, partial(_grouped, roots, {"fused": True}, settings))
     plain = plain_name(rule) or cls.__name__
     theirs: Any = getattr(torch.optim, plain, None)
     if theirs:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+TOLD = frozenset(["float_place"])  # functions whose numbers are constants of the language, of no type of their own
 MULTIPLIED_OUT = 4  # x**n up to here is printed as a product: exact in every language, where a power function is not
 
 
@@ -89,6 +90,7 @@ NUMPY = Language(
         "sin": "np.sin({})",
         "tanh": "np.tanh({})",
         "copysign": "np.copysign({}, {})",
+        "float_place": "float_place({}, {}, {}, {})",
         "bfloat16": "to_bfloat16({})",
     },
     where="np.where({}, {}, {})",
@@ -112,6 +114,7 @@ TORCH = Language(
         "sin": "torch.sin({})",
         "tanh": "torch.tanh({})",
         "copysign": "torch.copysign({}, {})",
+        "float_place": "float_place({}, {}, {}, {})",
         "bfloat16": "to_bfloat16({})",
     },
     where="torch.where({}, {}, {})",
@@ -137,6 +140,7 @@ TRITON = Language(
         "sin": "tl.sin({})",
         "tanh": "tanh({})",
         "copysign": "copysign({}, {})",
+        "float_place": "float_place({}, {}, {}, {})",
     },
     power="power({}, {})",
     whole_power="whole_power({}, {})",
@@ -172,6 +176,7 @@ C = Language(
         "sin": "sin({})",
         "tanh": "tanh({})",
         "copysign": "copysign({}, {})",
+        "float_place": "float_place({}, {}, {}, {})",
         "bfloat16": "to_bfloat16({})",
     },
     power="power({}, {})",

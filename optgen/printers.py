@@ -15,7 +15,7 @@ from sympy import Rational, S
 
 from optgen.dsl.symbols import first
 from optgen.errors import RuleError
-from optgen.languages import HOST, SCALAR, Language
+from optgen.languages import HOST, SCALAR, TOLD, Language
 
 SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 6)
 TERNARY, OR, AND, NOT, COMPARE = -4, -3, -2, -1, 0
@@ -224,7 +224,8 @@ class _Printer:
             args = sorted(args, key=self._is_scalar)
             template = self.language.mixed[name]
         least = COMPARE if "{0}" in template else TERNARY  # what is written twice is an operand there
-        return template.format(*(self.argument(arg, least) for arg in args))
+        write = self.at if name in TOLD else self.argument
+        return template.format(*(write(arg, least) for arg in args))
 
     def _is_scalar(self, expr: Any) -> bool:
         return all(s.name in self.host for s in expr.free_symbols)

@@ -105,7 +105,7 @@ def test_codes_count_as_what_they_take_and_are_measured_beside_plain_numbers() -
     optimizer.step()
     assert bytes_of_tensors([param], optimizer.state) == bytes_of_equations("adamw8bit", {}, 64 * 64, 4)
     labels = [one.label for one in candidates("adamw8bit", False)]
-    assert labels[:3] == [OURS, "optgen eager", "torch fused"]
+    assert labels[:4] == [OURS, "optgen eager", "optgen root8", "torch fused"]
     assert "torch foreach" not in labels
     assert "torch fused" not in [one.label for one in candidates("lion8bit", False)]
 

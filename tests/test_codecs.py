@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from types import ModuleType
@@ -15,6 +16,7 @@ import optgen
 from optgen import load, stored
 from optgen.backends._formats import name_of
 from optgen.codecs import Codec, codecs, companions
+from optgen.codecs._evaluate import stays
 from optgen.dsl.rule import Rule
 from optgen.errors import OptgenError, RuleError
 from optgen.passes import Program, lower
@@ -265,3 +267,10 @@ def test_a_key_that_a_format_adds_may_not_be_that_of_another_state() -> None:
     )  # fmt: skip
     with pytest.raises(RuleError, match="kept_absmax"):
         optgen.compile(stored(clash, m="int8"), "numpy")
+
+
+def test_a_formula_that_reaches_beyond_the_last_code_is_known() -> None:
+    """Kernels have no formats with such a formula: they do not limit codes."""
+    every = [code for codec in codecs().values() for code in (codec.signed, codec.unsigned) if code is not None]
+    assert all(map(stays, every))
+    assert not any(stays(replace(code, levels=code.levels - 1)) for code in every)

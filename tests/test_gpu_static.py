@@ -29,6 +29,12 @@ MOST_REGISTERS = {FAST: 48, STRICT: 64}
 CROWDED = {FAST: 56, STRICT: 72}
 MOST_WITH_SUMS = 80
 MOST_WITH_CODES = 64
+MOST_OF_NATIVE_CODES, MOST_WITH_A_MAP = 55, 92  # instructions of AdamW for an element
+ROOT8 = '''"""AdamWRoot8. AdamW with its states in root8."""
+from optgen import load, stored
+
+rule = stored(load("adamw"), "root8", name="AdamWRoot8")
+'''
 MOST_INSTRUCTIONS = {"fp32": 26, "mixed": 29, "bf16": 32}  # of AdamW for an element, fast
 
 
@@ -79,6 +85,28 @@ def test_a_kernel_with_codes_is_lean(rule: str, mix: str) -> None:
     """Codes come in whole accesses, too; beside them a thread reads a number of a table for each of them, and one that
     its block has in common, of which one thread writes the new one."""
     (found,) = judged(rule, mix, variant=False)
+    assert_walks_codes(found, rule, mix)
+    assert found.main.instructions <= MOST_WITH_A_MAP
+    if rule == "adamwfp8":
+        assert found.main.instructions <= MOST_OF_NATIVE_CODES
+
+
+def test_codes_of_roots_are_as_fast_as_floats(tmp_path: Path) -> None:
+    path = tmp_path / "adamwroot8.py"
+    path.write_text(ROOT8, encoding="utf-8")
+    (found,) = judged(str(path), "bf16", variant=False)
+    assert_walks_codes(found, str(path), "bf16")
+    assert found.main.instructions <= MOST_OF_NATIVE_CODES
+
+
+@pytest.mark.parametrize("strict", [FAST, STRICT])
+def test_more_states_in_codes_take_the_registers_they_need(strict: bool) -> None:
+    (found,) = judged("adamw8bit", "fp32", strict, variant=True)
+    assert found.spills == found.stack == found.local == 0
+    assert found.registers <= 200
+
+
+def assert_walks_codes(found: Any, rule: str, mix: str) -> None:
     assert found.spills == found.stack == found.local == 0
     assert found.registers <= MOST_WITH_CODES
     for loop in (found.main, found.tail):

@@ -6,17 +6,8 @@
 /* Codes of numbers from -1 to 1, not yet whole, and the numbers that codes stand for. */
 static inline real code_fp8_e4m3_signed(real x)
 {
-    real size = fabs(x);
-    real low = size < (real)0.008928571428571428 ? (real)56.0 : (real)112.0;
-    real near = size < (real)0.008928571428571428 ? (real)128.0 * size : size;
-    low = near < (real)0.07142857142857142 ? -32 + low : low;
-    near = near < (real)0.07142857142857142 ? (real)16.0 * near : near;
-    low = near < (real)0.2857142857142857 ? -16 + low : low;
-    near = near < (real)0.2857142857142857 ? (real)4.0 * near : near;
-    low = near < (real)0.5714285714285714 ? -8 + low : low;
-    near = near < (real)0.5714285714285714 ? (real)2.0 * near : near;
-    real count = near * (real)14.0 + low;
-    return count + (x < 0 ? (real)128.5 : (real)0.5);
+    real count = float_place(fabs(x), 3, (real)28672.0, 0);
+    return x < 0 ? 128 + count : count;
 }
 
 static const float numbers_fp8_e4m3_signed[256] = {
@@ -95,17 +86,7 @@ static void store_fp8_e4m3_signed(real *values, uint8_t *codes, float *largest, 
 /* Codes of numbers from 0 to 1, not yet whole, and the numbers that codes stand for. */
 static inline real code_fp8_e4m3_unsigned(real x)
 {
-    real size = x;
-    real low = size < (real)0.008928571428571428 ? (real)56.0 : (real)112.0;
-    real near = size < (real)0.008928571428571428 ? (real)128.0 * size : size;
-    low = near < (real)0.07142857142857142 ? -32 + low : low;
-    near = near < (real)0.07142857142857142 ? (real)16.0 * near : near;
-    low = near < (real)0.2857142857142857 ? -16 + low : low;
-    near = near < (real)0.2857142857142857 ? (real)4.0 * near : near;
-    low = near < (real)0.5714285714285714 ? -8 + low : low;
-    near = near < (real)0.5714285714285714 ? (real)2.0 * near : near;
-    real count = near * (real)14.0 + low;
-    return larger(count + (real)0.5, (real)1);
+    return float_place(x, 3, (real)28672.0, 1);
 }
 
 static const float numbers_fp8_e4m3_unsigned[256] = {

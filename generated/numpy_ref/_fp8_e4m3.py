@@ -9,24 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ._storage import Blockwise
+from ._storage import Blockwise, float_place
 
 Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 def encode_signed(x: Array) -> Array:
     """Codes of numbers from -1 to 1, not yet whole."""
-    size = np.abs(x)
-    low = np.where(size < 0.008928571428571428, 56.0, np.full_like(size, 112.0))
-    near = np.where(size < 0.008928571428571428, 128.0 * size, size)
-    low = np.where(near < 0.07142857142857142, -32 + low, low)
-    near = np.where(near < 0.07142857142857142, 16.0 * near, near)
-    low = np.where(near < 0.2857142857142857, -16 + low, low)
-    near = np.where(near < 0.2857142857142857, 4.0 * near, near)
-    low = np.where(near < 0.5714285714285714, -8 + low, low)
-    near = np.where(near < 0.5714285714285714, 2.0 * near, near)
-    count = near * 14.0 + low
-    return count + np.where(x < 0, 128.5, np.full_like(x, 0.5))
+    count = float_place(np.abs(x), 3, 28672.0, 0)
+    return np.where(x < 0, 128 + count, count)
 
 
 def decode_signed(code: Array) -> Array:
@@ -52,17 +43,7 @@ def decode_signed(code: Array) -> Array:
 
 def encode_unsigned(x: Array) -> Array:
     """Codes of numbers from 0 to 1, not yet whole."""
-    size = x
-    low = np.where(size < 0.008928571428571428, 56.0, np.full_like(size, 112.0))
-    near = np.where(size < 0.008928571428571428, 128.0 * size, size)
-    low = np.where(near < 0.07142857142857142, -32 + low, low)
-    near = np.where(near < 0.07142857142857142, 16.0 * near, near)
-    low = np.where(near < 0.2857142857142857, -16 + low, low)
-    near = np.where(near < 0.2857142857142857, 4.0 * near, near)
-    low = np.where(near < 0.5714285714285714, -8 + low, low)
-    near = np.where(near < 0.5714285714285714, 2.0 * near, near)
-    count = near * 14.0 + low
-    return np.maximum(count + 0.5, 1)
+    return float_place(x, 3, 28672.0, 1)
 
 
 def decode_unsigned(code: Array) -> Array:

@@ -8,22 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._storage import Blockwise
+from ._storage import Blockwise, float_place
 
 
 def encode_signed(x: Tensor) -> Tensor:
     """Codes of numbers from -1 to 1, not yet whole."""
-    size = torch.abs(x)
-    low = torch.where(size < 0.008928571428571428, 56.0, torch.full_like(size, 112.0))
-    near = torch.where(size < 0.008928571428571428, 128.0 * size, size)
-    low = torch.where(near < 0.07142857142857142, -32 + low, low)
-    near = torch.where(near < 0.07142857142857142, 16.0 * near, near)
-    low = torch.where(near < 0.2857142857142857, -16 + low, low)
-    near = torch.where(near < 0.2857142857142857, 4.0 * near, near)
-    low = torch.where(near < 0.5714285714285714, -8 + low, low)
-    near = torch.where(near < 0.5714285714285714, 2.0 * near, near)
-    count = near * 14.0 + low
-    return count + torch.where(x < 0, 128.5, torch.full_like(x, 0.5))
+    count = float_place(torch.abs(x), 3, 28672.0, 0)
+    return torch.where(x < 0, 128 + count, count)
 
 
 def decode_signed(code: Tensor) -> Tensor:
@@ -49,17 +40,7 @@ def decode_signed(code: Tensor) -> Tensor:
 
 def encode_unsigned(x: Tensor) -> Tensor:
     """Codes of numbers from 0 to 1, not yet whole."""
-    size = x
-    low = torch.where(size < 0.008928571428571428, 56.0, torch.full_like(size, 112.0))
-    near = torch.where(size < 0.008928571428571428, 128.0 * size, size)
-    low = torch.where(near < 0.07142857142857142, -32 + low, low)
-    near = torch.where(near < 0.07142857142857142, 16.0 * near, near)
-    low = torch.where(near < 0.2857142857142857, -16 + low, low)
-    near = torch.where(near < 0.2857142857142857, 4.0 * near, near)
-    low = torch.where(near < 0.5714285714285714, -8 + low, low)
-    near = torch.where(near < 0.5714285714285714, 2.0 * near, near)
-    count = near * 14.0 + low
-    return torch.clamp(count + 0.5, min=1)
+    return float_place(x, 3, 28672.0, 1)
 
 
 def decode_unsigned(code: Tensor) -> Tensor:

@@ -11,6 +11,15 @@ from torch import Tensor
 _LEAST = torch.finfo(torch.float32).tiny  # of what has a reciprocal; a block below is stored as nothing
 
 
+def float_place(x: Tensor, digits: int, span: float, least: int) -> Tensor:
+    """Which of the floats from 0 on is nearest to x: they have so many binary digits after the first, and are evenly
+    spaced below 1 / span. At least the place `least`, and 0 of a NaN. Bits of float32 count them, once those are so
+    from there on."""
+    bits = (x.to(torch.float32) * (span * 2.0**-126)).view(torch.int32)
+    place = (bits + (1 << (22 - digits))) >> (23 - digits)
+    return torch.where(x == x, place.clamp(min=least), 0)
+
+
 @dataclass(frozen=True, eq=False)
 class Blockwise:
     """Codes with one largest absolute value for every `block` elements, which follow one another in memory.

@@ -13,8 +13,6 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._device import div
-
 LEAST = tl.constexpr(1.1754943508222875e-38)  # of what has a reciprocal; a block below is stored as nothing
 
 
@@ -176,14 +174,34 @@ def scaled(
         largest = tl.max(tl.reshape(bits, (BLOCK // SIZE, SIZE)), 1).to(tl.float32, bitcast=True)
         i = tl.arange(0, BLOCK // SIZE)
         tl.store(absmax + at // SIZE + i, largest, mask=i * SIZE < left - at if tail else None)
-    inverse = div(1.0, tl.where(largest < LEAST, float("inf"), largest), STRICT)
+    inverse = inverse_of(tl.where(largest < LEAST, float("inf"), largest), STRICT)
     return times(value, inverse.to(value.dtype), BLOCK, SIZE)
 
 
 @triton.jit
-def whole(position: tl.tensor, LAST: tl.constexpr) -> tl.tensor:
-    """The whole part, as one of the codes from 0 to LAST; 0 of a NaN."""
-    return tl.minimum(tl.maximum(position.to(tl.int32), 0), LAST)
+def inverse_of(x: tl.tensor, STRICT: tl.constexpr) -> tl.tensor:
+    """1 / x of a positive float32: correctly rounded if STRICT, else within 5 ulp, by two instructions."""
+    if STRICT:
+        inverse = tl.div_rn(1.0, x)
+    else:
+        root = tl.rsqrt(x)
+        inverse = root * root
+    return inverse
+
+
+@triton.jit
+def float_place(
+    x: tl.tensor, DIGITS: tl.constexpr, SPAN: tl.constexpr, LEAST_PLACE: tl.constexpr
+) -> tl.tensor:
+    """Which of the floats from 0 on is nearest to x: they have so many binary digits after the first, and are evenly
+    spaced below 1 / SPAN. At least the place LEAST_PLACE. Bits of float32 count them, once those are so from there on.
+
+    A NaN has a place beyond all: its block's largest value is a NaN, too, so that it is none when it is read back.
+    """
+    SCALE: tl.constexpr = SPAN * 2.0**-126
+    bits = (x.to(tl.float32) * SCALE).to(tl.int32, bitcast=True)
+    place = (bits + (1 << (22 - DIGITS))) >> (23 - DIGITS)
+    return tl.maximum(place, LEAST_PLACE) if LEAST_PLACE > 0 else place
 
 
 @triton.jit

@@ -8,8 +8,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._codes import bytes_of, decoded, put_bytes, scaled, whole
-from ._device import maximum
+from ._codes import bytes_of, decoded, float_place, put_bytes, scaled
 
 # The number that each code stands for, of a block whose largest is 1.
 NUMBERS_FP8_E4M3_SIGNED = (
@@ -88,17 +87,8 @@ def load_fp8_e4m3(
 @triton.jit
 def code_fp8_e4m3_signed(x: tl.tensor, STRICT: tl.constexpr) -> tl.tensor:
     """Codes of numbers from -1 to 1, not yet whole."""
-    size = tl.abs(x)
-    low = tl.where(size < 0.008928571428571428, tl.full((), 56.0, x.dtype), tl.full((), 112.0, x.dtype))
-    near = tl.where(size < 0.008928571428571428, 128.0 * size, size)
-    low = tl.where(near < 0.07142857142857142, -32 + low, low)
-    near = tl.where(near < 0.07142857142857142, 16.0 * near, near)
-    low = tl.where(near < 0.2857142857142857, -16 + low, low)
-    near = tl.where(near < 0.2857142857142857, 4.0 * near, near)
-    low = tl.where(near < 0.5714285714285714, -8 + low, low)
-    near = tl.where(near < 0.5714285714285714, 2.0 * near, near)
-    count = near * 14.0 + low
-    return count + tl.where(x < 0, tl.full((), 128.5, x.dtype), tl.full((), 0.5, x.dtype))
+    count = float_place(tl.abs(x), 3, 28672.0, 0)
+    return tl.where(x < 0, 128 + count, count)
 
 
 @triton.jit
@@ -115,24 +105,14 @@ def store_fp8_e4m3_signed(
 ) -> None:
     """Write a block of numbers from element `at` on as codes, and the largest of each 256."""
     x = scaled(value, absmax, at, left, tail, BLOCK, 256, STRICT)
-    code = whole(code_fp8_e4m3_signed(x, STRICT), 254)
+    code = code_fp8_e4m3_signed(x, STRICT).to(tl.int32)
     put_bytes(codes, code, at, left, tail, BLOCK, VEC)
 
 
 @triton.jit
 def code_fp8_e4m3_unsigned(x: tl.tensor, STRICT: tl.constexpr) -> tl.tensor:
     """Codes of numbers from 0 to 1, not yet whole."""
-    size = x
-    low = tl.where(size < 0.008928571428571428, tl.full((), 56.0, x.dtype), tl.full((), 112.0, x.dtype))
-    near = tl.where(size < 0.008928571428571428, 128.0 * size, size)
-    low = tl.where(near < 0.07142857142857142, -32 + low, low)
-    near = tl.where(near < 0.07142857142857142, 16.0 * near, near)
-    low = tl.where(near < 0.2857142857142857, -16 + low, low)
-    near = tl.where(near < 0.2857142857142857, 4.0 * near, near)
-    low = tl.where(near < 0.5714285714285714, -8 + low, low)
-    near = tl.where(near < 0.5714285714285714, 2.0 * near, near)
-    count = near * 14.0 + low
-    return maximum(count + 0.5, tl.full((), 1, x.dtype))
+    return float_place(x, 3, 28672.0, 1)
 
 
 @triton.jit
@@ -149,5 +129,5 @@ def store_fp8_e4m3_unsigned(
 ) -> None:
     """Write a block of numbers from element `at` on as codes, and the largest of each 256."""
     x = scaled(value, absmax, at, left, tail, BLOCK, 256, STRICT)
-    code = whole(code_fp8_e4m3_unsigned(x, STRICT), 126)
+    code = code_fp8_e4m3_unsigned(x, STRICT).to(tl.int32)
     put_bytes(codes, code, at, left, tail, BLOCK, VEC)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._codes import copysign, decoded, halves_of, put_halves, scaled, whole
+from ._codes import copysign, decoded, halves_of, put_halves, scaled
 from ._device import maximum, minimum
 
 # The number that each code stands for, of a block whose largest is 1.
@@ -72,7 +72,7 @@ def store_int4_signed(
 ) -> None:
     """Write a block of numbers from element `at` on as codes, and the largest of each 128."""
     x = scaled(value, absmax, at, left, tail, BLOCK, 128, STRICT)
-    code = whole(code_int4_signed(x, STRICT), 15)
+    code = code_int4_signed(x, STRICT).to(tl.int32)
     put_halves(codes, code, at, left, tail, BLOCK, VEC)
 
 
@@ -96,5 +96,5 @@ def store_int4_unsigned(
 ) -> None:
     """Write a block of numbers from element `at` on as codes, and the largest of each 128."""
     x = scaled(value, absmax, at, left, tail, BLOCK, 128, STRICT)
-    code = whole(code_int4_unsigned(x, STRICT), 15)
+    code = code_int4_unsigned(x, STRICT).to(tl.int32)
     put_halves(codes, code, at, left, tail, BLOCK, VEC)

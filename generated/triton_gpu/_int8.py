@@ -8,7 +8,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from ._codes import bytes_of, copysign, decoded, put_bytes, scaled, whole
+from ._codes import bytes_of, copysign, decoded, put_bytes, scaled
 from ._device import maximum, minimum
 
 # The number that each code stands for, of a block whose largest is 1.
@@ -130,7 +130,7 @@ def store_int8_signed(
 ) -> None:
     """Write a block of numbers from element `at` on as codes, and the largest of each 256."""
     x = scaled(value, absmax, at, left, tail, BLOCK, 256, STRICT)
-    code = whole(code_int8_signed(x, STRICT), 255)
+    code = code_int8_signed(x, STRICT).to(tl.int32)
     put_bytes(codes, code, at, left, tail, BLOCK, VEC)
 
 
@@ -167,5 +167,5 @@ def store_int8_unsigned(
 ) -> None:
     """Write a block of numbers from element `at` on as codes, and the largest of each 256."""
     x = scaled(value, absmax, at, left, tail, BLOCK, 256, STRICT)
-    code = whole(code_int8_unsigned(x, STRICT), 255)
+    code = code_int8_unsigned(x, STRICT).to(tl.int32)
     put_bytes(codes, code, at, left, tail, BLOCK, VEC)

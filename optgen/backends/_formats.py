@@ -9,8 +9,8 @@ from typing import Any
 from optgen import __version__
 from optgen.codecs import BITS, Code, Codec, Lines, Part, codec, codec_of
 from optgen.ir import ELEMENT, Role, Var
-from optgen.languages import Language
-from optgen.listing import FORMAT
+from optgen.languages import TOLD, Language
+from optgen.listing import FORMAT, names_in
 from optgen.passes import Program
 from optgen.printers import to_text
 from optgen.wrapping import wrap
@@ -112,6 +112,12 @@ def maps(made: Codec, language: Language) -> Iterator[dict[str, Any]]:
             continue
         both = {"encode": lines(code.encode, language), "decode": lines(code.decode, language)}
         yield {"name": name, "range": RANGES[name], "levels": code.levels, **both}
+
+
+def imported(made: Codec, language: Language) -> list[str]:
+    """What a format's file takes of those that store: the kind, and functions that its formulas call."""
+    used = names_in(line for each in maps(made, language) for line in each["encode"])
+    return [made.kind, *sorted(used & TOLD)]
 
 
 def lines(computed: Lines, language: Language, define: str = "{} = {}", give: str = "return {}") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 
-from optgen.backends._formats import header, is_random, maps, name_of, params, residual
+from optgen.backends._formats import header, imported, is_random, maps, name_of, params, residual
 from optgen.codecs import Codec, companions
 from optgen.ir import Role, Var
 from optgen.languages import NUMPY
@@ -22,10 +22,10 @@ def storage(made: Codec) -> dict[str, str]:
         "codec_python.jinja",
         header=header(made),
         imports=["from typing import Any", "", "import numpy as np"] if made.block else [],
-        kind=made.kind,
         alias="Array = np.ndarray[Any, np.dtype[np.floating[Any]]]" if made.block else "",
         array="Array",
         maps=list(maps(made, NUMPY)),
+        imported=imported(made, NUMPY),
         plain=f"{made.name} = {made.kind}({quote(made.parts[0].dtype) if made.kind == 'Numbers' else residual(made)})",
         name=made.name,
         block=made.block,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.backends._formats import formats, header, maps, name_of, residual
+from optgen.backends._formats import formats, header, imported, maps, name_of, residual
 from optgen.codecs import Codec
 from optgen.fused import devices
 from optgen.ir import Place, Role, Step, Var
@@ -55,10 +55,10 @@ def storage(made: Codec) -> dict[str, str]:
         header=header(made),
         imports=[] if made.for_param else ["import torch", *(["from torch import Tensor"] if made.block else [])],
         module="_parameters" if made.for_param else "_storage",
-        kind=made.kind,
         alias="",
         array="Tensor",
         maps=list(maps(made, TORCH)),
+        imported=imported(made, TORCH),
         plain=f"{made.name} = {made.kind}({argument})",
         name=made.name,
         block=made.block,

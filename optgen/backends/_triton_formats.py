@@ -10,7 +10,7 @@ from optgen.backends._formats import as_float32, code_of, header, is_coded, maps
 from optgen.backends._triton_streams import address_of
 from optgen.backends._triton_time import TURN
 from optgen.codecs import Codec, codec_of, companions
-from optgen.codecs._evaluate import numbers
+from optgen.codecs._evaluate import numbers, stays
 from optgen.errors import Problem
 from optgen.fused import INSTEAD, tuple_text
 from optgen.ir import Role, Var
@@ -24,7 +24,7 @@ LANGUAGE = replace(TRITON, alone="tl.full((), {}, x.dtype)")
 BLOCK = 256  # elements that one warp takes at a time
 TYPES = {"uint8": "tl.uint8", "fp32": "tl.float32"}
 OF_DEVICE = frozenset("div maximum minimum sign sqrt".split())  # that a formula may use
-OF_CODES = frozenset(["copysign"])
+OF_CODES = frozenset(["copysign", "float_place"])
 
 
 def storage(made: Codec) -> dict[str, str]:
@@ -35,12 +35,13 @@ def storage(made: Codec) -> dict[str, str]:
     get, put = ("halves_of", "put_halves") if is_packed else ("bytes_of", "put_bytes")
     found = [{**each, "code": code_of(made, each["name"])} for each in maps(made, LANGUAGE)]
     used = names_in(line for each in found for line in each["encode"])
+    assert all(stays(each["code"]) for each in found), f"{made.name} would need its codes limited"
     text = render_python(
         "codec_triton.jinja",
         name=made.name,
         header=header(made),
         imports=[
-            *imports("._codes", {get, put, "decoded", "whole", "scaled"} | used & OF_CODES),
+            *imports("._codes", {get, put, "decoded", "scaled"} | used & OF_CODES),
             *(imports("._device", used & OF_DEVICE) if used & OF_DEVICE else []),
         ],
         maps=[
@@ -50,7 +51,6 @@ def storage(made: Codec) -> dict[str, str]:
                 "range": each["range"],
                 "encode": each["encode"],
                 "numbers": _rows(numbers(each["code"])),
-                "last": each["levels"] - 1,
             }
             for each in found
         ],

@@ -6,13 +6,15 @@ import math
 import operator
 from collections.abc import Mapping
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import sympy
 
-from optgen.codecs import Code
+from optgen.codecs import Code, Lines
 from optgen.errors import RuleError
 
+NEAR = 1e-6  # relative error of a division and a multiplication in float32, and more
 FUNCTIONS: Mapping[str, Any] = {
     "Abs": abs,
     "sign": lambda x: float((x > 0) - (x < 0)),
@@ -21,18 +23,38 @@ FUNCTIONS: Mapping[str, Any] = {
     "floor": math.floor,
     "exp": math.exp,
     "log": math.log,
+    "copysign": math.copysign,
+    "float_place": lambda x, digits, span, least: max(_place(span * x, digits), least),
 }
 
 
 def numbers(code: Code) -> list[float]:
     """What each code from 0 to `levels` - 1 stands for. Raises RuleError for a function that is not known here."""
-    found = []
-    for k in range(code.levels):
-        known = {"code": float(k)}
-        for name, expr in code.decode:
-            known[name] = _value(expr, known)
-        found.append(float(known[""]))
-    return found
+    return [_last(code.decode, {"code": float(k)}) for k in range(code.levels)]
+
+
+def stays(code: Code) -> bool:
+    """Whether no number over the largest of its block, itself computed with an error, is given a code too high or low.
+
+    Told by the numbers that have codes, those between them and those at the ends. Raises RuleError as `numbers`.
+    """
+    known = sorted({*numbers(code), -1.0 if min(numbers(code)) < 0 else 0.0, 1.0})
+    between = [(low + high) / 2 for low, high in pairwise(known)]
+    given = [_last(code.encode, {"x": x * (1 + NEAR)}) for x in (*known, *between)]
+    return all(0 <= int(position) < code.levels for position in given)
+
+
+def _last(lines: Lines, known: dict[str, float]) -> float:
+    """The result of a computation."""
+    for name, expr in lines:
+        known[name] = _value(expr, known)
+    return float(known[""])
+
+
+def _place(x: float, digits: float) -> float:
+    """Which of the floats is nearest that have so many digits from 1 on. None is rounded to float32 before."""
+    exponent = max(math.frexp(x)[1] - 1, 0)
+    return float(math.floor(2.0**digits * (x / 2.0**exponent + exponent) + 0.5))
 
 
 def _value(expr: Any, known: Mapping[str, float]) -> Any:

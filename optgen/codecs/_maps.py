@@ -24,6 +24,18 @@ class copysign(Function):  # called as in every language
     is_extended_real = True
 
 
+class float_place(Function):  # called as in every language
+    """Which of the floats from 0 on, counted from there, is nearest to a number that is not negative.
+
+    After the number: how many binary digits follow the first of such a float, how many times as large 1 is as the
+    least of those that have all of them, below which they are evenly spaced, and the least place that is given. Of two
+    that are equally near it is the higher one.
+    """
+
+    nargs = 4
+    is_extended_real = True
+
+
 def linear_above_zero(levels: int) -> Code:
     """Evenly spaced from 1 / levels to 1: without 0, so that nothing divides by it."""
     with literal():
@@ -160,19 +172,18 @@ def e4m3(signed: bool) -> Code:
     Micikevicius et al., FP8 Formats for Deep Learning, 2022, https://arxiv.org/abs/2209.05433, table 1.
     """
     octaves = range(1, 16)  # the highest starts at 256 / 448, the lowest goes on down to 0
+    span = Float(448.0 * 2**6)  # over the least float that has all digits
     with literal():
-        scaled = _scaled([(2.0 ** (9 - k) / 448, 2.0**k, partial(Add, -8 * k)) for k in _shifts(14)], Float(112))
         numbers = [Mul(Add(count, -8 * (e - 1)), Float(2.0 ** (e - 10) / 448)) for e in octaves]
-        encode = (*scaled, ("count", Add(Mul(near, Float(448 / 32)), low)))
         decode = [("value", Max(value, line) if k else line) for k, line in enumerate(numbers)]
         if not signed:
-            position = Max(Add(count, Float(0.5)), 1)
-            return Code(127, (("size", x), *encode, ("", position)), (("count", code), *decode, ("", value)))
-        half = Piecewise((Float(128.5), x < 0), (Float(0.5), True), evaluate=False)
+            position = float_place(x, 3, span, 1)
+            return Code(127, (("", position),), (("count", code), *decode, ("", value)))
+        encode = ("count", float_place(Abs(x), 3, span, 0))
         above = Piecewise((Add(code, -128), code >= 128), (code, True), evaluate=False)
         signs = Piecewise((-1, code >= 128), (1, True), evaluate=False)
         return Code(
             255,
-            (("size", Abs(x)), *encode, ("", Add(count, half))),
+            (encode, ("", Piecewise((Add(128, count), x < 0), (count, True), evaluate=False))),
             (("count", above), *decode, ("", Mul(signs, value))),
         )

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import triton
+import triton.language as tl
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -28,6 +30,7 @@ from optgen.verify.lockstep import FEW, run
 from optgen.verify.runners import Storage, TorchRunner, numpy_runner, torch_runner
 from optgen.verify.storage import decoder
 
+CODES = import_module(f"{compile('adamw8bit', 'triton').__package__}._codes")
 FORMATS = {
     "int8": {"states": "int8"},
     "int4": {"states": "int4"},
@@ -114,7 +117,37 @@ def test_every_variant_is_within_the_bound_in_any_dtypes_aligned_or_not(name: st
         assert not tally.note
 
 
+@triton.jit
+def _inverse(out, x, STRICT: tl.constexpr, n: tl.constexpr):  # type: ignore[no-untyped-def]
+    i = tl.arange(0, n)
+    tl.store(out + i, CODES.inverse_of(tl.load(x + i), STRICT))
+
+
+def test_a_reciprocal_is_exact_or_right_to_a_few_units() -> None:
+    x = torch.cat([torch.logspace(-37, 38, 4094), torch.tensor([math.inf, math.nan])])
+    strict, fast = torch.empty_like(x), torch.empty_like(x)
+    _inverse[(1,)](strict, x, True, 4096)
+    _inverse[(1,)](fast, x, False, 4096)
+    assert torch.equal(strict[:-1], 1 / x[:-1])
+    torch.testing.assert_close(fast, strict, rtol=5 * torch.finfo(torch.float32).eps, atol=0, equal_nan=True)
+
+
 # --- the class that is generated beforehand
+
+
+KINDS = ("uint8/2", "fp32/128")
+
+
+def test_what_lies_otherwise_beside_its_parameter_is_refused() -> None:
+    supports = import_module("optgen._generated.triton_gpu._layout").supports
+    param, codes, absmax = torch.zeros(20, 33), torch.zeros(330, dtype=torch.uint8), torch.zeros(6)
+    assert supports(param, [param], [codes, absmax], KINDS) == ""
+    assert "torch.int8" in supports(param, [param], [codes.to(torch.int8), absmax], KINDS)
+    assert "(329,)" in supports(param, [param], [codes[1:], absmax], KINDS)
+    assert "(5,)" in supports(param, [param], [codes, absmax[1:]], KINDS)
+    assert "otherwise" in supports(param, [param], [codes, torch.zeros(12)[::2]], KINDS)
+    turned = torch.zeros(33, 20).t()
+    assert "otherwise" in supports(turned, [param], [codes, absmax], KINDS)
 
 
 def made(name: str, params: list[Tensor], fused: bool, **settings: Any) -> Any:

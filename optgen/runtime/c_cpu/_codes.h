@@ -23,6 +23,18 @@ static inline float inverse_of(float largest)
     return largest < FLT_MIN ? 0 : 1 / largest;
 }
 
+/* Which of the floats from 0 on is nearest to x: they have so many binary digits after the first, and are evenly spaced
+ * below 1 / span. At least the place `least`. Bits of float count them, but for those that are evenly spaced.
+ */
+static inline real float_place(real x, int32_t digits, double span, int32_t least)
+{
+    const float size = (float)x * (float)span;
+    const double even = (size < 1 ? (float)x : 0) * span * 8388608;
+    const int32_t bits = size < 1 ? (int32_t)rint(even) : (int32_t)bits_of(size) - 126 * 8388608;
+    const int32_t place = (bits + (1 << (22 - digits))) >> (23 - digits);
+    return (real)(place > least ? place : least);
+}
+
 /* Whether no number of a block is infinite or a NaN, so that its codes can be rounded without looking. */
 static inline int is_finite(float largest)
 {

@@ -15,6 +15,14 @@ Stored = np.ndarray[Any, Any]
 _LEAST = float(np.finfo(np.float32).tiny)  # of what has a reciprocal; a block below is stored as nothing
 
 
+def float_place(x: Array, digits: int, span: float, least: int) -> Stored:
+    """Which of the floats from 0 on is nearest to x: they have so many binary digits after the first, and are evenly
+    spaced below 1 / span. At least the place `least`. Bits of float32 count them, once those are so from there on."""
+    bits = (np.asarray(x, np.float32) * np.float32(span * 2.0**-126)).view(np.int32)
+    place: Stored = np.maximum((bits + (1 << (22 - digits))) >> (23 - digits), least)
+    return place
+
+
 @dataclass(frozen=True)
 class Blockwise:
     """Codes with one largest absolute value for every `block` elements, which follow one another in C order.

@@ -47,6 +47,7 @@ def tables_of(numbers: Sequence[Sequence[float]], device: torch.device) -> list[
     return [upload(torch.tensor(rows, dtype=torch.float32).view(-1), device)] if rows else []
 
 
-def options_of_codes() -> dict[str, int]:
-    """How a kernel with codes is launched."""
-    return {"BLOCK": BLOCK, "num_warps": 1, **({"maxnreg": _REGISTERS} if torch.version.cuda else {})}
+def options_of_codes(streams: int, strict: bool) -> dict[str, int]:
+    """How a kernel with codes is launched. streams: as in `block_of`; of four, 64 registers hold what a turn needs."""
+    limit = {"maxnreg": _REGISTERS} if torch.version.cuda and streams <= 4 and not strict else {}
+    return {"BLOCK": BLOCK, "num_warps": 1, **limit}
