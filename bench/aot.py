@@ -23,10 +23,11 @@ from bench import sass
 from bench.sass import Kernel, Loop
 from bench.work import MIXES, PLACES, TURN, TYPES, Case, Work, program_of, work_of
 from optgen.backends._formats import is_coded
+from optgen.backends._torch_states import fused_on
 from optgen.build import compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
-from optgen.fused import devices, streams
+from optgen.fused import streams
 from optgen.passes import lower
 
 WARPS = 4
@@ -109,7 +110,7 @@ def _judge(module: ModuleType, case: Case) -> Verdict:
 def has_kernel(name: str) -> bool:
     """Whether a built-in rule, or the one at a path, has a Triton kernel."""
     rule = load(name)
-    return isinstance(rule, Rule) and "cuda" in devices(lower(rule))
+    return isinstance(rule, Rule) and "cuda" in fused_on(lower(rule))
 
 
 def compiled(module: ModuleType, case: Case) -> Kernel:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optgen.backends._torch_states import fused_on
 from optgen.backends._triton_phases import launches
 from optgen.codecs import codec_of, codecs, companions
 from optgen.dsl.inputs import Given
@@ -15,7 +16,6 @@ from optgen.dsl.load import built_in_names, load
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, t
 from optgen.equations import text
-from optgen.fused import devices
 from optgen.ir import BATCH, COLS, ELEMENT, ROWS, TENSOR, Axis, Phase, Role, Step, Var
 from optgen.passes import Program, lower, without_copies
 from optgen.passes.phase import phase
@@ -197,7 +197,7 @@ def _extent(axes: tuple[Axis, ...]) -> str:
 
 
 def _launches(program: Program) -> str:
-    if "cuda" not in devices(program):
+    if "cuda" not in fused_on(program):
         return "none, each is stepped eagerly"
     return " or ".join(str(n) for n in sorted({launches(program, step) for step in program.steps}))
 

@@ -15,7 +15,7 @@ from optgen.errors import Problem
 from optgen.fused import INSTEAD, tuple_text
 from optgen.ir import Role, Var
 from optgen.languages import TRITON
-from optgen.listing import imports, names_in
+from optgen.listing import imports, is_elementwise, names_in
 from optgen.passes import Program
 from optgen.render import render_python
 from optgen.wrapping import WIDTH, wrap
@@ -159,6 +159,8 @@ def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     loc = program.rule.loc
     if any(var.codec for var in stored.values() if var.role is Role.PARAM):
         yield Problem("the Triton backend has no storage formats of parameters yet", loc, INSTEAD)
+    if not is_elementwise(program) and names(stored):
+        yield Problem("the Triton backend has no codes for rules with reductions yet", loc, INSTEAD)
     yield from (
         Problem(f"the Triton backend has no blocks of {made.block} elements, which do not divide {BLOCK}", loc, INSTEAD)
         for made in filter(None, map(codec_of, stored.values()))

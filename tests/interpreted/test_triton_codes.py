@@ -25,6 +25,7 @@ from c_steps import assert_agree, eagerly_stepped, set_grads, some, stepped, twi
 from optgen import compile, load, stored
 from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.dsl import Rule
+from optgen.errors import RuleError
 from optgen.verify import cases
 from optgen.verify.lockstep import FEW, run
 from optgen.verify.runners import Storage, TorchRunner, numpy_runner, torch_runner
@@ -115,6 +116,20 @@ def test_every_variant_is_within_the_bound_in_any_dtypes_aligned_or_not(name: st
         assert not tally.faults, tally.faults[0]
         assert tally.decided
         assert not tally.note
+
+
+def test_codes_beside_sums_are_stepped_eagerly() -> None:
+    loaded = load("lamb")
+    assert isinstance(loaded, Rule)
+    rule = stored(loaded, m="int8", name="Coded")
+    with pytest.raises(RuleError, match="no codes for rules with reductions yet"):
+        compile(rule, "triton")
+    shapes, storage, variant = cases.Shapes("some", ((3, 171), (7,))), MIXES[0], cases.variants(rule)[0]
+    values, read = cases.parameters(shapes, storage.param, 1), decoder(compile(rule, "numpy"))
+    runner = torch_runner(compile(rule, "torch"), values, variant.hypers, "plain", storage, fused=None, read=read)
+    tally = run(rule, runner, variant.hypers, shapes, storage, 1, FEW)
+    assert not tally.faults, tally.faults[0]
+    assert runner.eager_calls
 
 
 @triton.jit
