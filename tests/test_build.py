@@ -62,7 +62,7 @@ def test_what_is_checked_in_is_what_is_built() -> None:
         for why in ("has no products yet", "has no statistics of rows and columns yet",
                     "takes no rule with inputs yet",
                     "chooses a variant for a parameter group, but rows > cols depends on a shape")} | {
-        "the triton backend has no storage formats yet"}
+        "the triton backend has no storage formats of parameters yet"}
 
 
 def test_a_file_does_not_depend_on_the_rules_built_beside_it() -> None:
