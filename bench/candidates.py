@@ -20,6 +20,7 @@ from bench.workloads import SETTINGS, one_of, optimizer_rule
 
 OURS = "optgen fused"
 ROOTS = "optgen root8"  # beside a rule with states in other codes
+KAHAN = "optgen Kahan"  # beside a rule with parameters in another format
 # Distributions of other optimizers, the module that holds their classes, and what they call them.
 PACKAGES = {
     "lion-pytorch": ("lion_pytorch", "{}"),
@@ -27,6 +28,7 @@ PACKAGES = {
     "optimi": ("optimi", "{}"),
     "bitsandbytes": ("bitsandbytes.optim", "{}8bit"),
 }
+PLAIN = {"adamwbf16": "AdamW"}  # the class that rounds parameters to nearest, of a rule that stores them otherwise
 WRITTEN_BY = {"bitsandbytes": "bitsandbytes 8-bit"}
 Make = Callable[[list[Parameter]], Optimizer]
 
@@ -53,8 +55,9 @@ def candidates(rule: str, compiled: bool) -> Iterator[Candidate]:
     yield Candidate(OURS, partial(_grouped, cls, {"fused": True}, settings))
     yield Candidate("optgen eager", partial(_grouped, cls, {"fused": False}, settings))
     if plain_name(rule):
-        roots = optgen.optimizer(plain_name(rule).lower(), storage="root8")
-        yield Candidate(ROOTS, partial(_grouped, roots, {"fused": True}, settings))
+        label, storage = (KAHAN, "param=bf16_kahan") if rule in PLAIN else (ROOTS, "root8")
+        beside = optgen.optimizer(plain_name(rule).lower(), storage=storage)
+        yield Candidate(label, partial(_grouped, beside, {"fused": True}, settings))
     plain = plain_name(rule) or cls.__name__
     theirs: Any = getattr(torch.optim, plain, None)
     if theirs:
@@ -76,6 +79,8 @@ def candidates(rule: str, compiled: bool) -> Iterator[Candidate]:
 def plain_name(rule: str) -> str:
     """The class of the same rule that stores plain numbers; empty for a rule that does so itself."""
     loaded = optimizer_rule(rule)
+    if "param" in loaded.storage:
+        return PLAIN.get(rule, "")
     return loaded.otherwise.name if loaded.storage and loaded.otherwise is not None else ""
 
 

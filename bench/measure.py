@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
@@ -25,6 +25,7 @@ from bench.workloads import (
     bytes_of_tensors,
     gradients,
     one_of,
+    optimizer_rule,
     parameters,
 )
 
@@ -205,8 +206,15 @@ def _figures(
     )
 
 
+def _dtypes(rule: str) -> Collection[str]:
+    """The dtypes that a rule is measured in."""
+    if "param" in optimizer_rule(rule).storage:  # in a format of bfloat16 parameters
+        return ["bf16"]
+    return DTYPES if rule.startswith("adamw") else ["fp32"]
+
+
 def cases(rules: Sequence[str], dtypes: Sequence[str], workloads: Sequence[str]) -> Iterator[Case]:
-    """Every rule in fp32, and those of AdamW in every dtype that is wanted, on every workload.
+    """Every rule in fp32, those of AdamW in every dtype that is wanted, and formats of bfloat16 parameters in that.
 
     Raises KeyError for a name that there is not, with those that there are.
     """
@@ -217,4 +225,4 @@ def cases(rules: Sequence[str], dtypes: Sequence[str], workloads: Sequence[str])
     for workload in workloads:
         found = one_of(WORKLOADS, "workload", workload)
         for rule in rules:
-            yield from (Case(rule, dtype, found) for dtype in dtypes if dtype == "fp32" or rule.startswith("adamw"))
+            yield from (Case(rule, dtype, found) for dtype in dtypes if dtype in _dtypes(rule))

@@ -93,7 +93,7 @@ def inputs_table(rule: Rule) -> RenderableType:
 def state_table(rule: Rule, steps: tuple[Step, ...]) -> RenderableType:
     """What is kept between steps, in which shape, and in which variants."""
     kept = states(steps)
-    is_coded = any(var.codec for var in kept)
+    is_coded = any(var.codec for var in (*kept, *steps[0].of_role(Role.PARAM)))
     table = _table("key", "quantity", "starts at", "one number per", "when", *(["stored as"] if is_coded else []))
     for quantity, key in rule.state_keys.items():
         if quantity == t:
@@ -101,6 +101,10 @@ def state_table(rule: Rule, steps: tuple[Step, ...]) -> RenderableType:
     for var in kept:
         told = [var.name.removesuffix("_prev"), str(var.init), _extent(var.axes), _when(var, steps)]
         table.add_row(", ".join(companions(var)), *told, *([var.codec] if is_coded else []))
+    for param in steps[0].of_role(Role.PARAM):
+        if param.codec:
+            told = [param.name.removesuffix("_prev"), "", "element", "of bfloat16", param.codec]
+            table.add_row(", ".join(companions(param)) or "none", *told)
     if rule.min_numel is None:
         return table if table.row_count else Text("  none")
     return Group(table, Text(f"  of parameters with fewer than {rule.min_numel} elements: in the parameter's dtype"))

@@ -110,6 +110,13 @@ def test_codes_count_as_what_they_take_and_are_measured_beside_plain_numbers() -
     assert "torch fused" not in [one.label for one in candidates("lion8bit", False)]
 
 
+def test_a_rule_for_bfloat16_parameters_is_measured_in_that_beside_plain_ones() -> None:
+    assert [(case.rule, case.dtype) for case in cases(["lion", "adamwbf16"], ["fp32", "bf16"], ["tiny"])] == [
+        ("lion", "fp32"), ("adamwbf16", "bf16")]
+    assert [one.label for one in candidates("adamwbf16", False)][:4] == [
+        OURS, "optgen eager", "optgen Kahan", "torch fused"]
+
+
 def test_workloads_are_as_large_as_they_say() -> None:
     sizes = {name: (len(w.shapes), w.elements) for name, w in WORKLOADS.items()}
     assert sizes["gpt"][0] == 83

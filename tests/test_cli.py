@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,11 @@ def test_show_tells_what_adamw_costs_and_takes() -> None:
     assert "pretraining 1e-4 to 3e-4; full fine-tuning 1e-5 to 5e-5; LoRA fine-tuning 1e-4 to 3e-4" in words
     assert "https://arxiv.org/abs/1711.05101" in words
     assert "launches for a whole group of parameters on a GPU: 1" in words
+
+
+def test_show_tells_how_parameters_are_stored() -> None:
+    _, output = run("show", "adamwbf16")
+    assert re.search(r"none +theta +element +of bfloat16 +bf16_sr", output)
 
 
 def test_show_tells_what_each_pass_over_memory_of_lamb_moves() -> None:
@@ -194,6 +200,21 @@ def test_storage_is_asked_for_by_an_option_or_a_table(folder: Path) -> None:
         assert run("build", *rules)[0] == 0
         assert {name: (folder / f"made/numpy_ref/{name}.py").read_text() for name in texts} == texts
     assert "int8" not in (folder / "made/numpy_ref/lion.py").read_text()
+
+
+def test_the_format_of_parameters_is_asked_for_so_too(folder: Path) -> None:
+    backends = ["--backend", "torch", "--backend", "c"]
+    assert run("build", "lion", *backends, "--storage", "param=bf16_split8,m=int8", "--out", "made")[0] == 0
+    made = {path: path.read_text() for path in (folder / "made").rglob("lion*.*")}
+    assert len(made) == 5  # large parameters and small ones share a class
+    (folder / "pyproject.toml").write_text(
+        '[tool.optgen]\nrules = ["lion"]\nbackends = ["torch", "c"]\nout = "made"\n'
+        '[tool.optgen.storage]\nlion = {param = "bf16_split8", m = "int8"}\n'
+    )
+    assert run("build")[0] == 0
+    assert {path: path.read_text() for path in made} == made
+    with pytest.raises(OptgenError, match="the triton backend has no storage formats of parameters yet"):
+        run("build", "lion", "--backend", "triton", "--storage", "param=master")
 
 
 def test_what_is_checked_in_is_what_is_generated(monkeypatch: pytest.MonkeyPatch) -> None:
