@@ -145,8 +145,8 @@ def test_a_step_is_that_of_numpy_to_the_bit(form: str, name: str, states: str, f
             assert all(np.array_equal(mine[key], value) for key, value in kept.items())
 
 
-@pytest.mark.parametrize("name", ["adamw", "lamb", "adafactorhf", "muon"])
-@pytest.mark.parametrize("form", ["bf16_split16", "master"])
+@pytest.mark.parametrize(("form", "name"), [("master", "lamb"), ("bf16_split16", "adamw"), ("bf16_split16", "lamb"),
+                                            ("bf16_split16", "adafactor"), ("bf16_split16", "muon")])
 def test_what_keeps_all_digits_steps_as_float32(form: str, name: str) -> None:
     shapes = ((40, 30), (16, 16)) if name == "muon" else ((40, 30), (7,), ())
     params, plain = leaves(*shapes), leaves(*shapes)
@@ -154,7 +154,7 @@ def test_what_keeps_all_digits_steps_as_float32(form: str, name: str) -> None:
     one, other = class_of(form, name)([{"params": params}]), getattr(optim, rule(name).name)([{"params": wide}])
     for group in (*one.param_groups, *other.param_groups):
         group |= {"state_dtype": torch.float32, "fused": False}
-    for step in range(20):
+    for step in range(10):
         train(one, range(step, step + 1))
         for p, q in zip(params, wide, strict=True):
             assert p.grad is not None
@@ -177,12 +177,12 @@ def test_an_epsilon_of_none_is_that_of_bfloat16_in_numpy_too() -> None:
     np.testing.assert_allclose(mine.numpy(), format_of("bf16_split16").load(found, kept["param_rest"]), rtol=1e-6)
 
 
-def small_steps(cls: Any, steps: int = 1000) -> float:
+def small_steps(cls: Any) -> float:
     """How far a parameter of 1 has come that is to go 1e-4 down at each step."""
     p = Parameter(torch.ones(512, dtype=torch.bfloat16))
     optimizer = cls([p], lr=1e-4)
-    for _ in range(steps):
-        p.grad = torch.ones_like(p)
+    p.grad = torch.ones_like(p)
+    for _ in range(1000):
         optimizer.step()
     return float((1 - p.detach().float()).mean())
 
