@@ -263,6 +263,22 @@ def test_codes_that_lie_anywhere_are_stepped(shift: int) -> None:
     assert bool(plan.buckets[0].slow[0]) is (shift == 1)
 
 
+def test_a_scaled_step_is_the_plain_one_and_infinities_leave_codes_as_they_were() -> None:
+    a = some((17, 256))
+    b = twin(a)
+    x, y = made("AdamW4bit", a, True), made("AdamW4bit", b, True)
+    set_grads(a, 3)
+    set_grads(b, 3)
+    a[0].grad = a[0].grad * 1024  # type: ignore[operator]  # set just before
+    x.grad_scale, x.found_inf = torch.full((1,), 1024.0), torch.zeros(1)
+    x.step()
+    y.step()
+    same(x, a, y, b)
+    x.found_inf = torch.ones(1)
+    x.step()
+    same(x, a, y, b)
+
+
 def test_a_copy_and_a_checkpoint_go_on_with_the_same_bits() -> None:
     a = some((64, 65))
     x = made("AdamW4bit", a, True)
