@@ -18,6 +18,7 @@ class Language:
     functions: Mapping[str, str]
     power: str = "{}**{}"
     divide: str = ""
+    divide_scalar: str = ""  # of a scalar by a tensor, where the operator would multiply by the reciprocal
     where: str = "{1} if {0} else {2}"
     choose: str = ""  # of a host condition that may be a tensor, where its value may not be read
     and_: str = "{} and {}"
@@ -124,6 +125,7 @@ TORCH = Language(
     or_="{} | {}",
     not_="~{}",
     mixed={"Max": "torch.clamp({}, min={})", "Min": "torch.clamp({}, max={})"},
+    divide_scalar="torch.div({}, {})",
 )
 TRITON = Language(
     "Triton",

@@ -27,14 +27,16 @@ def to_text(
     host: frozenset[str] = frozenset(),
     names: Mapping[str, str] | None = None,
     axes: Mapping[str, Collection[Any]] | None = None,
+    scalars: frozenset[str] = frozenset(),
 ) -> str:
     """The expression in a language.
 
     host: names of scalars, whose branches are Python's own. names: spellings of symbols. axes: of tensors,
-    so that a scalar that stands for one gets its shape.
+    so that a scalar that stands for one gets its shape. scalars: what is written as a scalar although it is a tensor of
+    one number here, since it is on the host elsewhere.
     Raises RuleError for a function that the language lacks.
     """
-    return _Printer(language, host, names or {}, axes or {}).at(expr, TERNARY)
+    return _Printer(language, host, names or {}, axes or {}, host | scalars).at(expr, TERNARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class _Printer:
     host: frozenset[str]
     names: Mapping[str, str]
     axes: Mapping[str, Collection[Any]]
+    scalars: frozenset[str] = frozenset()
 
     def at(self, expr: Any, least: int) -> str:
         """The text, in parentheses if it binds less tightly than `least`."""
@@ -126,13 +129,21 @@ class _Printer:
         """The factors, multiplied and divided from left to right."""
         text = ""
         is_argument = bool(self.language.divide) and any(map(_is_reciprocal, args[1:2]))
-        for factor in args:
-            if _is_reciprocal(factor):
+        for k, factor in enumerate(args):
+            if _is_reciprocal(factor) and text and self.is_scalar_over_tensor(args[:k], factor.base):
+                text = self.language.divide_scalar.format(text, self.at(factor.base, TERNARY))
+            elif _is_reciprocal(factor):
                 text = self.quotient(text or self.language.integer.format(1), factor.base)
             else:
                 head = TERNARY if is_argument else PRODUCT
                 text = f"{text} * {self.at(factor, UNARY)}" if text else self.at(factor, head)
         return text
+
+    def is_scalar_over_tensor(self, above: list[Any], below: Any) -> bool:
+        """Whether a quotient has a form of its own. That of 1 is exact as it is."""
+        names = {s.name for factor in above for s in factor.free_symbols}
+        is_tensor = any(s.name not in self.scalars for s in below.free_symbols)
+        return bool(self.language.divide_scalar) and is_tensor and names <= self.scalars and above != [S.One]
 
     def quotient(self, above: str, below: Any) -> str:
         if self.language.divide:

@@ -90,7 +90,7 @@ MUTANTS = (
            "'array' if write.value in taken else 'asarray'", "'asarray'", "test_numpy_backend.py"),
     Mutant("NumPy reads a state before the loop that writes it", "backends/numpy.py",
            "var = written.get(name) or step.var(name)", "var = step.var(name)", "test_small_rules.py"),
-    Mutant("torch multiplies by the transpose of the wrong factor", "backends/torch.py",
+    Mutant("torch multiplies by the transpose of the wrong factor", "backends/_torch_lines.py",
            "{a}{'.mT' if ta else ''} @ {b}{'.mT' if tb else ''}", "{a}{'.mT' if tb else ''} @ {b}{'.mT' if ta else ''}",
            "test_small_rules.py"),
     Mutant("a gradient's past shares the gradient's place", "fused.py",

@@ -84,7 +84,8 @@ def update(
     # eta[t] = Min(Max(lr*sqrt(1 - beta2**t)/(1 - beta1**t)/(sqrt(v[t] + 1.0e-15) + eps), last[t]*(1 -
     #     1/(gamma*t + 1))), last[t]*(1 + 1/(gamma*t)))
     eta = torch.clamp(
-        torch.clamp(eta_scale / (torch.sqrt(v + 1e-15) + eps), min=eta_scale2), max=last_one_plus_inv_gamma_t
+        torch.clamp(torch.div(eta_scale, torch.sqrt(v + 1e-15) + eps), min=eta_scale2),
+        max=last_one_plus_inv_gamma_t
     )
     # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - eta[t]*m[t]
     theta = theta_prev * one_minus_lr_weight_decay - eta * m

@@ -132,7 +132,7 @@ def update(
     u = g / (torch.sqrt(r / r_mean) * torch.sqrt(c))
     # s[t] = eta[t]/Max(1, rms(u[t], elems)/clip_threshold)*u[t]
     u_sq_mean = torch.mean(u * u)
-    s = eta / torch.clamp(torch.sqrt(u_sq_mean) * inv_clip_threshold, min=1) * u
+    s = torch.div(eta, torch.clamp(torch.sqrt(u_sq_mean) * inv_clip_threshold, min=1)) * u
     if use_first_moment:
         # m[t] = beta1*m[t - 1] + (1 - beta1)*s[t]
         m = beta1 * m_prev + one_minus_beta1 * s
@@ -195,7 +195,7 @@ def update_otherwise(
     u = g / torch.sqrt(v)
     # s[t] = eta[t]/Max(1, rms(u[t], elems)/clip_threshold)*u[t]
     u_sq_mean = torch.mean(u * u)
-    s = eta / torch.clamp(torch.sqrt(u_sq_mean) * inv_clip_threshold, min=1) * u
+    s = torch.div(eta, torch.clamp(torch.sqrt(u_sq_mean) * inv_clip_threshold, min=1)) * u
     if use_first_moment:
         # m[t] = beta1*m[t - 1] + (1 - beta1)*s[t]
         m = beta1 * m_prev + one_minus_beta1 * s

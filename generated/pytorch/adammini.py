@@ -71,7 +71,7 @@ def update(
     #     eps)*m[t]
     theta = (
         theta_prev * one_minus_lr_weight_decay
-        - lr_over_one_minus_beta1_t / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m
+        - torch.div(lr_over_one_minus_beta1_t, torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m
     )
     return {"param": theta, "m": m, "vmean": v}
 
@@ -109,7 +109,7 @@ def update_otherwise(
     #     eps)*m[t]
     theta = (
         theta_prev * one_minus_lr_weight_decay
-        - lr_over_one_minus_beta1_t / (torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m
+        - torch.div(lr_over_one_minus_beta1_t, torch.sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) * m
     )
     return {"param": theta, "m": m, "vmean": v}
 

@@ -107,7 +107,8 @@ def update(
     m_hat = m * inv_one_minus_beta1_t
     # u[t] = Piecewise((r[t]*sqrt(1 - beta2**t)/(sqrt(v[t]) + eps), rho[t] > 5), (1, True))
     u = choose(
-        rho_gt_5, lambda: r_sqrt_one_minus_beta2_t / (torch.sqrt(v) + eps), lambda: torch.full_like(v, 1)
+        rho_gt_5, lambda: torch.div(r_sqrt_one_minus_beta2_t, torch.sqrt(v) + eps),
+        lambda: torch.full_like(v, 1)
     )
     # theta[t] = theta_wd[t] - lr*m_hat[t]*u[t]
     theta = theta_wd - lr * m_hat * u

@@ -71,7 +71,7 @@ def update(
     rms_t_mean = torch.mean(g * g / torch.clamp(v, min=rms_t_mean_scale))
     rms_t = torch.sqrt(rms_t_mean)
     # eta[t] = lr/Max(1, rms_t[t])
-    eta = lr / torch.clamp(rms_t, min=1)
+    eta = torch.div(lr, torch.clamp(rms_t, min=1))
     # theta[t] = theta[t - 1]*(1 - eta[t]*weight_decay) - eta[t]*(m[t]/(sqrt(v[t]) + eps))
     theta = theta_prev * (1 - eta * weight_decay) - eta * (m / (torch.sqrt(v) + eps))
     return {"param": theta, "exp_avg": m, "exp_avg_sq": v}

@@ -11,6 +11,7 @@ from typing import Any
 from optgen.backends._formats import names_of, params, takes_seed
 from optgen.backends._inputs import specs, step_method
 from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments
+from optgen.backends._torch_lines import line_of
 from optgen.backends._torch_states import fused_on, states_of, storage
 from optgen.codecs import companions
 from optgen.constructor import (
@@ -18,7 +19,6 @@ from optgen.constructor import (
     arguments,
     defaults,
     hyper,
-    is_stacked,
     required,
     requirements,
     state_keys,
@@ -27,11 +27,10 @@ from optgen.constructor import (
 )
 from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import EXTENTS
-from optgen.ir import COLS, ROWS, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step, reads
-from optgen.languages import SCALAR, TORCH
+from optgen.ir import Op, Phase, Place, Role, Step, reads
+from optgen.languages import SCALAR
 from optgen.listing import (
     apart,
-    device_axes,
     docstring,
     header,
     host_names,
@@ -55,10 +54,7 @@ __all__ = ["FOLDER", "STORES_PARAMETERS", "emit", "emit_schedule", "shared", "st
 
 FOLDER = "pytorch"
 STORES_PARAMETERS = True  # in formats of their own
-FUNCTIONS = {Op.SUM: "torch.sum", Op.MEAN: "torch.mean", Op.MAX: "torch.amax"}
 COMBINE = {Op.SUM: "total", Op.MAX: "largest"}
-DIM: dict[tuple[Axis, ...], str] = {(ROWS,): ", dim=-2, keepdim=True", (COLS,): ", dim=-1, keepdim=True"}
-MATRIX = ", dim=(-2, -1), keepdim=True"
 KEPT = "What is kept from step to step, by its key in a checkpoint."
 COMMON = "Scalars of one step, computed once for all parameters that share them."
 ONE_STEP = "One step of one parameter, without side effects. All tensors have the compute dtype."
@@ -273,7 +269,7 @@ def _update(
 def _body(program: Program, step: Step, parts: tuple[Phase, ...]) -> Iterator[Item]:
     for part in parts:
         for statement in quoted(program, step, part.body):
-            yield statement if isinstance(statement, tuple) else (_statement(statement, step, is_stacked(program)),)
+            yield statement if isinstance(statement, tuple) else (line_of(program, step, statement),)
 
 
 def _returns(step: Step, phases: tuple[Phase, ...], k: int) -> list[tuple[str, str]]:
@@ -284,17 +280,3 @@ def _returns(step: Step, phases: tuple[Phase, ...], k: int) -> list[tuple[str, s
     made += [(f'"{s.target}"', s.target) for s in phases[k].body if is_shared(s)]
     later = {name for part in phases[k + 1 :] for name in part.loads if step.var(name).role is not Role.GRAD}
     return made + [(f'"{w.value}"', w.value) for w in phases[k].stores if w.value in later]
-
-
-def _text(step: Step, expr: Any) -> str:
-    return to_text(expr, TORCH, host_names(step), axes=device_axes(step))
-
-
-def _statement(statement: Statement, step: Step, stacked: bool) -> str:
-    match statement:
-        case Map(target=target, expr=expr):
-            return f"{target} = {_text(step, expr)}"
-        case Reduce(target=target, op=op, arg=arg, over=over):
-            return f"{target} = {FUNCTIONS[op]}({_text(step, arg)}{DIM.get(over, MATRIX if stacked else '')})"
-        case MatMul(target=target, a=a, b=b, ta=ta, tb=tb):
-            return f"{target} = {a}{'.mT' if ta else ''} @ {b}{'.mT' if tb else ''}"

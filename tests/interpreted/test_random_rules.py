@@ -86,6 +86,8 @@ MENDED = {
         Eq(theta[t], theta[t - 1] - lr * Piecewise(
             (g[t] * Piecewise((g[t] / (1 - beta**t), 1 / gamma**t <= 2), (gamma**-t, True)), t < 3), (g[t], True)))]),
         True),
+    "a scalar over a tensor": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(m[t], 3 / g[t]), Eq(theta[t], theta[t - 1] - lr * m[t - 1])]), True),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }

@@ -196,8 +196,8 @@ def _able(plan: _Plan, values: Sequence[Any]) -> set[int]:
             continue
         function = _NAMED.get(call.function, call.function)
         is_of_number = not isinstance(given[0], Tensor)
-        if is_of_number and function is torch.div:
-            continue  # Python's own multiplies the reciprocal
+        if is_of_number and call.function is operator.truediv:
+            continue  # which multiplies the reciprocal
         turned = is_of_number and function in _COMMUTE
         try:
             function(*(given[::-1] if turned else given), **named, out=torch.empty_like(made))
