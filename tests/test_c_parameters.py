@@ -19,7 +19,7 @@ from test_parameter_formats_torch import as_numpy, class_of, draw, every_kind, g
 from torch.nn import Parameter
 
 import optgen
-from optgen import Eq, Piecewise, Rule, amax, cols, elems, hyper, rows, stored, t, tensors
+from optgen import Eq, Piecewise, Rule, amax, cols, elems, flag, hyper, rows, stored, t, tensors
 from optgen.build import build
 from optgen.dsl import literal
 from optgen.dsl.functions import Abs
@@ -187,12 +187,15 @@ def test_a_step_allocates_nothing_of_a_parameters_size(form: str) -> None:
 
 
 @pytest.mark.parametrize(("form", "name"), [("bf16_kahan", "theta_rest_at"), ("bf16_kahan", "store_kahan"),
-                                            ("bf16_sr", "draw"), ("bf16_sr", "theta_chance")])
+                                            ("bf16_sr", "draw"), ("bf16_sr", "theta_chance"), ("master", "held")])
 def test_names_of_a_step_with_a_parameter_in_a_format_are_not_for_rules(form: str, name: str) -> None:
     theta, g = tensors("theta g")
     with literal():
-        rate = hyper(name, 0.1)
-        rule = Rule(param=theta, grad=g, name="Taken", equations=[Eq(theta[t], theta[t - 1] - rate * g[t])])
+        if name == "held":  # a flag, which is a macro
+            new = Piecewise((theta[t - 1] - g[t], flag(name, False)), (theta[t - 1], True))
+        else:
+            new = theta[t - 1] - hyper(name, 0.1) * g[t]
+        rule = Rule(param=theta, grad=g, name="Taken", equations=[Eq(theta[t], new)])
         assert build([rule], ["c"]).files["c_cpu/taken.c"]
         with pytest.raises(RuleError, match=f"the name '{name}' is one that the generated kernel uses itself"):
             build([stored(rule, name="Kept", param=form)], ["c"])

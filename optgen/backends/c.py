@@ -125,8 +125,9 @@ def _beside(var: Var) -> list[str]:
 def _taken(program: Program, stored: Mapping[str, Var]) -> frozenset[str]:
     """The names that the C file uses itself, which a rule may not give."""
     flags, given = flag_names(program), names(program)
-    taken = {*TAKEN, *CONSTANTS, *(f"{name}_{end}" for name in stored for end in ("at", "type"))}
-    taken |= {flag.upper() for flag in flags} | {flag for flag in flags if flag.upper() in CONSTANTS}
+    constants = CONSTANTS | ({HELD} if held_as(program) else set())
+    taken = {*TAKEN, *constants, *(f"{name}_{end}" for name in stored for end in ("at", "type"))}
+    taken |= {flag.upper() for flag in flags} | {flag for flag in flags if flag.upper() in constants}
     taken |= {name for name in given if MACROS.fullmatch(name)} | _c_formats.taken(stored)
     if not is_elementwise(program):
         taken |= IN_PHASES | {f"{name}_{end}" for name in given for end in ("values", "parts")}
