@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -77,7 +77,7 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """Compile and read one kernel, or take both from the cache."""
     module = compile(case.rule, "triton")
-    used = {f"{module.__package__}.{name}" for name in ("_device", "_reductions", "_runtime", "_tables")}
+    used = {f"{module.__package__}.{name}" for name in ("_device", "_matrices", "_reductions", "_runtime", "_tables")}
     used |= {getattr(x, "__module__", "") for x in vars(module).values()} & sys.modules.keys()
     siblings = [sys.modules[name] for name in sorted(used) if name.startswith(f"{module.__package__}._")]
     sources = [Path(m.__file__ or "").read_text() for m in (module, *siblings, sass, sys.modules[__name__])]
@@ -93,8 +93,7 @@ def _judge(module: ModuleType, case: Case) -> Verdict:
     work = work_of(case)
     kernel = compiled(module, case)
     main = max(kernel.loops, key=lambda loop: (max(loop.loads, default=0), loop.bytes))
-    others = (loop for loop in kernel.loops if loop is not main and bool(loop.stores) is bool(work.stored))
-    tail = max(others, key=lambda loop: (loop.predicated, loop.bytes))
+    tail, vector = _masked(kernel.loops, main, work), 16 / max(work.sizes)
     return Verdict(
         **asdict(case),
         registers=kernel.registers,
@@ -102,9 +101,17 @@ def _judge(module: ModuleType, case: Case) -> Verdict:
         stack=kernel.stack,
         local=kernel.local,
         minimum=sum(work.read) + sum(work.stored) + work.shared[2],
-        main=_figures(main, work),
-        tail=_figures(tail, work),
+        main=_figures(main, work, vector),
+        tail=_figures(tail, work, vector / WARPS),
     )
+
+
+def _masked(loops: Sequence[Loop], main: Loop, work: Work) -> Loop:
+    """The masked loop. That over tiles comes after the main one; those before it add up parts."""
+    if work.tile:
+        return loops[loops.index(main) + 1]
+    others = (loop for loop in loops if loop is not main and bool(loop.stores) is bool(work.stored))
+    return max(others, key=lambda loop: (loop.predicated, loop.bytes))
 
 
 def has_kernel(name: str) -> bool:
@@ -128,9 +135,13 @@ def compiled(module: ModuleType, case: Case) -> Kernel:
     if "numbers" in function.arg_names:
         options = {"num_warps": 1, **({"maxnreg": REGISTERS} if len(work.sizes) <= 4 and not case.strict else {})}
         constants["BLOCK"] = TURN
+    if work.tile:
+        constants["ROWS"], constants["COLS"] = sys.modules[f"{module.__package__}._matrices"].turn_of(vector)
+        del constants["BLOCK"]
     scalar = "*fp64" if types[0] is tl.float64 else "*fp32"
     given = {**dict.fromkeys(("words", "records", "gradients"), "*i64"), "grad_scale": "*fp32", "found_inf": "*fp32"}
-    given |= {**dict.fromkeys(("scalars", "parts", "shares", "common"), scalar), "chunk": "i32", "numbers": "*fp32"}
+    given |= dict.fromkeys(("scalars", "parts", "shares", "common", "lines", "planes"), scalar)
+    given |= {"chunk": "i32", "tall": "i32", "numbers": "*fp32"}
     given = {name: kind for name, kind in given.items() if name in function.arg_names}
     return _read(function, given, constants, case.target, {**options, "enable_fp_fusion": not case.strict})
 
@@ -158,14 +169,16 @@ def _read(
     return sass.read(triton.compile(source, target=GPUTarget("cuda", target, 32), options=options).asm["cubin"])
 
 
-def _figures(loop: Loop, work: Work) -> Figures:
+def _figures(loop: Loop, work: Work, vector: float) -> Figures:
+    """vector: how many elements of a row a thread takes, for which it reads what there is of the row."""
+    by_element, left = work.decoded + work.of_rows / vector, work.shared[1] + work.left_of_rows
     moved, size, shared = (
-        (loop.stores, sum(work.stored), work.shared[1])
+        (loop.stores, sum(work.stored), left)
         if work.stored
-        else (loop.loads, sum(work.read) + 4 * work.decoded, work.shared[0])
+        else (loop.loads, sum(work.read) + 4 * by_element, work.shared[0])
     )
     elements = (sum(width * count for width, count in moved.items()) - 4 * shared) / size
-    streams = loop.bytes - 4 * (work.decoded * elements + work.shared[0] + work.shared[1])
+    streams = loop.bytes - 4 * (by_element * elements + work.shared[0] + left)
     return Figures(
         elements,
         loop.instructions / elements,

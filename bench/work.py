@@ -9,13 +9,14 @@ from itertools import product
 
 import triton.language as tl
 
-import optgen.backends._triton_phases as launches
 from bench.workloads import optimizer_rule
 from optgen.backends._formats import is_coded
+from optgen.backends._triton_kernels import Kernel as Launch
+from optgen.backends._triton_launches import variant_for
 from optgen.codecs import Codec, codec_of
-from optgen.fused import ORDER, flag_names, kind_of, scalars, streams
-from optgen.ir import Phase, Role, Step
-from optgen.listing import is_elementwise
+from optgen.fused import ORDER, flag_names, kind_of
+from optgen.ir import Phase, Role, Step, reads
+from optgen.listing import is_elementwise, needs_matrix
 from optgen.passes import Program, lower, without_copies
 from optgen.passes.phase import phase
 
@@ -47,7 +48,8 @@ class Work:
     beside the usual ones, and the bytes of an element of each stream of the whole step.
 
     decoded: of how many streams codes are read. shared: how many numbers a thread reads, and how many it writes, in a
-    turn, of what blocks of codes have in common, and their bytes by the element.
+    turn, of what blocks of codes have in common, and their bytes by the element. tile: whether a kernel goes over
+    tiles. of_rows, left_of_rows: how many numbers it then reads and leaves for each row.
     """
 
     name: str
@@ -57,6 +59,9 @@ class Work:
     sizes: list[float]
     decoded: int
     shared: tuple[int, int, float]
+    tile: bool = False
+    of_rows: int = 0
+    left_of_rows: int = 0
 
 
 def cases(rules: Sequence[str], targets: Sequence[int], stricts: Sequence[bool] = (False, True)) -> Iterator[Case]:
@@ -98,7 +103,10 @@ def work_of(case: Case) -> Work:
     blocks = [[made.block for name in of if (made := _coded(step, name))] for of in names]
     read_by_one = sum(min(vectors, TURN // block) for block in blocks[0])
     shared = read_by_one, len(blocks[1]), sum(4 / block for of in blocks for block in of)
-    return Work(name, read, stored, flags, sizes, len(blocks[0]), shared)
+    is_tile = not isinstance(part, Phase) and needs_matrix(program)
+    of_rows = {n for s in part.body for n in reads(s) if is_tile and kind_of(step, n) == "row"}
+    left = [s for s in part.body if is_tile and kind_of(step, s.target) == "row"]
+    return Work(name, read, stored, flags, sizes, len(blocks[0]), shared, is_tile, len(of_rows), len(left))
 
 
 def _coded(step: Step, name: str) -> Codec | None:
@@ -106,14 +114,14 @@ def _coded(step: Step, name: str) -> Codec | None:
     return codec_of(step.var(name)) if is_coded(step.var(name)) else None
 
 
-def _passes(case: Case) -> tuple[Step, list[tuple[str, Phase | launches.Kernel]]]:
+def _passes(case: Case) -> tuple[Step, list[tuple[str, Phase | Launch]]]:
     """The variant of a case, and its kernels that go over all elements."""
     program = program_of(case.rule)
     step = next(s for s in program.steps if all(value is case.variant for value in s.variant.values()))
     if is_elementwise(program):
         return step, [("_step", part) for part in phase(step, everywhere=True)]
-    variant = launches.Variant(program, step, _rounds(case), streams(program), scalars(program), launches.Places())
-    return step, [(kernel.name, kernel) for kernel in variant.kernels if kernel.each == "chunk"]
+    kernels = variant_for(program, step, _rounds(case)).kernels
+    return step, [(kernel.name, kernel) for kernel in kernels if kernel.each == "chunk"]
 
 
 def _rounds(case: Case) -> bool:

@@ -156,17 +156,17 @@ def lacks_products(_: Step, statement: Statement) -> str:
     return "products" if isinstance(statement, MatMul) else ""
 
 
-def lacks_matrices(step: Step, statement: Statement) -> str:
+def lacks_kernels(step: Step, statement: Statement) -> str:
     """What Triton has no kernels for."""
     if isinstance(statement, MatMul):
         return "products"
-    inner = isinstance(statement, Reduce) and kind_of(step, statement.target) in ("matrix", "row", "col")
-    return "statistics of rows and columns" if inner else ""
+    inner = isinstance(statement, Reduce) and reduced(step, statement) == "matrix"
+    return "sums over what each matrix has one of" if inner else ""
 
 
 def devices(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel."""
-    kinds = (("cuda", "on_gpu", lacks_matrices), ("cpu", "on_cpu", lacks_products))
+    kinds = (("cuda", "on_gpu", lacks_kernels), ("cpu", "on_cpu", lacks_products))
     steps = [step for part in program.chain for step in part.steps]
     found = {
         device: function

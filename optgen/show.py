@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optgen.backends._torch_states import fused_on
-from optgen.backends._triton_phases import launches
+from optgen.backends._triton_launches import launches
 from optgen.codecs import codec_of, codecs, companions
 from optgen.dsl.inputs import Given
 from optgen.dsl.load import built_in_names, load

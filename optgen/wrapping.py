@@ -15,7 +15,8 @@ LOOSEST = ((", ",), (" for ",), (" if ", " else "), (" or ",), (" and ",), (" + 
 def wrap(line: str) -> list[str]:
     """A line of code that is too long, broken inside its own brackets or inside parentheses that it gets for it."""
     margin = line[: len(line) - len(line.lstrip())]
-    head, sign, tail = line.partition(" = ") if " = " in line else line.partition("return ")
+    found = next((sign for sign in (" = ", " += ") if sign in line), "return ")
+    head, sign, tail = line.partition(found)
     if len(line) <= INDENTED or margin + "#" == line[: len(margin) + 1] or not sign:
         return [line]
     room = INDENTED - len(margin) - 4

@@ -12,7 +12,6 @@ from workshop import Workshop
 
 from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.dsl import Rule, matmul
-from optgen.dsl.functions import REDUCTIONS
 from optgen.verify import cases
 from optgen.verify.lockstep import COUNTS, FEW, run
 from optgen.verify.runners import Runner, Storage, numpy_runner, torch_runner
@@ -27,33 +26,29 @@ MOST_VARIANTS = 3  # of one rule; other rules begin with another variant
 
 @dataclass(frozen=True)
 class Backend:
-    """How a backend is driven: by which module, what it stores, in turns. A fused one takes no product, and sums over
-    rows and columns only where it has `tiles`."""
+    """How a backend is driven: by which module, what it stores, in turns. A fused one takes no product."""
 
     module: str
     runner: Callable[..., Runner]
     storages: tuple[Storage, ...]  # few of float64: its judge is mpmath, which is slow
     fused: bool = False
-    tiles: bool = False
+    interpreted: bool = False
     every: int = 1  # rule is tried on it
 
     def takes(self, rule: Rule) -> bool:
         """Whether it can step a rule in this process."""
-        if self.fused and not self.tiles and os.environ.get("TRITON_INTERPRET") != "1":
-            return False  # Triton's kernels want its interpreter
-        has_product = any(equation.rhs.has(matmul) for equation in rule.equations)
-        sums = [one for equation in rule.equations for one in equation.rhs.atoms(*REDUCTIONS)]
-        in_tiles = any(one.args[1].name in ("rows", "cols") for one in sums)
-        return not self.fused or not (has_product or (in_tiles and not self.tiles))
+        if self.interpreted and os.environ.get("TRITON_INTERPRET") != "1":
+            return False
+        return not self.fused or not any(equation.rhs.has(matmul) for equation in rule.equations)
 
 
 BACKENDS = {
     "numpy": Backend("numpy", numpy_runner, (SINGLE, SINGLE, SINGLE, DOUBLE)),
     "torch": Backend("torch", torch_runner, (BRAIN, SINGLE, MIXED, SINGLE, HALF, SINGLE, DOUBLE)),
-    "triton": Backend("torch", partial(torch_runner, fused=True), (SINGLE, MIXED, HALF, SINGLE, DOUBLE), fused=True),
+    "triton": Backend("torch", partial(torch_runner, fused=True), (SINGLE, MIXED, HALF, SINGLE, DOUBLE), fused=True,
+                      interpreted=True),
     # Without a wish a CPU takes the step in C. The compiler runs for each rule, variant and storage.
-    "c": Backend("torch", partial(torch_runner, fused=None), (SINGLE, SINGLE, MIXED, DOUBLE), fused=True, tiles=True,
-                 every=6),
+    "c": Backend("torch", partial(torch_runner, fused=None), (SINGLE, SINGLE, MIXED, DOUBLE), fused=True, every=6),
 }
 TURNS = max(len(backend.storages) for backend in BACKENDS.values())  # until each backend had each of its storages
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_rules import named
+from small_rules import g, named, theta
+from small_rules import rule as small_rule
 
 from optgen.build import (
     backend,
@@ -25,7 +26,7 @@ from optgen.build import (
     optimizer,
     write,
 )
-from optgen.dsl import Rule, load
+from optgen.dsl import Eq, Rule, cols, elems, literal, load, mean, rows, t, total
 from optgen.errors import OptgenError, RuleError
 from optgen.fused import devices
 from optgen.passes import lower
@@ -59,8 +60,7 @@ def test_what_is_checked_in_is_what_is_built() -> None:
     assert not list(drift(built.files, asked.out, whole=True))
     assert {why for _, _, why in built.refused} <= {
         f"the {name} backend {why}" for name in ("C", "Triton")
-        for why in ("has no products yet", "has no statistics of rows and columns yet",
-                    "takes no rule with inputs yet",
+        for why in ("has no products yet",
                     "chooses a variant for a parameter group, but rows > cols depends on a shape")} | {
         "the triton backend has no storage formats of parameters yet"}
 
@@ -153,9 +153,12 @@ def test_a_class_steps_fused_on_the_devices_whose_backend_takes_its_rule() -> No
     assert isinstance(lion, Rule)
     joined = replace(lion, name="Joined", ndim=2, otherwise=tiger)
     both = {"cuda", "cpu"}
+    with literal():
+        of_matrices = mean(mean(g[t] ** 2, cols), rows)
+        nested = small_rule("Nested", Eq(theta[t], theta[t - 1] - g[t] / (1 + total(of_matrices, elems))))
     apart = replace(lion, name="Apart", ndim=1, otherwise=named("newton_schulz"))
     for rule, found in ((lion, both), (joined, both), (apart, set()), (named("clipped"), both),
-                        (named("factored"), {"cpu"}), (named("newton_schulz"), set())):
+                        (named("factored"), both), (nested, {"cpu"}), (named("newton_schulz"), set())):
         assert {*devices(lower(rule))} == found
         refused = {what for _, what, _ in build([rule], None).refused}
         assert refused == {what for what, device in (("triton", "cuda"), ("c", "cpu")) if device not in found}

@@ -99,6 +99,7 @@ def test_show_counts_no_bytes_for_the_statistics_of_adafactor() -> None:
     words = " ".join(output.split())
     assert "row_var, col_var 0 / 24 0 / 12 0 / 12" in words
     assert "1 theta_prev, g none 8 4 4 2 g none 4 2 2 3 theta_prev, g theta 12 6 6" in words
+    assert "launches for a whole group of parameters on a GPU: 4" in words
 
 
 def test_show_latex_is_latex_and_nothing_else() -> None:

@@ -22,10 +22,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from optgen.backends._triton_phases import launches
+from optgen.backends._triton_launches import launches
 from optgen.bounds import BF16, FP16, FP32, FP64, Machine
 from optgen.build import compile
 from optgen.dsl import Rule, load
+from optgen.listing import suffix
 from optgen.passes import lower
 from optgen.verify import cases
 from optgen.verify.lockstep import FEW, run
@@ -70,6 +71,9 @@ TWINS = {  # kernels are interpreted there, on tensors of the CPU
     "test_an_input_is_read_where_it_lies_at_each_step": (
         "interpreted/test_triton_inputs.py::test_an_input_may_lie_elsewhere_at_each_step_without_other_tables"
     ),
+    "test_matrices_of_every_kind_are_stepped_in_tiles": (
+        "interpreted/test_triton_tiles.py::test_steps_are_those_of_the_eager_class_aligned_or_not"
+    ),
     "test_one_launch_of_each_kernel_steps_all_tensors": (
         "interpreted/test_triton_reductions.py::test_each_phase_is_one_launch_for_all_tensors"
     ),
@@ -82,7 +86,7 @@ DEVICE = "cuda"
 ROOT = Path(__file__).parents[1]
 KERNELS = sorted(path.stem for path in (ROOT / "generated" / "triton_gpu").glob("[a-z]*.py"))
 NAMES = [name for name in KERNELS if "_" not in name]  # of the class; other names are of its kernels for other shapes
-CODED = [name for name in NAMES if f"{name}_otherwise" in KERNELS]
+CODED = [name for name in NAMES if load(name).storage]  # type: ignore[union-attr]  # of a rule
 STORAGES = [Storage(FP32, FP32), Storage(BF16, FP32), Storage(FP16, FP16)]
 BLOCKS = cases.Shapes("blocks", ((70001,), (3, 683), (), (17,)))  # whole blocks and a rest; a rest alone
 SOME = [name for name in ("adamw", "nadam", "radam", "sgd", "lion", "schedulefreeadamw", "adamw8bit", "adamw4bit")
@@ -385,6 +389,14 @@ def test_an_input_is_read_where_it_lies_at_each_step() -> None:
         torch.testing.assert_close(x, y)
 
 
+@pytest.mark.parametrize("storage", STORAGES, ids=str)
+@pytest.mark.parametrize("name", [name for name in ("adafactor", "adafactorhf", "adammini") if name in NAMES])
+def test_matrices_of_every_kind_are_stepped_in_tiles(name: str, storage: Storage) -> None:
+    """Tall and wide ones, several in a tensor, rows that begin anywhere, tiles that are whole and not."""
+    shapes = cases.Shapes("tiles", ((513, 65), (9, 1000), (3, 70, 40), (300, 512), (1, 7), (5, 1), (2, 3, 4, 5)))
+    assert not assert_in_bound(name, storage, STORAGES.index(storage), shapes).note()
+
+
 class Counted:
     """A kernel that writes down its launches."""
 
@@ -415,12 +427,13 @@ class Watched:
 def test_one_launch_of_each_kernel_steps_all_tensors(name: str) -> None:
     """And takes no memory."""
     optimizer, params = made(name, fused=True)
-    program = lower(load(name))  # type: ignore[arg-type]  # a rule
-    hypers = optimizer._hypers(optimizer.param_groups[0])
-    module = compile(name, "triton")
-    flags = module.flags(**{key: hypers[key] for key in inspect.signature(module.flags).parameters})
-    (step,) = (step for step in program.steps if [*step.variant.values()] == [*flags.values()])
-    wanted = launches(program, step)
+    hypers, wanted = optimizer._hypers(optimizer.param_groups[0]), 0
+    package = compile(name, "triton").__package__
+    for at, program in enumerate(lower(load(name)).chain):  # type: ignore[arg-type]  # a rule
+        module = import_module(f"{package}.{name}{suffix(at)}")
+        flags = module.flags(**{key: hypers[key] for key in inspect.signature(module.flags).parameters})
+        (step,) = (step for step in program.steps if [*step.variant.values()] == [*flags.values()])
+        wanted += 1 + launches(program, step)
     for number in range(2):
         give(params, number)
         optimizer.step()
@@ -432,7 +445,7 @@ def test_one_launch_of_each_kernel_steps_all_tensors(name: str) -> None:
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         optimizer.step()
-        assert len(calls) == (1 + wanted) * (number - 1) * (2 if name in CODED else 1)  # for small parameters, too
+        assert len(calls) == wanted * (number - 1)
         assert torch.cuda.max_memory_allocated() - before < 4 * params[0].numel()
 
 

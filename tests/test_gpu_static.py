@@ -28,6 +28,7 @@ MOST_REGISTERS = {FAST: 48, STRICT: 64}
 # Whole accesses of bf16 mean 8 elements of each tensor in a thread: of five tensors or more that is above the target.
 CROWDED = {FAST: 56, STRICT: 72}
 MOST_WITH_SUMS = 80
+MOST_OF_TILES = 96
 MOST_WITH_CODES = 64
 MOST_OF_NATIVE_CODES, MOST_WITH_A_MAP = 55, 92  # instructions of AdamW for an element
 ROOT8 = '''"""AdamWRoot8. AdamW with its states in root8."""
@@ -50,21 +51,31 @@ def judged(
 def assert_lean(found: Any) -> None:
     """Nothing beside arithmetic and whole accesses of 16 bytes of the widest type, at the bytes that the rule needs."""
     assert found.spills == found.stack == found.local == 0
-    for loop in (found.main, found.tail):
-        assert loop.fp64 == loop.atomics == loop.calls == loop.shared == 0
-    assert found.main.predicated == 0
     case = work.Case(found.rule, found.variant, found.mix, found.strict, found.target, found.scaled, found.number)
     needs = work.work_of(case)
+    for loop in (found.main, found.tail):
+        assert loop.fp64 == loop.atomics == loop.calls == 0
+        # What is left of a row goes to the thread that writes it: a store, a load, two barriers.
+        assert loop.shared <= (4 if loop is found.main else 8) * needs.left_of_rows
+    assert found.main.predicated == needs.left_of_rows
     vector = 16 // max(needs.sizes)
     accesses = found.main.elements / vector
-    assert found.main.loads == widths(needs.read, vector, accesses)
-    assert found.main.stores == widths(needs.stored, vector, accesses)
+    assert found.main.loads == of_rows(widths(needs.read, vector, accesses), needs.of_rows * accesses)
+    assert found.main.stores == of_rows(widths(needs.stored, vector, accesses), needs.left_of_rows)
     assert found.minimum <= found.main.bytes <= 1.02 * found.minimum
+    if needs.tile:
+        assert found.registers <= MOST_OF_TILES
+        return
     if needs.name != "_step":
         assert found.registers <= MOST_WITH_SUMS
         return
     is_crowded = vector == 8 and len(needs.sizes) > 4
     assert found.registers <= (CROWDED if is_crowded else MOST_REGISTERS)[found.strict]
+
+
+def of_rows(accesses: dict[str, float], count: float) -> dict[str, float]:
+    """The accesses with some more, of a float32 each."""
+    return {**accesses, "4": accesses.get("4", 0) + count} if count else accesses
 
 
 def widths(sizes: list[float], vector: int, accesses: float) -> dict[str, float]:

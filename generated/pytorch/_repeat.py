@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ._fused import Bunch, chance_of, columns_of, counts_of, given_to, reads, rows_of
+from ._hypers import standing
 from ._rule import answer
 from ._step import Stepped, compute_scalars
 
@@ -121,7 +122,7 @@ class _Call:
     def step(self, grads: list[Tensor], hypers: Sequence[Mapping[str, Any]], amp: Mapping[str, Any]) -> list[Tensor]:
         """Make the call; returns the parameters that it left out."""
         if self.is_timed:
-            given = [hypers[group] for group in self.groups]
+            given = [standing(hypers[g], head.param.dtype) for g, head in zip(self.groups, self.heads, strict=True)]
             left = self.launcher.again(grads, given, self.flags, maximize=self.maximize, **amp)
             return [self.params[position] for position in left]
         before = {key: [head.stored[key].item() for head in self.heads] for key in self.hosted}

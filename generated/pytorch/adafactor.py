@@ -139,6 +139,18 @@ def requires(*, eps1: Scalar, eps2: Scalar) -> str:
     return ""
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adafactor
+    return adafactor
+
+
+def on_gpu_otherwise() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adafactor_otherwise
+    return adafactor_otherwise
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import adafactor
@@ -167,7 +179,7 @@ class Adafactor(RuleOptimizer):
         host=host,
         updates=(update,),
         requires=requires,
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         elementwise=False,
         min_ndim=2,
         otherwise=UpdateRule(
@@ -176,7 +188,7 @@ class Adafactor(RuleOptimizer):
             states=states_otherwise,
             host=host,
             updates=(update_otherwise,),
-            fused={"cpu": on_cpu_otherwise},
+            fused={"cuda": on_gpu_otherwise, "cpu": on_cpu_otherwise},
             elementwise=False,
         ),
     )

@@ -223,6 +223,18 @@ def requires(*, relative_step: bool, warmup_init: bool) -> str:
     return ""
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adafactorhf
+    return adafactorhf
+
+
+def on_gpu_otherwise() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adafactorhf_otherwise
+    return adafactorhf_otherwise
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import adafactorhf
@@ -256,7 +268,7 @@ class AdafactorHF(RuleOptimizer):
         host=host,
         updates=(update,),
         requires=requires,
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         elementwise=False,
         min_ndim=2,
         otherwise=UpdateRule(
@@ -265,7 +277,7 @@ class AdafactorHF(RuleOptimizer):
             states=states_otherwise,
             host=host,
             updates=(update_otherwise,),
-            fused={"cpu": on_cpu_otherwise},
+            fused={"cuda": on_gpu_otherwise, "cpu": on_cpu_otherwise},
             elementwise=False,
         ),
     )

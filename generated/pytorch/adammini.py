@@ -114,6 +114,18 @@ def update_otherwise(
     return {"param": theta, "m": m, "vmean": v}
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adammini
+    return adammini
+
+
+def on_gpu_otherwise() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adammini_otherwise
+    return adammini_otherwise
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import adammini
@@ -140,7 +152,7 @@ class AdamMini(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         elementwise=False,
         min_ndim=2,
         otherwise=UpdateRule(
@@ -149,7 +161,7 @@ class AdamMini(RuleOptimizer):
             states=states_otherwise,
             host=host,
             updates=(update_otherwise,),
-            fused={"cpu": on_cpu_otherwise},
+            fused={"cuda": on_gpu_otherwise, "cpu": on_cpu_otherwise},
             elementwise=False,
         ),
     )

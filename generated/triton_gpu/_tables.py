@@ -17,6 +17,7 @@ from ._counts import can_count
 from ._formats import plain, size_of, tables_of
 from ._kept import Columns, Kept, there
 from ._layout import CLASSES, TYPES, same_order
+from ._matrices import Tiling, fault_of
 from ._mirror import Mirror, upload
 from ._phases import Form, Launches, Scratch, chunk_of_parts
 from ._reading import know
@@ -54,7 +55,8 @@ class Plan:
         places: set[int] = set()
         for i, param in enumerate(kept.params):
             place = param.data_ptr() if param.numel() else id(param)  # a tied parameter takes its steps in turn
-            if place in places or not kept.fits(moving, i, of_states):
+            is_cut = form is None or form.tiles is None or not fault_of(param)
+            if place in places or not (is_cut and kept.fits(moving, i, of_states)):
                 self.rest.append(i)
                 continue
             places.add(place)
@@ -141,15 +143,23 @@ class Bucket:
             for j, x in enumerate(there(moving, i))
             if not same_order(p, x) or x.is_neg()
         }
-        self.numels = torch.tensor([p.numel() for p in self.params])
-        self.chunk = chunk_of_work(int(self.numels.sum()), self.device)
         form = None if form and form.one_pass else form
-        self.chunk = max(self.chunk, chunk_of_parts(int(self.numels.max())) if form else 0)
+        self._share_out(form)
         self.promised = torch.tensor([[self.vector * size] for size in moved])
         self._fill(kept, form, sizes)
         self.gradients, self.words, self.table = (Mirror(self.device) for _ in range(3))
         self.addresses, self.slow, self.rows = b"", b"", torch.empty(0)
         self.scale, self.found_inf = torch.ones(1, device=self.device), torch.zeros(1, device=self.device)
+
+    def _share_out(self, form: Form | None) -> None:
+        """Decide how much each program takes."""
+        numels, shapes = torch.tensor([p.numel() for p in self.params]), [p.shape for p in self.params]
+        tiles, programs = form and form.tiles, programs_of(self.device)
+        self.tiling = Tiling(tiles, shapes, self.vector, programs) if tiles else None
+        self.chunk = self.tiling.tall if self.tiling else chunk_of_work(int(numels.sum()), programs)
+        if form and not tiles:  # each program of a later launch adds up what those of its tensor have left
+            self.chunk = max(self.chunk, chunk_of_parts(int(numels.max())))
+        self.counts = self.tiling.counts if self.tiling else (numels + (self.chunk - 1)) // self.chunk
 
     def _fill(self, kept: Kept, form: Form | None, sizes: Sequence[float]) -> None:
         """Make the tables that stay. sizes: the bytes of an element of the parameter and of each state."""
@@ -157,17 +167,22 @@ class Bucket:
         columns = [[0 if c is None else c[i].data_ptr() for i in positions] for c in (kept.params, *kept.states)]
         promised = torch.tensor([[int(self.vector * size) or 1] for size in sizes])
         self.is_slow = (torch.tensor(columns) % promised).any(0)
-        counts = _chunks(self.numels, self.chunk)
-        columns += [self.numels.tolist(), *([(counts.cumsum(0) - counts).tolist()] if form else [])]
+        columns += [[p.numel() for p in self.params]]
+        columns += [(self.counts.cumsum(0) - self.counts).tolist()] if form else []
+        if self.tiling:
+            columns += self.tiling.columns
+            self.is_slow |= self.tiling.is_odd
         records = torch.zeros(len(positions), -(-len(columns) // 8) * 8, dtype=torch.int64)
         records[:, : len(columns)] = torch.tensor(columns).t()
         rows = range(len(positions)) if self.is_timed else [kept.rows[i] for i in positions]
         self.base = torch.arange(len(positions)) * _TENSOR + torch.tensor([*rows]) * _ROW
         self.records = upload(records, self.device)
         self.clocks = upload(torch.tensor([kept.clock(i) for i in positions]), self.device)
-        heads = self.base[self.numels > 0]
+        heads = self.base[self.counts > 0]
         self.heads = upload(heads, self.device)
-        self.scratch = Scratch(form, int(counts.sum()), len(heads), self.compute, self.device) if form else None
+        self.lines = upload(_words(self.base, self.tiling.lines), self.device) if self.tiling else self.heads
+        sizes = int(self.counts.sum()), len(heads)
+        self.scratch = Scratch(form, self.tiling, *sizes, self.compute, self.device) if form else None
 
     def step(self, kernels: Kernels, moving: Columns, taken: array[int], given: Sequence[Sequence[Any]],
              flags: Mapping[str, bool], options: Mapping[str, Any], grad_scale: Tensor | None,
@@ -196,7 +211,9 @@ class Bucket:
             constants = {**flags, "COMPUTE": TYPES[self.compute], "VEC": self.vector, **scaled, **options}
             if self.scratch:
                 constants["ROUNDS"] = self.rounds
-                made = Launches(words, self.heads, tables, self.scratch, self.chunk, self.types, constants)
+                constants = self.tiling.options(constants) if self.tiling else constants
+                work = words, self.heads, self.lines
+                made = Launches(*work, tables, self.scratch, self.chunk, self.types, constants)
                 kernels.step(made, flags, self.rounds)
             else:
                 kernels.step[(len(words),)](words, *tables, self.chunk, *self.types, **constants)
@@ -231,7 +248,7 @@ class Bucket:
 
     def _work(self) -> Tensor:
         slow = torch.tensor([*self.slow])
-        return _words(self.base + slow * _SLOW, self.numels, self.chunk)
+        return _words(self.base + slow * _SLOW, self.counts)
 
     def _give(self, given: Sequence[Sequence[Any]]) -> Tensor:
         """The table of what the host gives."""
@@ -249,19 +266,17 @@ class Bucket:
         return table
 
 
-def _words(base: Tensor, numels: Tensor, chunk: int) -> Tensor:
-    """A word for each chunk, from each tensor's first. base, numels: (tensors) int64 -> (chunks) int64."""
-    counts = _chunks(numels, chunk)
+def _words(base: Tensor, counts: Tensor) -> Tensor:
+    """A word for each program, from each tensor's first. base, counts: (tensors) int64 -> (programs) int64."""
     starts = counts.cumsum(0) - counts
     return torch.repeat_interleave(base - starts, counts) + torch.arange(int(counts.sum()))
 
 
-def _chunks(numels: Tensor, chunk: int) -> Tensor:
-    """How many chunks each tensor has."""
-    return (numels + (chunk - 1)) // chunk
+def programs_of(device: torch.device) -> int:
+    """How many programs there should be: sixteen waves of eight on each processor; under the interpreter few."""
+    return torch.cuda.get_device_properties(device).multi_processor_count * 128 if device.type == "cuda" else 8
 
 
-def chunk_of_work(elements: int, device: torch.device) -> int:
-    """Elements per program: sixteen waves of eight programs on each processor; under the interpreter few programs."""
-    programs = torch.cuda.get_device_properties(device).multi_processor_count * 128 if device.type == "cuda" else 8
+def chunk_of_work(elements: int, programs: int) -> int:
+    """Elements per program."""
     return min(max(1 << max(elements // programs, 1).bit_length() - 1, 1024), 65536)

@@ -9,38 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from optgen.backends._triton_kernels import EMPTY, WHAT, Kernel, Places, column_of, mapped, needed_lines
 from optgen.backends._triton_streams import address_of, kept_in, record_length
-from optgen.fused import ORDER, is_over_model, kind_of, reduced, scalars, stream, streams
+from optgen.fused import ORDER, is_over_model, kind_of, reduced, stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
 from optgen.languages import TRITON
-from optgen.listing import host_names, is_elementwise, names_in, quoted
+from optgen.listing import host_names, quoted
 from optgen.passes import Program
 from optgen.passes.phase import phase
 from optgen.printers import to_text
 from optgen.weave import Item
-
-WHAT = {Op.SUM: "sum", Op.MAX: "largest"}
-EMPTY = {Op.SUM: "0.0", Op.MEAN: "0.0", Op.MAX: '-float("inf")'}
-
-
-@dataclass(slots=True)
-class Places:
-    """Where launches leave numbers for later ones: the column of each name, over all variants."""
-
-    parts: list[str] = field(default_factory=list)
-    shares: list[str] = field(default_factory=list)
-    common: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A launch over chunks or over tensors. body: what it computes; the sums among it are left for later launches."""
-
-    name: str
-    each: str
-    body: tuple[Statement, ...]
-    loads: tuple[str, ...] = ()
-    stores: tuple[Write, ...] = ()
 
 
 @dataclass(slots=True)
@@ -83,9 +61,9 @@ class Variant:
         columns = self.places.parts if each == "chunk" else self.places.shares
         for s in wanted:
             if isinstance(s, Reduce):
-                column = _column(columns, s.target)
+                column = column_of(columns, s.target)
                 if is_over_model(s):
-                    place = _column(self.places.common, s.target)
+                    place = column_of(self.places.common, s.target)
                     self.calls.append((f"launches.{WHAT[s.op]}_of_{each}s({column}, {place})",))
 
     def _with_values(self, wanted: Sequence[Statement], stores: Sequence[Write]) -> tuple[Statement, ...]:
@@ -113,19 +91,6 @@ class Variant:
         return is_over_model(statement) and not self.is_element(statement)
 
 
-def launches(program: Program, step: Step) -> int:
-    """How many launches a step of one variant makes, but for that of scalars."""
-    if is_elementwise(program):
-        return 1
-    return len(Variant(program, step, False, streams(program), scalars(program), Places()).calls)
-
-
-def _column(names: list[str], name: str) -> int:
-    if name not in names:
-        names.append(name)
-    return names.index(name)
-
-
 def load_text(stream: str) -> str:
     """A block of a stream of numbers, widened to the compute dtype."""
     return f"load({stream}_at, at, left, tail, BLOCK, VEC, COMPUTE)"
@@ -142,15 +107,15 @@ def opening(variant: Variant, kernel: Kernel) -> list[Item]:
     lines = [*_work(variant, kernel), *_pointers(variant, kernel)]
     wanted = {name for s in kernel.body for name in reads(s)} | {write.value for write in kernel.stores}
     wanted -= {s.target for s in kernel.body}
-    lines += [*_scalars(variant, wanted)]
+    lines += [*scalars_of(step, variant.read, wanted)]
     for s in step.body:
         if s.target in wanted and isinstance(s, Reduce):
             lines.append((f"{s.target} = {_finished(variant, s)}",))
-    lines += [(f"{s.target} = tl.full((), {EMPTY[s.op]}, COMPUTE)",) for s in sums(variant, kernel)]
+    lines += [(f"{s.target} = tl.full((), {EMPTY[s.op]}, COMPUTE)",) for s in sums_of(variant, kernel)]
     for statement in variant.quoted(values):
-        lines += [statement if isinstance(statement, tuple) else _mapped(statement)]
+        lines += [statement if isinstance(statement, tuple) else mapped(statement)]
     rest = [*body(variant, kernel), *ends(variant, kernel)]
-    return _needed(lines, rest, has_loop=kernel.each == "chunk")
+    return needed_lines(lines, rest, ["word", "left"] if kernel.each == "chunk" else [])
 
 
 def _work(variant: Variant, kernel: Kernel) -> Iterator[Item]:
@@ -189,41 +154,24 @@ def _pointers(variant: Variant, kernel: Kernel) -> Iterator[Item]:
             yield (f"{name} = tl.load({stream(variant.program, name)}_at).to(COMPUTE)",)
 
 
-def _scalars(variant: Variant, wanted: set[str]) -> Iterator[Item]:
+def scalars_of(step: Step, read: Sequence[Var], wanted: set[str]) -> Iterator[Item]:
     """The scalars of the host that are read. A name may be one in another variant only."""
-    for k, var in enumerate(variant.read):
-        if var.name in wanted & host_names(variant.step):
+    for k, var in enumerate(read):
+        if var.name in wanted & host_names(step):
             yield (f"{var.name} = {'truth' if var.boolean else 'tl.load'}(row + {k})",)
 
 
 def _finished(variant: Variant, s: Reduce) -> str:
     """What an earlier launch has left of a reduction."""
     if is_over_model(s):
-        return f"tl.load(common + {_column(variant.places.common, s.target)})"
-    column = _column(variant.places.parts, s.target)
+        return f"tl.load(common + {column_of(variant.places.common, s.target)})"
+    column = column_of(variant.places.parts, s.target)
     of = f"(its_parts + {column}, chunks, {len(variant.places.parts)})"
     found = f"{'largest' if s.op is Op.MAX else 'summed'}{of}"
     return f"div({found}, elements.to(COMPUTE), STRICT)" if s.op is Op.MEAN else found
 
 
-def _mapped(statement: Statement) -> Item:
-    assert isinstance(statement, Map)
-    return (f"{statement.target} = {to_text(statement.expr, TRITON)}",)
-
-
-def _needed(lines: Sequence[Item], rest: Iterable[Item], has_loop: bool) -> list[Item]:
-    """The lines without those that make what nothing after them reads."""
-    used = names_in(line for item in rest for line in item) | ({"word", "left"} if has_loop else set())
-    kept: list[Item] = []
-    for item in reversed(lines):
-        made = {line.partition(" = ")[0].strip() for line in item if " = " in line}
-        if made & used or item[0].startswith("#"):
-            kept.append(item)
-            used |= names_in(item)
-    return kept[::-1]
-
-
-def sums(variant: Variant, kernel: Kernel) -> list[Reduce]:
+def sums_of(variant: Variant, kernel: Kernel) -> list[Reduce]:
     """What a program sums over its elements."""
     return [s for s in kernel.body if isinstance(s, Reduce) and kernel.each == "chunk"]
 
@@ -235,14 +183,14 @@ def makes(kernel: Kernel) -> list[str]:
 
 def starts(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     """Where sums begin, one for each element of a turn."""
-    for s in sums(variant, kernel):
+    for s in sums_of(variant, kernel):
         size = "BLOCK // 2 if tail else BLOCK"
         yield (f"{s.target}_block = tl.full(({size},), {EMPTY[s.op]}, COMPUTE)",)
 
 
-def adds(variant: Variant, kernel: Kernel) -> Iterator[Item]:
+def sums(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     """What is made of sums after a loop: those of the masked one go on from those of the main one."""
-    for s in sums(variant, kernel):
+    for s in sums_of(variant, kernel):
         found = f"highest({s.target}_block)" if s.op is Op.MAX else f"tl.sum({s.target}_block)"
         yield (f"{s.target} = maximum({s.target}, {found})" if s.op is Op.MAX else f"{s.target} += {found}",)
 
@@ -266,7 +214,7 @@ def body(variant: Variant, kernel: Kernel) -> Iterator[Item]:
             case tuple():
                 yield statement
             case _:
-                yield _mapped(statement)
+                yield mapped(statement)
     for write in kernel.stores:
         yield (store_text(stream(variant.program, write.into), write.value),)
 
@@ -274,12 +222,12 @@ def body(variant: Variant, kernel: Kernel) -> Iterator[Item]:
 def ends(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     """What a program leaves."""
     if kernel.each == "chunk":
-        for s in sums(variant, kernel):
-            yield (f"tl.store(mine + {_column(variant.places.parts, s.target)}, {s.target})",)
+        for s in sums_of(variant, kernel):
+            yield (f"tl.store(mine + {column_of(variant.places.parts, s.target)}, {s.target})",)
         return
     for statement in variant.quoted([s for s in kernel.body if isinstance(s, Reduce)]):
         if isinstance(statement, Reduce):
-            column = _column(variant.places.shares, statement.target)
+            column = column_of(variant.places.shares, statement.target)
             yield (f"tl.store(mine + {column}, {to_text(statement.arg, TRITON)})",)
         elif isinstance(statement, tuple):
             yield statement

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from optgen.backends._formats import parts
 from optgen.ir import Role, Var
 
+CONSTANTS = "MAXIMIZE SCALED STRICT COMPUTE BLOCK VEC".split()  # of a kernel, after its types and static conditions
+
 
 def kept_in(stored: Mapping[str, Var]) -> list[str]:
     """The streams whose addresses stand in a record, and what else is kept of them: those of gradients and inputs are

@@ -20,7 +20,8 @@ ABOUT = (
     "The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."
 )
 TURN = "BLOCK // 2 if tail else BLOCK"
-LOOP = ("starts", "body", "sums", "ends")
+LOOP = ("starts", "body", "sums", "rows", "cols", "ends")
+WHOLE = "whole_blocks(word, left, BLOCK)"
 
 
 def kernel_of(
@@ -30,18 +31,23 @@ def kernel_of(
     about: str,
     opening: Sequence[str],
     *,
+    whole: str = WHOLE,
+    length: str = "left",
     turn: str = TURN,
     **loop: list[str],
 ) -> dict[str, Any]:
-    """What the template needs to print a kernel. loop: what stands before, in and after its loops.
+    """What the template needs to print a kernel.
 
-    turn: how many elements a turn of them takes.
+    loop: what stands before, in and after its loops, and what is done with rows and with columns.
+    whole, length, turn: how many elements, or rows, the main loop takes, both take, and a turn of them takes.
     """
     arguments = [*(f"{x}: tl.tensor" for x in tensors), *(f"{x}: tl.constexpr" for x in constants)]
     return {
         "opens": signature(name, arguments, "None"),
         "about": textwrap.wrap(about, WIDTH - 6, subsequent_indent="    "),
         "opening": opening,
+        "whole": whole,
+        "length": length,
         "turn": turn,
         **{part: loop.get(part, []) for part in LOOP},
     }
@@ -49,6 +55,8 @@ def kernel_of(
 
 def lines_of(kernel: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a kernel."""
+    if kernel["body"]:
+        yield kernel["whole"]
     for part in ("opening", *LOOP):
         yield from kernel[part]
 

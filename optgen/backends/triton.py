@@ -5,15 +5,15 @@ The prologue computes the scalars of each tensor, where step counts lie on the d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from optgen.backends import _triton_formats as formats
-from optgen.backends._triton_phases import Kernel, Places, Variant, adds, body, ends, makes, opening, starts
-from optgen.backends._triton_streams import kept_in, record_length
-from optgen.backends._triton_time import TURN, hypers, kept, kernel_of, lines_of, prologue, told
+from optgen.backends._triton_launches import IN_CHUNKS, IN_TILES, in_phases
+from optgen.backends._triton_streams import CONSTANTS, kept_in, record_length
+from optgen.backends._triton_time import hypers, kept, kernel_of, lines_of, prologue, told
 from optgen.codecs import Codec
 from optgen.dsl.rule import Schedule
 from optgen.fused import (
@@ -21,9 +21,8 @@ from optgen.fused import (
     flag_arguments,
     flag_names,
     flags_lines,
-    lacks_matrices,
+    lacks_kernels,
     scalars,
-    state_kinds,
     stream,
     streams,
     tuple_text,
@@ -31,30 +30,29 @@ from optgen.fused import (
 from optgen.ir import Map, Role, Step, Var
 from optgen.languages import TRITON
 from optgen.listing import (
-    equation_texts,
     header,
     host_names,
     imports,
     is_elementwise,
     names_in,
+    needs_matrix,
     quoted,
     signature,
     suffix,
-    variant_of,
     woven,
 )
 from optgen.passes import Program, without_copies
 from optgen.passes.phase import phase
 from optgen.printers import to_text
 from optgen.render import render_python
-from optgen.weave import Item, weave
+from optgen.weave import Item
 from optgen.wrapping import wrap
 
 FOLDER = "triton_gpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
-ALWAYS = frozenset("chunk_of div load number row_of store stream tensor_of truth whole_blocks".split())
-DEVICE = ALWAYS | frozenset(
-    "address fp64 maximum minimum one_minus_power power put sign sqrt tanh whole_power".split()
+DEVICE = frozenset(
+    """address chunk_of div fp64 load maximum minimum number one_minus_power power put row_of sign sqrt store stream
+    tanh tensor_of truth whole_blocks whole_power""".split()
 )
 TAKEN = DEVICE | frozenset(
     """at chunk clock clocks count factor found_inf goes grad_scale gradients hyper hypers left record records row
@@ -62,13 +60,7 @@ TAKEN = DEVICE | frozenset(
 )
 # What kernels are given: tensors, then constants after the types of what lies in memory and the static conditions.
 STEP = "words records gradients scalars grad_scale found_inf chunk".split()
-IN_STEP = "words records gradients scalars grad_scale found_inf parts shares common chunk".split()
-# What the kernels of a rule with reductions use besides.
-OF_PARTS = frozenset(["highest", "inside", "largest", "summed"])
-IN_PHASES = OF_PARTS | frozenset("chunks common elements its_parts launches mine parts shares ROUNDS".split())
 ONE_PASS = "One chunk of one tensor: whole blocks without a mask, then the rest, or all of a slow chunk, under one."
-Variants = Mapping[tuple[bool, ...], Variant]
-MODES = "MAXIMIZE SCALED STRICT COMPUTE BLOCK VEC".split()
 
 
 def emit(program: Program) -> dict[str, str]:
@@ -84,9 +76,9 @@ def emit(program: Program) -> dict[str, str]:
 def _emit(program: Program) -> str:
     stored, read, one_pass = streams(program), scalars(program), is_elementwise(program)
     check_passes(
-        program, "Triton", _taken(program, stored, one_pass), lacks_matrices, formats.problems(program, stored)
+        program, "Triton", _taken(program, stored, one_pass), lacks_kernels, formats.problems(program, stored)
     )
-    made = _one_pass(program, stored, read) if one_pass else _phases(program, stored, read)
+    made = _one_pass(program, stored, read) if one_pass else in_phases(program, stored, read)
     kernels = [*made.pop("kernels"), prologue(program, read)]
     used = names_in(line for kernel in kernels for line in lines_of(kernel))
     return render_python(
@@ -112,7 +104,9 @@ def _taken(program: Program, stored: Mapping[str, Var], one_pass: bool) -> froze
     taken |= formats.taken(stored)
     taken |= {name for name, c in zip(flag_names(program), program.conditions, strict=True) if not c.is_Symbol}
     if not one_pass:
-        taken |= IN_PHASES | {f"{s.target}_block" for step in program.steps for s in step.body}
+        ends = ("block", "parts", "values") if needs_matrix(program) else ("block",)
+        taken |= IN_TILES if needs_matrix(program) else IN_CHUNKS
+        taken |= {f"{s.target}_{end}" for step in program.steps for s in step.body for end in ends}
     return frozenset(taken)
 
 
@@ -132,7 +126,7 @@ def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
         *_pointers(stored),
         *woven(program, lambda s: _read(s, read), conditions=conditions),
     ]
-    constants = [*formats.typed(stored), *conditions, *MODES]
+    constants = [*formats.typed(stored), *conditions, *CONSTANTS]
     body = woven(program, lambda s: _body(program, s, stored), conditions=conditions)
     tensors, turn, form = formats.with_numbers(STEP, stored), formats.turn(stored), formats.form(stored)
     return {
@@ -143,53 +137,6 @@ def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
         "form": form,
         "step": "_step",
     }
-
-
-def _phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) -> dict[str, Any]:
-    """The kernels of a rule with reductions, and the function that launches them."""
-    places, texts = Places(), equation_texts(program)
-    variants = {
-        (*variant_of(step), rounds): Variant(program, step, rounds, stored, read, places, texts)
-        for step in program.steps
-        for rounds in (True, False)
-    }
-    names = dict.fromkeys(kernel.name for variant in variants.values() for kernel in variant.kernels)
-    kernels = [_kernel(program, variants, name, [*stored]) for name in sorted(names)]
-    asked = [f'flags["{name}"]' for name in flag_names(program)]
-    used = names_in(line for kernel in kernels for line in lines_of(kernel)) & OF_PARTS
-    kinds = {state_kinds(program, step, [Role.STATE]) for step in program.steps}
-    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, [Role.STATE])}",)], conditions=asked)
-    counts = ", ".join(f"{name}={len(getattr(places, name))}" for name in ("parts", "shares", "common"))
-    return {
-        "imports": [*imports("._phases", ["Form", "Launches"]), *imports("._reductions", used)],
-        "kernels": kernels,
-        "launches": _woven({key: variant.calls for key, variant in variants.items()}, [*asked, "rounds"]),
-        "kinds": lines if len(kinds) > 1 else [],
-        "form": wrap(f"form = Form({'kinds_of' if len(kinds) > 1 else min(kinds)}, {counts})"),
-        "step": "_launches",
-    }
-
-
-def _kernel(program: Program, every: Variants, name: str, stored: Sequence[str]) -> dict[str, Any]:
-    """One kernel, of the variants that have it."""
-    conditions = [*flag_names(program), "ROUNDS"]
-    having = {key: (v, kernel) for key, v in every.items() for kernel in v.kernels if kernel.name == name}
-
-    def lines(part: Callable[[Variant, Kernel], Iterable[Item]]) -> list[str]:
-        return _woven({key: [*part(v, kernel)] for key, (v, kernel) in having.items()}, conditions)
-
-    made = ", ".join(dict.fromkeys(n for v, kernel in having.values() for n in makes(kernel)))
-    (each,) = {kernel.each for _, kernel in having.values()}
-    about = f"{made}: of one {'chunk of one tensor' if each == 'chunk' else 'tensor'}."
-    constants = [*(f"{stream}_type" for stream in stored), *conditions, *MODES]
-    parts = {"starts": starts, "body": body, "sums": adds, "ends": ends}
-    loop = {part: lines(made) for part, made in parts.items()}
-    return kernel_of(name, IN_STEP, constants, about, lines(opening), turn=TURN, **loop)
-
-
-def _woven(items: Mapping[tuple[bool, ...], Sequence[Item]], conditions: Sequence[str]) -> list[str]:
-    """The items of some variants as one text, wrapped."""
-    return [part for line in weave(items, conditions) for part in wrap(line)]
 
 
 def emit_schedule(schedule: Schedule) -> None:
@@ -211,7 +158,7 @@ def _imports(used: Set[str], stored: Mapping[str, Var]) -> Iterator[str]:
     of_codes = {"load", "store"} if formats.names(stored) else set()
     if of_codes:
         yield from imports("._codes", of_codes)
-    yield from imports("._device", (used & DEVICE | ALWAYS) - of_codes)
+    yield from imports("._device", used & DEVICE - of_codes)
     yield from formats.imported(stored)
 
 

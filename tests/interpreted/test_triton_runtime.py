@@ -337,7 +337,7 @@ def test_words_cover_each_element_once(numels: list[int]) -> None:
     chunk, rows, slow = 1024 if sum(numels) < 1 << 20 else 65536, 3, [k % 2 == 1 for k in range(len(numels))]
     base = torch.tensor([(k << 43) + (rows << 30) - (int(s) << 63) for k, s in enumerate(slow)])
     seen: dict[int, list[int]] = {k: [] for k in range(len(numels))}
-    for word in TABLES._words(base, torch.tensor(numels), chunk).tolist():
+    for word in TABLES._words(base, -(-torch.tensor(numels) // chunk)).tolist():
         assert (word >> 30) & 0x1FFF == rows
         tensor = (word >> 43) & 0xFFFFF
         assert (word < 0) == slow[tensor]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ._checkpoints import on_device
+from ._hypers import standing
 from ._parameters import Stochastic
 from ._rule import answer
 from ._step import Stepped
@@ -116,11 +117,12 @@ def rows_of(ones: Iterable[Stepped]) -> tuple[list[dict[str, Any]], list[int]]:
     Of what is timed, hyperparameters are what the host gives instead.
     """
     scalars: list[dict[str, Any]] = []
-    place: dict[tuple[int, Any], int] = {}
+    place: dict[tuple[Any, ...], int] = {}
     rows = []
     for one in ones:
-        given = one.hypers if one.is_timed else one.scalars
-        at = id(given), one.t
+        given = standing(one.hypers, one.param.dtype) if one.is_timed else one.scalars
+        alike = one.param.dtype if one.is_timed and given is not one.hypers else None
+        at = id(one.hypers if one.is_timed else given), alike, one.t
         if at not in place:
             place[at] = len(scalars)
             scalars.append({**given, **chance_of(one)})

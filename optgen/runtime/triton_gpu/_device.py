@@ -188,7 +188,8 @@ def one_minus_power(x: tl.tensor, y: tl.tensor) -> tl.tensor:
     z = tl.where(z < -40, -40.0, z)  # beyond, x**y is lost in 1
     u = tl.exp(z)
     near = tl.where(u == 1, -z, (1 - u) * z / tl.log(u))
-    near = tl.where(z > 700, 1 - u, near)  # the quotient of what has overflowed is no number
+    # Below a half nothing cancels, and one rounding is all; the quotient of what has overflowed is no number.
+    near = tl.where((z < -0.7) | (z > 700), 1 - u, near)
     is_even = tl.floor(y * 0.5) * 2 == y
     negative = tl.where(tl.floor(y) == y, tl.where(is_even, near, 1 + u), float("nan"))
     return tl.where(x < 0, negative, near)

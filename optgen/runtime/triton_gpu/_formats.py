@@ -14,8 +14,9 @@ DTYPES = {"uint8": torch.uint8, "fp32": torch.float32}
 _REGISTERS = 64  # with more, as the compiler would have it, fewer programs would run at a time
 _ROOM = 256  # for numbers in a table
 
-# A kind is "element" or "tensor" for a state of any dtype with one number per that; "uint8" for a code of each element;
-# "uint8/2" or "fp32/256" for one number of so many elements, in one row, in the order of the parameter in memory.
+# A kind is "element", "row", "col", "matrix" or "tensor" for a state of any dtype with one number per that; "uint8" for
+# a code of each element; "uint8/2" or "fp32/256" for one number of so many elements, in one row, in the order of the
+# parameter in memory.
 
 
 def elements(kind: str) -> int:
@@ -31,7 +32,7 @@ def dtype_of(kind: str) -> torch.dtype:
 
 def size_of(state: Tensor | None, kind: str) -> float:
     """The bytes of one element of a stream; 0 of what is no stream."""
-    if state is None or kind == "tensor" or elements(kind) > 2:
+    if state is None or kind not in ("element", "uint8", "uint8/2"):
         return 0
     return state.element_size() / max(elements(kind), 1)
 

@@ -10,6 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ._formats import dtype_of, elements
+from ._matrices import shape_of
 
 TYPES = {torch.float32: tl.float32, torch.float64: tl.float64, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
 
@@ -52,11 +53,16 @@ def _shape(param: Tensor, kind: str) -> Sequence[int]:
     """The shape of a state of a kind."""
     if kind == "tensor":
         return ()
+    if kind in ("row", "col", "matrix"):
+        return shape_of(param.shape, kind)
     return (-(-param.numel() // elements(kind)),) if elements(kind) > 1 else param.shape
 
 
 def _lies_beside(param: Tensor, state: Tensor, kind: str) -> bool:
-    """Whether its numbers follow the parameter's elements. Two codes in a byte follow the order of the indices."""
+    """Whether its numbers follow the parameter's elements, rows, columns or matrices. Two codes in a byte follow the
+    order of the indices."""
+    if kind in ("row", "col", "matrix"):
+        return state.is_contiguous()
     if elements(kind) > 1:
         return state.is_contiguous() and (elements(kind) > 2 or param.is_contiguous())
     return kind == "tensor" or same_order(param, state)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._matrices import Tiles, Tiling
 from ._reductions import combine
 
 Kinds = tuple[str, ...]
@@ -21,15 +22,16 @@ class Form:
     """How a step looks at tensors, where it is not one launch or some states are kept in codes.
 
     kinds: what each of STATES has one number per, and whether it is kept in codes; or a function that tells it of a
-    variant. parts, shares: how many numbers each chunk, and each tensor, leaves for later launches. common: how many
-    all tensors that step together have in common. numbers: those that codes stand for. one_pass: whether a step is one
-    launch.
+    variant. parts, shares: how many numbers each chunk or tile, and each tensor, leaves for later launches. common: how
+    many all tensors that step together have in common. tiles: what else there is of matrices. numbers: those that codes
+    stand for. one_pass: whether a step is one launch.
     """
 
     kinds: Kinds | Callable[[Mapping[str, bool]], Kinds]
     parts: int = 0
     shares: int = 0
     common: int = 0
+    tiles: Tiles | None = None
     numbers: tuple[tuple[float, ...], ...] = ()
     one_pass: bool = False
 
@@ -45,20 +47,26 @@ class Form:
 
 
 class Scratch:
-    """What the launches of one step leave for one another, for so many chunks and tensors."""
+    """What the launches of one step leave for one another, for so many chunks and tensors. left: in the order in which
+    kernels take it, of chunks, of tensors, in common, of lines, in planes."""
 
-    def __init__(self, form: Form, chunks: int, tensors: int, dtype: torch.dtype, device: torch.device) -> None:
-        sizes = chunks * form.parts, tensors * form.shares, form.common
-        self.form, self.chunks, self.tensors = form, chunks, tensors
-        self.parts, self.shares, self.common = (torch.zeros(max(n, 1), dtype=dtype, device=device) for n in sizes)
+    def __init__(
+        self, form: Form, tiling: Tiling | None, chunks: int, tensors: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.form, self.chunks, self.width = form, chunks, form.tiles.lines if form.tiles else 0
+        sizes = [chunks * form.parts, tensors * form.shares, form.common]
+        sizes += [int(tiling.lines.sum()) * self.width, tiling.size] if tiling else []
+        self.left = [torch.zeros(max(n, 1), dtype=dtype, device=device) for n in sizes]
 
 
 @dataclass(frozen=True, slots=True)
 class Launches:
-    """Makes the launches of a step. words, heads: a word of work for each chunk, and for the first of each tensor."""
+    """Makes the launches of a step. words, heads, lines: a word of work for each chunk or tile, for the first of each
+    tensor, and for each program over rows or columns."""
 
     words: Tensor
     heads: Tensor
+    lines: Tensor
     tables: Sequence[Tensor]
     scratch: Scratch
     chunk: int
@@ -66,36 +74,48 @@ class Launches:
     constants: Mapping[str, Any]
 
     def each_chunk(self, kernel: Any) -> None:
-        """One program for each chunk."""
+        """One program for each chunk or tile."""
         self._launch(kernel, self.words)
 
     def each_tensor(self, kernel: Any) -> None:
         """One program for each tensor that has elements."""
         self._launch(kernel, self.heads)
 
+    def each_line(self, kernel: Any) -> None:
+        """One program for some rows or columns of each matrix."""
+        self._launch(kernel, self.lines)
+
     def _launch(self, kernel: Any, words: Tensor) -> None:
-        scratch = self.scratch
-        given = words, *self.tables, scratch.parts, scratch.shares, scratch.common, self.chunk
+        given = words, *self.tables, *self.scratch.left, self.chunk
         kernel[(len(words),)](*given, *self.types, **self.constants)
 
     def sum_of_chunks(self, column: int, place: int) -> None:
         """What is common to all: the sum of what the chunks have left in a column."""
-        self._combine(self.scratch.parts, self.scratch.chunks, column, self.scratch.form.parts, place, False)
+        self._combine(0, self.scratch.chunks, column, self.scratch.form.parts, place, False)
 
     def largest_of_chunks(self, column: int, place: int) -> None:
         """The largest of that."""
-        self._combine(self.scratch.parts, self.scratch.chunks, column, self.scratch.form.parts, place, True)
+        self._combine(0, self.scratch.chunks, column, self.scratch.form.parts, place, True)
 
     def sum_of_tensors(self, column: int, place: int) -> None:
         """What is common to all: the sum of what the tensors have left in a column."""
-        self._combine(self.scratch.shares, len(self.heads), column, self.scratch.form.shares, place, False)
+        self._combine(1, len(self.heads), column, self.scratch.form.shares, place, False)
 
     def largest_of_tensors(self, column: int, place: int) -> None:
         """The largest of that."""
-        self._combine(self.scratch.shares, len(self.heads), column, self.scratch.form.shares, place, True)
+        self._combine(1, len(self.heads), column, self.scratch.form.shares, place, True)
 
-    def _combine(self, parts: Tensor, count: int, column: int, stride: int, place: int, largest: bool) -> None:
-        combine[(1,)](parts, self.scratch.common, count, column, stride, place, largest, num_warps=_WARPS)
+    def sum_of_lines(self, column: int, place: int) -> None:
+        """What is common to all: the sum of what the programs over rows and columns have left in a column."""
+        self._combine(3, len(self.lines), column, self.scratch.width, place, False)
+
+    def largest_of_lines(self, column: int, place: int) -> None:
+        """The largest of that."""
+        self._combine(3, len(self.lines), column, self.scratch.width, place, True)
+
+    def _combine(self, left: int, count: int, column: int, stride: int, place: int, largest: bool) -> None:
+        parts, common = self.scratch.left[left], self.scratch.left[2]
+        combine[(1,)](parts, common, count, column, stride, place, largest, num_warps=_WARPS)
 
 
 def chunk_of_parts(elements: int) -> int:

@@ -1,0 +1,305 @@
+"""AdamMini. Written by optgen 0.1.0 (format 1) from rules/adammini.py; do not edit.
+
+    optgen build adammini --backend triton
+
+Zhang, Chen, Li, Ding, Wu, Kingma, Ye, Luo & Sun, Adam-mini: Use Fewer Learning Rates To Gain More, ICLR 2025,
+https://arxiv.org/abs/2406.16793, Algorithm 1, with a block for each row of a matrix and one for any other tensor.
+Numbers as adam_mini.Adam_mini for MLPs, values, projections, embeddings, outputs and normalisation; it has a block
+for each head of queries and keys, and for each element of a bias.
+
+    m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+    v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, elems)
+    theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps)*m[t]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import triton
+import triton.language as tl
+
+from ._device import (
+    address,
+    chunk_of,
+    div,
+    load,
+    number,
+    one_minus_power,
+    put,
+    row_of,
+    sqrt,
+    store,
+    stream,
+    tensor_of,
+    truth,
+    whole_blocks,
+)
+from ._phases import Form, Launches
+from ._reductions import inside, summed
+from ._runtime import Launcher, Names
+
+# A record holds the addresses of the parameter and these states; a row of scalars holds these.
+STATES: tuple[str, ...] = ("m", "vmean")
+SCALARS = (
+    "beta1",
+    "beta2",
+    "eps",
+    "one_minus_beta1",
+    "one_minus_beta2",
+    "one_minus_lr_weight_decay",
+    "lr_over_one_minus_beta1_t",
+    "inv_sqrt_one_minus_beta2_t",
+)
+# A clock holds the number of a row of these hyperparameters, the addresses of the count and these states, and these.
+HYPERS: tuple[str, ...] = ("lr", "beta1", "beta2", "eps", "weight_decay")
+KEPT: tuple[str, ...] = ()
+TOLD: tuple[str, ...] = ()
+
+
+@triton.jit
+def _phase_1(
+    words: tl.tensor,
+    records: tl.tensor,
+    gradients: tl.tensor,
+    scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
+    parts: tl.tensor,
+    shares: tl.tensor,
+    common: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    m_type: tl.constexpr,
+    v_type: tl.constexpr,
+    ROUNDS: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """g_sq_mean, m: of one chunk of one tensor."""
+    word = tl.load(words + tl.program_id(0))
+    tensor = tensor_of(word)
+    record = records + tensor * 8
+    if not ROUNDS:
+        row = scalars + row_of(word) * 8
+    start = chunk_of(word) * chunk
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
+    mine = parts + tl.program_id(0).to(tl.int64) * 1
+    g_at = stream(gradients + tensor, g_type, start)
+    if not ROUNDS:
+        m_at = stream(record + 1, m_type, start)
+        beta1 = tl.load(row + 0)
+        one_minus_beta1 = tl.load(row + 3)
+    g_sq_mean = tl.full((), 0.0, COMPUTE)
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        g_sq_mean_block = tl.full((BLOCK // 2 if tail else BLOCK,), 0.0, COMPUTE)
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
+            if MAXIMIZE:
+                g = -g
+            if not ROUNDS:
+                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+                # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+                m = beta1 * m_prev + one_minus_beta1 * g
+            # v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, elems)
+            g_sq_mean_block += inside(g * g, 0.0, at, left, tail, BLOCK)
+            if not ROUNDS:
+                store(m_at, m, at, left, tail, BLOCK, VEC)
+        g_sq_mean += tl.sum(g_sq_mean_block)
+    tl.store(mine + 0, g_sq_mean)
+
+
+@triton.jit
+def _phase_2(
+    words: tl.tensor,
+    records: tl.tensor,
+    gradients: tl.tensor,
+    scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
+    parts: tl.tensor,
+    shares: tl.tensor,
+    common: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    m_type: tl.constexpr,
+    v_type: tl.constexpr,
+    ROUNDS: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """theta, m: of one chunk of one tensor."""
+    word = tl.load(words + tl.program_id(0))
+    tensor = tensor_of(word)
+    record = records + tensor * 8
+    row = scalars + row_of(word) * 8
+    start = chunk_of(word) * chunk
+    elements = tl.load(record + 3)
+    left = tl.minimum(elements - start, chunk).to(tl.int32)
+    if SCALED:
+        left = tl.where(truth(found_inf), 0, left)
+    if ROUNDS:
+        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
+    its_parts = parts + tl.load(record + 4) * 1
+    chunks = tl.cdiv(elements, chunk).to(tl.int32)
+    theta_at = stream(record + 0, theta_type, start)
+    if ROUNDS:
+        g_at = stream(gradients + tensor, g_type, start)
+    m_at = stream(record + 1, m_type, start)
+    v_at = stream(record + 2, v_type, 0)
+    v_prev = tl.load(v_at).to(COMPUTE)
+    if ROUNDS:
+        beta1 = tl.load(row + 0)
+    beta2 = tl.load(row + 1)
+    eps = tl.load(row + 2)
+    if ROUNDS:
+        one_minus_beta1 = tl.load(row + 3)
+    one_minus_beta2 = tl.load(row + 4)
+    one_minus_lr_weight_decay = tl.load(row + 5)
+    lr_over_one_minus_beta1_t = tl.load(row + 6)
+    inv_sqrt_one_minus_beta2_t = tl.load(row + 7)
+    g_sq_mean = div(summed(its_parts + 0, chunks, 1), elements.to(COMPUTE), STRICT)
+    # v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, elems)
+    v = beta2 * v_prev + one_minus_beta2 * g_sq_mean
+    whole = whole_blocks(word, left, BLOCK)
+    for tail in tl.static_range(2):
+        for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
+            theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if ROUNDS:
+                g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+                if SCALED:
+                    g = factor * g
+                if MAXIMIZE:
+                    g = -g
+                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+                # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+                m = beta1 * m_prev + one_minus_beta1 * g
+            else:
+                m = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) +
+            #     eps)*m[t]
+            theta = (
+                theta_prev * one_minus_lr_weight_decay
+                - div(lr_over_one_minus_beta1_t, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT) * m
+            )
+            store(theta_at, theta, at, left, tail, BLOCK, VEC)
+            if ROUNDS:
+                store(m_at, m, at, left, tail, BLOCK, VEC)
+
+
+@triton.jit
+def _values_1(
+    words: tl.tensor,
+    records: tl.tensor,
+    gradients: tl.tensor,
+    scalars: tl.tensor,
+    grad_scale: tl.tensor,
+    found_inf: tl.tensor,
+    parts: tl.tensor,
+    shares: tl.tensor,
+    common: tl.tensor,
+    chunk: tl.tensor,
+    theta_type: tl.constexpr,
+    g_type: tl.constexpr,
+    m_type: tl.constexpr,
+    v_type: tl.constexpr,
+    ROUNDS: tl.constexpr,
+    MAXIMIZE: tl.constexpr,
+    SCALED: tl.constexpr,
+    STRICT: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    VEC: tl.constexpr,
+) -> None:
+    """v: of one tensor."""
+    word = tl.load(words + tl.program_id(0))
+    record = records + tensor_of(word) * 8
+    row = scalars + row_of(word) * 8
+    elements = tl.load(record + 3)
+    its_parts = parts + tl.load(record + 4) * 1
+    chunks = tl.cdiv(elements, chunk).to(tl.int32)
+    goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)
+    v_at = stream(record + 2, v_type, 0)
+    v_prev = tl.load(v_at).to(COMPUTE)
+    beta2 = tl.load(row + 1)
+    one_minus_beta2 = tl.load(row + 4)
+    g_sq_mean = div(summed(its_parts + 0, chunks, 1), elements.to(COMPUTE), STRICT)
+    # v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, elems)
+    v = beta2 * v_prev + one_minus_beta2 * g_sq_mean
+    put(v_at, v, goes)
+
+
+@triton.jit
+def _prologue(
+    clocks: tl.tensor,
+    hypers: tl.tensor,
+    scalars: tl.tensor,
+    found_inf: tl.tensor,
+    count: tl.tensor,
+    t_type: tl.constexpr,
+    SCALED: tl.constexpr,
+    TENSORS: tl.constexpr,
+) -> None:
+    """The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."""
+    tensor = tl.program_id(0) * TENSORS + tl.arange(0, TENSORS)
+    there = tensor < count
+    clock = clocks + tensor * 2
+    hyper = hypers + tl.load(clock, there, 0) * 5
+    row = scalars + tensor * 8
+    goes = there & ~truth(found_inf) if SCALED else there
+    lr = number(hyper + 0, there)
+    beta1 = number(hyper + 1, there)
+    beta2 = number(hyper + 2, there)
+    eps = number(hyper + 3, there)
+    weight_decay = number(hyper + 4, there)
+    t_at = address(clock + 1, t_type, there)
+    t = number(t_at, there) + 1
+    one_minus_beta1 = 1 - beta1
+    one_minus_beta2 = 1 - beta2
+    one_minus_lr_weight_decay = 1 - lr * weight_decay
+    lr_over_one_minus_beta1_t = lr / one_minus_power(beta1, t)
+    inv_sqrt_one_minus_beta2_t = 1 / tl.sqrt(one_minus_power(beta2, t))
+    put(row + 0, beta1, there)
+    put(row + 1, beta2, there)
+    put(row + 2, eps, there)
+    put(row + 3, one_minus_beta1, there)
+    put(row + 4, one_minus_beta2, there)
+    put(row + 5, one_minus_lr_weight_decay, there)
+    put(row + 6, lr_over_one_minus_beta1_t, there)
+    put(row + 7, inv_sqrt_one_minus_beta2_t, there)
+    put(t_at, t, goes)
+
+
+def flags() -> dict[str, bool]:
+    """The variant of the kernel that a parameter group needs."""
+    return {}
+
+
+def _launches(launches: Launches, flags: Mapping[str, bool], rounds: bool) -> None:
+    """What a step launches, one after the other. rounds: whether a stored state may differ from the computed one."""
+    launches.each_chunk(_phase_1)
+    launches.each_chunk(_phase_2)
+    launches.each_tensor(_values_1)
+
+
+def launcher() -> Launcher:
+    """A launcher for a set of tensors that step together."""
+    form = Form(("element", "tensor"), parts=1, shares=0, common=0)
+    return Launcher(_launches, _prologue, Names(SCALARS, HYPERS, KEPT, TOLD), form)

@@ -1,0 +1,119 @@
+"""Triton tile places: the lines by which a program knows what it works on and where all that it needs lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optgen.backends._triton_kernels import Kernel, column_of
+from optgen.backends._triton_streams import address_of, kept_in, record_length
+from optgen.backends._triton_tiles import LINES, Tiled
+from optgen.fused import ORDER, is_over_model, stream
+from optgen.ir import Op, Reduce, Role, reads
+from optgen.weave import Item
+
+COUNT = {"row": "across", "col": "down"}  # tiles that a line crosses
+CROSSED = {"row": "at_col // COLS", "col": "at_row // tall"}  # which of them this one is
+START = {"element": "start", "row": "row_start", "col": "col_start", "matrix": "matrix", "tensor": "0"}
+
+
+def work(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
+    """What a program works on."""
+    numel, each = len(kept_in(variant.stored)), kernel.each
+    yield ("word = tl.load(words + tl.program_id(0))",)
+    yield ("tensor = tensor_of(word)",)
+    yield (f"record = records + tensor * {record_length(numel + 6)}",)
+    yield (f"row = scalars + row_of(word) * {len(variant.read)}",)
+    yield (f"elements = tl.load(record + {numel})",)
+    yield (f"rows = tl.load(record + {numel + 2})",)
+    yield (f"cols = tl.load(record + {numel + 3})",)
+    yield ("matrices = elements // (rows * cols)",)
+    yield ("down = tl.cdiv(rows, tall)",)
+    yield ("across = tl.cdiv(cols, COLS)",)
+    yield ("row_blocks = tl.cdiv(rows, LINE)",)
+    yield ("blocks = row_blocks + tl.cdiv(cols, LINE)",)
+    if each == "chunk":
+        yield ("matrix = chunk_of(word) // (down * across)",)
+        yield ("at_row = chunk_of(word) // across % down * tall",)
+        yield ("at_col = chunk_of(word) % across * COLS",)
+        yield ("row_start = matrix * rows + at_row",)
+        yield ("col_start = matrix * cols + at_col",)
+        yield ("start = row_start * cols + at_col",)
+        yield ("height = tl.minimum(rows - at_row, tall).to(tl.int32)",)
+        yield ("width = tl.minimum(cols - at_col, COLS).to(tl.int32)",)
+        yield ("if SCALED:", "    height = tl.where(truth(found_inf), 0, height)")
+    else:
+        yield ("matrix = chunk_of(word) // blocks",)
+        yield ("block = chunk_of(word) % blocks",)
+    yield ("factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0",)
+    kind = {"chunk": "parts", "line": "lines", "tensor": "shares"}[each]
+    yield (f"mine = {kind} + tl.program_id(0).to(tl.int64) * {len(getattr(variant.places, kind))}",)
+    yield ("goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)",)
+
+
+def places(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
+    """Where parts are and what lines have, plane after plane."""
+    numel, places = len(kept_in(variant.stored)), variant.places
+    yield (f"its_parts = parts + tl.load(record + {numel + 1}) * {len(places.parts)}",)
+    yield (f"its_lines = lines + tl.load(record + {numel + 4}) * {len(places.lines)}",)
+    yield ("all_rows = matrices * rows",)
+    yield ("all_cols = matrices * cols",)
+    yield (f"row_parts = planes + tl.load(record + {numel + 5})",)
+    yield (f"col_parts = row_parts + all_rows * across * {len(places.planes['row_parts'])}",)
+    yield (f"row_values = col_parts + all_cols * down * {len(places.planes['col_parts'])}",)
+    yield (f"col_values = row_values + all_rows * {len(places.planes['row_values'])}",)
+    start = {kind: [START[kind]] if kernel.each == "chunk" else [] for kind in LINES}
+    for kind in LINES:
+        values, sums = places.planes[f"{kind}_values"], places.planes[f"{kind}_parts"]
+        for name in [v.name for v in variant.step.vars if v.name in (*values, *sums) and variant.kind(v.name) == kind]:
+            if name in values:
+                place = [*_times(values.index(name), f"all_{kind}s"), *start[kind]]
+                yield (" + ".join([f"{name}_values = {kind}_values", *place]),)
+            if name in sums:
+                place = _times(sums.index(name), f"{COUNT[kind]} * all_{kind}s")
+                if kernel.each == "chunk":
+                    place += [f"{CROSSED[kind]} * all_{kind}s", *start[kind]]
+                yield (" + ".join([f"{name}_parts = {kind}_parts", *place]),)
+
+
+def _times(number: int, size: str) -> list[str]:
+    """What is added to skip some planes."""
+    return [f"{number} * {size}"] if number > 1 else [size] * number
+
+
+def pointers(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
+    """Where the elements are that a program reads or writes, and what states have one of."""
+    step = variant.step
+    read = {name for s in kernel.body for name in reads(s)}
+    used = {stream(variant.program, name) for name in (*read, *(w.into for w in kernel.stores))}
+    start = START if kernel.each == "chunk" else {**START, "row": "0", "col": "0"}
+    for name in variant.stored:
+        if name in used:
+            mine = next(v for v in step.of_role(*ORDER) if stream(variant.program, v.name) == name)
+            place = start[variant.kind(mine.name)]
+            yield (f"{name}_at = stream({address_of(variant.stored, name)}, {name}_type, {place})",)
+    for name in sorted(read):
+        if step.var(name).role is Role.STATE and variant.kind(name) in ("matrix", "tensor"):
+            yield (f"{name} = tl.load({stream(variant.program, name)}_at).to(COMPUTE)",)
+
+
+def numbers(variant: Tiled, wanted: set[str]) -> Iterator[Item]:
+    """What earlier launches have left of reductions to one number per matrix, tensor or model."""
+    for s in variant.step.body:
+        if s.target in wanted and isinstance(s, Reduce) and variant.kind(s.target) not in LINES:
+            yield (f"{s.target} = {_finished(variant, s)}",)
+
+
+def _finished(variant: Tiled, s: Reduce) -> str:
+    if is_over_model(s):
+        return f"tl.load(common + {column_of(variant.places.common, s.target)})"
+    of, function = variant.argument(s), "largest" if s.op is Op.MAX else "summed"
+    if of == "element":
+        column, width = column_of(variant.places.parts, s.target), len(variant.places.parts)
+        found, count = f"{function}(its_parts + {column}, down * across * matrices, {width})", "elements"
+    else:
+        column, width = column_of(variant.places.lines, s.target), len(variant.places.lines)
+        is_matrix = variant.kind(s.target) == "matrix"
+        first = f"matrix * blocks * {width} + {column}" if is_matrix else f"{column}"
+        count = f"{of}s" if is_matrix else f"all_{of}s"
+        found = f"{function}(its_lines + {first}, blocks{'' if is_matrix else ' * matrices'}, {width})"
+    return f"div({found}, {count}.to(COMPUTE), STRICT)" if s.op is Op.MEAN else found
