@@ -171,7 +171,7 @@ def value(tree: Tree, library: Library, values: Mapping[str, Any]) -> Any:
     done = [value(part, library, values) for part in parts]
     if kind == "neg":
         return -done[0]
-    return OPERATORS[kind](*done) if kind in OPERATORS else library.functions[kind](*done)
+    return {**OPERATORS, **library.functions}[kind](*done)
 
 
 def _power(base: Any, exponent: Any, library: Library) -> Any:

@@ -14,12 +14,12 @@ FOLDER = Path(__file__).parent / "interpreted"
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("test_*.py")), ids=lambda path: path.stem)
 def test_the_file_passes_under_the_interpreter(path: Path) -> None:
-    passes(path)
+    passes(path, *(["-k", "once_came_out"] if path.stem == "test_random_rules" else []))
 
 
 @pytest.mark.slow
-def test_many_random_rules_agree_on_every_backend() -> None:
-    count = os.environ.get("RANDOM_RULES", "200")  # a second each; more before a release
+def test_random_rules_agree_on_every_backend() -> None:
+    count = os.environ.get("RANDOM_RULES", "120")  # a second each; more before a release
     passes(FOLDER / "test_random_rules.py", "-k", "not once_came_out", RANDOM_RULES=count)
 
 

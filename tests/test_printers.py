@@ -173,6 +173,10 @@ def filled(x: Any) -> torch.Tensor:
     return x if isinstance(x, torch.Tensor) else torch.full((POINTS,), x, dtype=torch.float64)
 
 
+def divided(a: Any, b: Any) -> Any:
+    return torch.div(a, b) if isinstance(b, torch.Tensor) else a / b  # the operator multiplies a reciprocal
+
+
 def torch_where(condition: Any, then: Any, otherwise: Any) -> Any:
     if isinstance(condition, bool):
         return lazily(condition, then, otherwise)
@@ -180,7 +184,7 @@ def torch_where(condition: Any, then: Any, otherwise: Any) -> Any:
 
 
 NUMPY_LIBRARY = Library(of_arrays(np, lambda x: x), numpy_where, multiplied_out=4)
-TORCH_LIBRARY = Library(of_arrays(torch, filled), torch_where, multiplied_out=4)
+TORCH_LIBRARY = Library({**of_arrays(torch, filled), "div": divided}, torch_where, multiplied_out=4)
 
 
 @given(trees(TENSORS, FUNCTIONS))

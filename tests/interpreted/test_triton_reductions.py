@@ -185,7 +185,7 @@ def test_a_state_that_a_store_rounds_is_computed_again(monkeypatch: pytest.Monke
     for side, fused in ((a, True), (b, False)):
         group = {"params": side, "fused": fused, "state_dtype": torch.bfloat16}
         stepped(side, made([group], lr=0.5, weight_decay=0.1))
-    assert len(calls) == 2 * 3  # loops and steps of the eager twin alone
+    assert len(calls) == 3  # steps of the eager twin alone
     assert_agree(a[0], b[0], 16)
 
 
