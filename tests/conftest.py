@@ -51,3 +51,8 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest come first, so that no worker waits for another at the end."""
+    items.sort(key=lambda item: (item.path.stem != "test_interpreted", "random" not in item.name))
