@@ -33,6 +33,7 @@ class Language:
     one_minus_power: str = ""  # 1 - x**y, where that would cancel
     whole_power: str = ""  # above that, where `power` is not as accurate as multiplying
     filled: str = ""  # a scalar as a tensor like another, where a branch of scalars would lose the compute dtype
+    spread: str = ""  # a tensor with the axes of another, where a choice of the host would lose some of them
     alone: str = (
         "{}"  # a number that is an argument or a branch, where it needs a type that an operand takes from the other
     )
@@ -96,6 +97,7 @@ NUMPY = Language(
     },
     where="np.where({}, {}, {})",
     filled="np.full_like({}, {})",
+    spread="np.full_like({}, {})",
     and_="{} & {}",
     or_="{} | {}",
     not_="~{}",
@@ -121,6 +123,7 @@ TORCH = Language(
     where="torch.where({}, {}, {})",
     choose="choose({0}, lambda: {1}, lambda: {2})",
     filled="torch.full_like({}, {})",
+    spread="{1}.expand_as({0})",
     and_="{} & {}",
     or_="{} | {}",
     not_="~{}",

@@ -15,6 +15,7 @@ from sympy import Rational, S
 
 from optgen.dsl.symbols import first
 from optgen.errors import RuleError
+from optgen.ir import TENSOR
 from optgen.languages import HOST, SCALAR, TOLD, Language
 
 SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 6)
@@ -176,9 +177,13 @@ class _Printer:
         text, binds = (self.argument(last), ATOM) if alone else self.text(last)
         if like and self._is_scalar(last):
             text, binds = self.language.filled.format(like, self.at(last, TERNARY)), ATOM
+        rest = [last]  # what the text has the axes of
         for value, condition in reversed(pairs):
             if self._is_scalar(condition):
-                text, binds = self.chosen(value, condition, text, like)
+                if like and self._is_smaller(rest, expr):
+                    text = self.spread(like, text, binds)
+                text, binds = self.chosen(value, condition, text, like, expr)
+                rest = [expr]
             else:
                 parts = (
                     self.at(condition, OR),
@@ -187,24 +192,34 @@ class _Printer:
                 )
                 text = self.language.where.format(*parts)
                 binds = TERNARY if "if" in self.language.where else ATOM
+                rest += [value, condition]
         return text, binds
 
     def like(self, expr: Any) -> str:
-        """What has the shape of a branch whose value could turn out a bare scalar; empty if it cannot."""
-        scalars = [self._is_scalar(value) for value, _ in expr.args]
+        """What has the shape of all branches, where one could turn out a bare scalar or smaller; empty if none can."""
+        values = [value for value, _ in expr.args]
         decided = any(self._is_scalar(condition) for _, condition in expr.args[:-1])
-        bare = all(scalars[-2:]) or (decided and any(scalars))
-        if not self.language.filled or self._is_scalar(expr) or not bare:
+        bare = all(map(self._is_scalar, values[-2:]))
+        smaller = decided and any(self._is_scalar(value) or self._is_smaller([value], expr) for value in values)
+        if not self.language.filled or self._is_scalar(expr) or not (bare or smaller):
             return ""
         tensors = sorted({s.name for s in expr.free_symbols} - self.host)
         widest = {axis for name in tensors for axis in self.axes.get(name, ())}
         return next((name for name in tensors if set(self.axes.get(name, ())) == widest), " + ".join(tensors))
 
-    def chosen(self, value: Any, condition: Any, otherwise: str, like: str) -> tuple[str, int]:
-        """A branch on the host. Only of `first` is it sure that its value may always be read."""
+    def spread(self, like: str, text: str, binds: int) -> str:
+        """A tensor with all axes of another."""
+        is_method = self.language.spread.startswith("{1}")
+        return self.language.spread.format(like, f"({text})" if is_method and binds < ATOM else text)
+
+    def chosen(self, value: Any, condition: Any, otherwise: str, like: str, expr: Any) -> tuple[str, int]:
+        """A branch on the host of a Piecewise. Only of `first` is it sure that its value may always be read."""
         least = TERNARY if self.language.choose and condition.free_symbols - {first} else OR
-        filled = like and self._is_scalar(value)
-        taken = self.language.filled.format(like, self.at(value, TERNARY)) if filled else self.at(value, least)
+        taken = self.at(value, least)
+        if like and self._is_scalar(value):
+            taken = self.language.filled.format(like, self.at(value, TERNARY))
+        elif like and self._is_smaller([value], expr):
+            taken = self.spread(like, *self.text(value))
         if least == TERNARY:
             test = _Printer(SCALAR, self.host, self.names, {}).at(condition, TERNARY)
             return self.language.choose.format(test, taken, otherwise), ATOM
@@ -240,6 +255,14 @@ class _Printer:
 
     def _is_scalar(self, expr: Any) -> bool:
         return all(s.name in self.host for s in expr.free_symbols)
+
+    def _is_smaller(self, parts: list[Any], expr: Any) -> bool:
+        """Whether tensors lack an axis of an expression. Scalars among them are tensors already."""
+        found, wanted = (
+            {axis for part in of for s in part.free_symbols for axis in self.axes.get(s.name, ())}
+            for of in (parts, [expr])
+        )
+        return not all(map(self._is_scalar, parts)) and bool(wanted - found - {TENSOR})
 
 
 def _is_reciprocal(expr: Any) -> bool:

@@ -120,6 +120,8 @@ def test_a_product_with_itself_turned_is_square() -> None:
      r"mean\(g\[t\], cols\) is one number per row, and matmul takes matrices"),
     (lambda: [Eq(s[t], s[t - 1] + 1), down(total(s[t], elems) * g[t])],
      r"s\[t\] is a scalar, so there are no elements"),
+    (lambda: [down(total(total(g[t], elems), elems) * g[t])],
+     "is one number per tensor, so there are no elements to reduce over"),
     (lambda: [down(mean(mean(g[t], cols), cols) * g[t])], "is one number per row, so there are no cols to reduce over"),
     (lambda: [down(matmul(g[t], transpose(g[t])) + g[t])],
      r"transpose\(g\[t\]\)\) is rows by rows and g\[t\] is rows by cols: they do not broadcast"),

@@ -128,7 +128,7 @@ def _shape(statement: Statement, shapes: Shapes) -> Shape:
         case Reduce(arg=arg, over=over):
             shape = _of(arg, shapes)
             lacking = [axis for axis in over if axis not in (shape or ())]
-            if shape is None or (lacking and (len(over) == 1 or TENSOR in lacking)):
+            if shape is None or len(lacking) == len(over) or TENSOR in lacking:
                 axis = over[0] if len(over) == 1 else "elements"
                 gone = f"{{}} is {_words(shape)}, so there are no {axis} to reduce over"
                 raise _Mismatch(gone, "leave the reduction out, or reduce over an axis that is there", arg)

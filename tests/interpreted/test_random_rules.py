@@ -27,6 +27,7 @@ from optgen.dsl import (
     cols,
     elems,
     exp,
+    first,
     literal,
     mean,
     model,
@@ -88,6 +89,12 @@ MENDED = {
         True),
     "a scalar over a tensor": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], 3 / g[t]), Eq(theta[t], theta[t - 1] - lr * m[t - 1])]), True),
+    "a branch with fewer axes": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(m[t], Piecewise((g[t] * g[t], first), (norm(g[t], elems), True))),
+        Eq(theta[t], theta[t - 1] - lr * g[t] / (1 + m[t - 1] ** 2 + total(m[t], elems)))]), False),
+    "branches of rows and of columns": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(m[t], Piecewise((mean(g[t] ** 2, cols), t <= 2), (mean(g[t], rows), g[t] > 0), (norm(g[t], elems), True))),
+        Eq(theta[t], theta[t - 1] - lr * g[t] / (1 + m[t - 1] ** 2 + total(m[t] ** 2, elems)))]), False),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }
