@@ -300,6 +300,30 @@ def test_known_tensors_are_told_from_others() -> None:
     assert not known.are_as_before(a)
 
 
+@pytest.mark.parametrize("move", [
+    lambda x: setattr(x, "data", x.data.clone()), lambda x: x.set_(torch.zeros(3, 4)),
+    lambda x: x.share_memory_(), lambda x: torch.utils.swap_tensors(x, torch.zeros_like(x)),
+    lambda x: x.untyped_storage().resize_(0),
+], ids=["data", "set_", "shared", "swapped", "freed"])  # fmt: skip
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_known_tensor_that_moves_is_seen(
+    move: Callable[[Tensor], Any], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _reading._reader.cache_clear()
+    if not fast:
+        monkeypatch.setattr(_reading, "_inner", lambda: None)
+    else:
+        assert _reading._inner() is not None
+        assert _reading._torch_function("aoti_torch_get_data_ptr") is not None
+    a = [torch.zeros(0), torch.randn(3, 4), torch.nn.Parameter(torch.randn(5))]
+    known = _reading.Known(a, keep=True)
+    assert known.are_as_before([*a])
+    kept = torch.empty(3, 4)  # what is freed must not come back at its place
+    move(a[1])
+    assert not known.are_as_before([*a]), kept
+    _reading._reader.cache_clear()
+
+
 @pytest.mark.parametrize("other", [
     torch.zeros(4, 3), torch.zeros(4, 3).t(), torch.zeros(3, 4, 1), torch.zeros(3, 4).bfloat16(),
     torch.zeros(3, 4, device="meta"), torch.zeros(3, 4).to_sparse(), torch.zeros(12),

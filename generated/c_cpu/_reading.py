@@ -1,6 +1,7 @@
 """Reading: where tensors lie in memory and how, many in one call.
 
-Asking each from Python takes longer than a step. Torch describes them to a few lines of C by DLPack's exchange API.
+Asking each from Python takes longer than a step. Torch describes them to a few lines of C by DLPack's exchange API, and
+tells by its C interface whether they have moved.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ._compiler import NoKernel
 from ._library import load
 
+_WORD = ctypes.sizeof(ctypes.c_void_p)
 _SOURCE = Path(__file__).with_name("_tensors.c")
 
 
@@ -37,7 +40,7 @@ class Known(ctypes.Structure):
         self.is_told = self._read(tensors, True, False)
 
     def are_as_before(self, tensors: list[Tensor]) -> bool:
-        """Whether these are the same tensors, at the same addresses, with the same dtypes and strides."""
+        """Whether these are the same tensors, at the same addresses."""
         return self.is_told and self._read(tensors, False, False)
 
     def are_alike(self, tensors: list[Tensor]) -> bool:
@@ -62,7 +65,10 @@ class _ExchangeApi(ctypes.Structure):
 class _Python(ctypes.Structure):
     """struct python of _tensors.c."""
 
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("item", "describe", "forget_error"))
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("item", "describe", "forget_error", "address")),
+        ("inner", ctypes.c_int64),
+    )
 
 
 @cache
@@ -82,10 +88,31 @@ def _reader() -> Callable[..., int] | None:
     if api.major != 1 or not api.export:
         return None
     python = ctypes.pythonapi
-    called = _Python(_address(python.PyList_GetItem), api.export, _address(python.PyErr_Clear))
+    inner = _inner()
+    address = None if inner is None else _torch_function("aoti_torch_get_data_ptr")
+    called = _Python(_address(python.PyList_GetItem), api.export, _address(python.PyErr_Clear), address, inner or 0)
     kinds = ctypes.py_object, ctypes.POINTER(Known), ctypes.c_int, ctypes.c_int
     under_lock = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Python), *kinds)(_address(function))
     return lambda *rest: under_lock(called, *rest)
+
+
+def _inner() -> int | None:
+    """Where in the object of a tensor torch keeps what it calls a tensor in C; None if that is nowhere."""
+    found: set[int | None] = set()
+    for tensor in (torch.empty(1), torch.empty(2), torch.nn.Parameter(torch.empty(3))):
+        words = (ctypes.c_void_p * (type(tensor).__basicsize__ // _WORD)).from_address(id(tensor))
+        found.add(next((_WORD * k for k, word in enumerate(words) if word == tensor._cdata), None))
+    return found.pop() if len(found) == 1 else None
+
+
+def _torch_function(name: str) -> int | None:
+    """The address of a function of torch's C interface, None where there is none."""
+    for path in sorted((Path(torch.__file__).parent / "lib").glob("libtorch_cpu.*")):
+        try:
+            return _address(getattr(ctypes.CDLL(str(path)), name))
+        except (OSError, AttributeError):
+            continue
+    return None
 
 
 def _address(function: object) -> int:
