@@ -15,6 +15,7 @@ from optgen import optim
 BATCH = sys.modules[f"{optim.AdamW.__module__.rpartition('.')[0]}._batch"]
 SHAPES: list[tuple[int, ...]] = [(3,), (), (5, 4), (0,), (2, 3, 4), (4, 5), (3,), (5, 4)]
 PLAIN = [info for info in ELEMENTWISE if not stored_in(info.optim_cls)]
+LARGE = BATCH.FEW + 9
 Sizes = list[int]
 
 
@@ -23,13 +24,13 @@ def drawn(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float32)
 
 
 def parameters() -> list[Parameter]:
-    """Of several shapes, dtypes and layouts; the last two share memory."""
+    """Of several shapes, dtypes and layouts; the last three share memory."""
     made = [drawn(shape, k) for k, shape in enumerate(SHAPES)]
     made += [drawn((6,), 20, dtype) for dtype in (torch.bfloat16, torch.bfloat16, torch.float64, torch.float64)]
     made += [torch.complex(drawn((3,), 21 + k), drawn((3,), 31 + k)) for k in range(2)]
     made += [drawn((5, 4), 40).t(), drawn((5, 8), 41)[:, ::2]]
-    shared = drawn((9,), 42)
-    return [Parameter(x, requires_grad=True) for x in (*made, shared[:6], shared[3:])]
+    shared = drawn((LARGE,), 42)
+    return [Parameter(x, requires_grad=True) for x in (*made, shared[:6], shared, shared[3:9])]
 
 
 def steps(cls: Any, kwargs: Kwargs, params: list[Parameter], **group: Any) -> Any:

@@ -87,12 +87,14 @@ class InPlace:
         at = [next((k for k, value in enumerate(values) if value is memory), -1) for memory in into.values()]
         kinds = (isinstance(value, Tensor) and value.dim() for value in values)
         key = self.update, *fixed.items(), *named, *kinds, *into, *at
-        if key not in _plans:
-            if len(_plans) == _MOST:
-                _plans.clear()
+        try:
+            plan = _plans[key]
+        except KeyError:
             plan = _traced(self.update, fixed, named, len(into))
-            _plans[key] = plan and _placed(plan, values, dict(zip(into, at, strict=True)))
-        plan = _plans[key]
+            plan = plan and _placed(plan, values, dict(zip(into, at, strict=True)))
+            if len(_plans) >= _MOST:  # another thread may add or clear at any time
+                _plans.clear()
+            _plans[key] = plan
         return self.update(param, grad, **given) if plan is None else self._run(plan, [*values, *into.values()])
 
     def _run(self, plan: _Plan, slots: list[Any]) -> dict[str, Tensor]:

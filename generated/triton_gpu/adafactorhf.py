@@ -140,14 +140,14 @@ def _lines_1(
     blocks = row_blocks + tl.cdiv(cols, LINE)
     matrix = chunk_of(word) // blocks
     block = chunk_of(word) % blocks
-    mine = lines + tl.program_id(0).to(tl.int64) * 1
+    mine = lines + tl.program_id(0).to(tl.int64)
     goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)
     all_rows = matrices * rows
     all_cols = matrices * cols
     row_parts = planes + tl.load(record + 9)
-    col_parts = row_parts + all_rows * across * 1
-    row_values = col_parts + all_cols * down * 1
-    col_values = row_values + all_rows * 1
+    col_parts = row_parts + all_rows * across
+    row_values = col_parts + all_cols * down
+    col_values = row_values + all_rows
     q_mean_parts = row_parts
     r_values = row_values
     q_mean_2_parts = col_parts
@@ -241,7 +241,7 @@ def _phase_1(
     all_rows = matrices * rows
     all_cols = matrices * cols
     row_parts = planes + tl.load(record + 9)
-    col_parts = row_parts + all_rows * across * 1
+    col_parts = row_parts + all_rows * across
     q_mean_parts = row_parts + at_col // COLS * all_rows + row_start
     q_mean_2_parts = col_parts + at_row // tall * all_cols + col_start
     if scale_parameter:
@@ -338,17 +338,17 @@ def _phase_2(
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     mine = parts + tl.program_id(0).to(tl.int64) * 2
-    its_lines = lines + tl.load(record + 8) * 1
+    its_lines = lines + tl.load(record + 8)
     all_rows = matrices * rows
     all_cols = matrices * cols
     row_parts = planes + tl.load(record + 9)
-    col_parts = row_parts + all_rows * across * 1
-    row_values = col_parts + all_cols * down * 1
-    col_values = row_values + all_rows * 1
+    col_parts = row_parts + all_rows * across
+    row_values = col_parts + all_cols * down
+    col_values = row_values + all_rows
     r_values = row_values + row_start
     c_values = col_values + col_start
     g_at = stream(gradients + tensor, g_type, start)
-    r_mean = div(summed(its_lines + matrix * blocks * 1 + 0, blocks, 1), rows.to(COMPUTE), STRICT)
+    r_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), rows.to(COMPUTE), STRICT)
     c = load_cols(c_values, width, COLS, COMPUTE)
     u_sq_mean = tl.full((), 0.0, COMPUTE)
     whole = whole_rows(word, height, width, ROWS, COLS)
@@ -426,13 +426,13 @@ def _phase_3(
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     its_parts = parts + tl.load(record + 5) * 2
-    its_lines = lines + tl.load(record + 8) * 1
+    its_lines = lines + tl.load(record + 8)
     all_rows = matrices * rows
     all_cols = matrices * cols
     row_parts = planes + tl.load(record + 9)
-    col_parts = row_parts + all_rows * across * 1
-    row_values = col_parts + all_cols * down * 1
-    col_values = row_values + all_rows * 1
+    col_parts = row_parts + all_rows * across
+    row_values = col_parts + all_cols * down
+    col_values = row_values + all_rows
     r_values = row_values + row_start
     c_values = col_values + col_start
     theta_at = stream(record + 0, theta_type, start)
@@ -456,7 +456,7 @@ def _phase_3(
     else:
         eta = tl.load(row + 9)
         one_minus_weight_decay_eta = tl.load(row + 10)
-    r_mean = div(summed(its_lines + matrix * blocks * 1 + 0, blocks, 1), rows.to(COMPUTE), STRICT)
+    r_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), rows.to(COMPUTE), STRICT)
     u_sq_mean = div(summed(its_parts + 0, down * across * matrices, 2), elements.to(COMPUTE), STRICT)
     c = load_cols(c_values, width, COLS, COMPUTE)
     if scale_parameter:

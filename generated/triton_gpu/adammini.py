@@ -104,7 +104,7 @@ def _lines_1(
     all_rows = matrices * rows
     all_cols = matrices * cols
     row_parts = planes + tl.load(record + 8)
-    col_parts = row_parts + all_rows * across * 1
+    col_parts = row_parts + all_rows * across
     row_values = col_parts + all_cols * down * 0
     g_sq_mean_parts = row_parts
     v_values = row_values
@@ -251,7 +251,7 @@ def _phase_2(
     all_rows = matrices * rows
     all_cols = matrices * cols
     row_parts = planes + tl.load(record + 8)
-    col_parts = row_parts + all_rows * across * 1
+    col_parts = row_parts + all_rows * across
     row_values = col_parts + all_cols * down * 0
     v_values = row_values + row_start
     theta_at = stream(record + 0, theta_type, start)

@@ -93,7 +93,7 @@ def _phase_1(
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    mine = parts + tl.program_id(0).to(tl.int64) * 1
+    mine = parts + tl.program_id(0).to(tl.int64)
     g_at = stream(gradients + tensor, g_type, start)
     if not ROUNDS:
         m_at = stream(record + 1, m_type, start)
@@ -157,7 +157,7 @@ def _phase_2(
         left = tl.where(truth(found_inf), 0, left)
     if ROUNDS:
         factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    its_parts = parts + tl.load(record + 4) * 1
+    its_parts = parts + tl.load(record + 4)
     chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
     if ROUNDS:
@@ -233,7 +233,7 @@ def _values_1(
     record = records + tensor_of(word) * 8
     row = scalars + row_of(word) * 8
     elements = tl.load(record + 3)
-    its_parts = parts + tl.load(record + 4) * 1
+    its_parts = parts + tl.load(record + 4)
     chunks = tl.cdiv(elements, chunk).to(tl.int32)
     goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)
     v_at = stream(record + 2, v_type, 0)

@@ -96,7 +96,7 @@ def _phase_1(
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    mine = parts + tl.program_id(0).to(tl.int64) * 1
+    mine = parts + tl.program_id(0).to(tl.int64)
     g_at = stream(gradients + tensor, g_type, start)
     if not ROUNDS:
         m_at = stream(record + 1, m_type, start)
@@ -171,7 +171,7 @@ def _phase_2(
         left = tl.where(truth(found_inf), 0, left)
     if ROUNDS:
         factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    its_parts = parts + tl.load(record + 4) * 1
+    its_parts = parts + tl.load(record + 4)
     chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
     if ROUNDS:

@@ -16,8 +16,6 @@ PLANES = ("row_parts", "col_parts", "row_values", "col_values")
 EMPTY = {Op.SUM: "0.0", Op.MEAN: "0.0", Op.MAX: '-float("inf")'}
 
 
-
-
 @dataclass(slots=True)
 class Places:
     """Where launches leave numbers for later ones: the column of each name, over all variants.
@@ -57,6 +55,11 @@ def column_of(names: list[str], name: str) -> int:
 def mapped(statement: Statement) -> Item:
     assert isinstance(statement, Map)
     return (f"{statement.target} = {to_text(statement.expr, TRITON)}",)
+
+
+def past(base: str, size: str, number: int) -> str:
+    """An address beyond some of one size."""
+    return f"{base} + {size}" + (f" * {number}" if number != 1 else "")
 
 
 def needed_lines(lines: Sequence[Item], rest: Iterable[Item], loop: Iterable[str]) -> list[Item]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from optgen.backends._triton_kernels import EMPTY, WHAT, Kernel, Places, column_of, mapped, needed_lines
+from optgen.backends._triton_kernels import EMPTY, WHAT, Kernel, Places, column_of, mapped, needed_lines, past
 from optgen.backends._triton_streams import address_of, kept_in, record_length
 from optgen.fused import ORDER, is_over_model, kind_of, reduced, stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
@@ -124,16 +124,16 @@ def _work(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     yield ("word = tl.load(words + tl.program_id(0))",)
     yield ("tensor = tensor_of(word)",)
     yield (f"record = records + {'tensor' if of_chunk else 'tensor_of(word)'} * {record_length(numel + 2)}",)
-    yield (f"row = scalars + row_of(word) * {len(variant.read)}",)
+    yield (f"row = {past('scalars', 'row_of(word)', len(variant.read))}",)
     yield ("start = chunk_of(word) * chunk",)
     yield (f"elements = tl.load(record + {numel})",)
     yield ("left = tl.minimum(elements - start, chunk).to(tl.int32)",)
     if of_chunk:
         yield ("if SCALED:", "    left = tl.where(truth(found_inf), 0, left)")
     yield ("factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0",)
-    yield (f"its_parts = parts + tl.load(record + {numel + 1}) * {len(variant.places.parts)}",)
+    yield (f"its_parts = {past('parts', f'tl.load(record + {numel + 1})', len(variant.places.parts))}",)
     kind, width = ("parts", len(variant.places.parts)) if of_chunk else ("shares", len(variant.places.shares))
-    yield (f"mine = {kind} + tl.program_id(0).to(tl.int64) * {width}",)
+    yield (f"mine = {past(kind, 'tl.program_id(0).to(tl.int64)', width)}",)
     yield ("chunks = tl.cdiv(elements, chunk).to(tl.int32)",)
     yield ("goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)",)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.backends._triton_kernels import Kernel, column_of
+from optgen.backends._triton_kernels import Kernel, column_of, past
 from optgen.backends._triton_streams import address_of, kept_in, record_length
 from optgen.backends._triton_tiles import LINES, Tiled
 from optgen.fused import ORDER, is_over_model, stream
@@ -22,7 +22,7 @@ def work(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     yield ("word = tl.load(words + tl.program_id(0))",)
     yield ("tensor = tensor_of(word)",)
     yield (f"record = records + tensor * {record_length(numel + 6)}",)
-    yield (f"row = scalars + row_of(word) * {len(variant.read)}",)
+    yield (f"row = {past('scalars', 'row_of(word)', len(variant.read))}",)
     yield (f"elements = tl.load(record + {numel})",)
     yield (f"rows = tl.load(record + {numel + 2})",)
     yield (f"cols = tl.load(record + {numel + 3})",)
@@ -46,21 +46,21 @@ def work(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
         yield ("block = chunk_of(word) % blocks",)
     yield ("factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0",)
     kind = {"chunk": "parts", "line": "lines", "tensor": "shares"}[each]
-    yield (f"mine = {kind} + tl.program_id(0).to(tl.int64) * {len(getattr(variant.places, kind))}",)
+    yield (f"mine = {past(kind, 'tl.program_id(0).to(tl.int64)', len(getattr(variant.places, kind)))}",)
     yield ("goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)",)
 
 
 def places(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     """Where parts are and what lines have, plane after plane."""
     numel, places = len(kept_in(variant.stored)), variant.places
-    yield (f"its_parts = parts + tl.load(record + {numel + 1}) * {len(places.parts)}",)
-    yield (f"its_lines = lines + tl.load(record + {numel + 4}) * {len(places.lines)}",)
+    yield (f"its_parts = {past('parts', f'tl.load(record + {numel + 1})', len(places.parts))}",)
+    yield (f"its_lines = {past('lines', f'tl.load(record + {numel + 4})', len(places.lines))}",)
     yield ("all_rows = matrices * rows",)
     yield ("all_cols = matrices * cols",)
     yield (f"row_parts = planes + tl.load(record + {numel + 5})",)
-    yield (f"col_parts = row_parts + all_rows * across * {len(places.planes['row_parts'])}",)
-    yield (f"row_values = col_parts + all_cols * down * {len(places.planes['col_parts'])}",)
-    yield (f"col_values = row_values + all_rows * {len(places.planes['row_values'])}",)
+    yield (f"col_parts = {past('row_parts', 'all_rows * across', len(places.planes['row_parts']))}",)
+    yield (f"row_values = {past('col_parts', 'all_cols * down', len(places.planes['col_parts']))}",)
+    yield (f"col_values = {past('row_values', 'all_rows', len(places.planes['row_values']))}",)
     start = {kind: [START[kind]] if kernel.each == "chunk" else [] for kind in LINES}
     for kind in LINES:
         values, sums = places.planes[f"{kind}_values"], places.planes[f"{kind}_parts"]
@@ -113,7 +113,7 @@ def _finished(variant: Tiled, s: Reduce) -> str:
     else:
         column, width = column_of(variant.places.lines, s.target), len(variant.places.lines)
         is_matrix = variant.kind(s.target) == "matrix"
-        first = f"matrix * blocks * {width} + {column}" if is_matrix else f"{column}"
+        first = past("its_lines", "matrix * blocks", width) if is_matrix else "its_lines"
         count = f"{of}s" if is_matrix else f"all_{of}s"
-        found = f"{function}(its_lines + {first}, blocks{'' if is_matrix else ' * matrices'}, {width})"
+        found = f"{function}({first} + {column}, blocks{'' if is_matrix else ' * matrices'}, {width})"
     return f"div({found}, {count}.to(COMPUTE), STRICT)" if s.op is Op.MEAN else found

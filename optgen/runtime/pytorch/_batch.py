@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -47,29 +46,49 @@ class Batch:
 
 
 def batches(rule: UpdateRule, ones: Sequence[Stepped]) -> Iterator[Batch | Stepped]:
-    """Parameters of one rule with one loop, those that can be evaluated together as a batch, in any order."""
+    """Parameters of one rule with one loop, those that can be evaluated together as a batch.
+
+    In any order, but for those that share memory: each of these is alone, in the order given.
+    """
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
         yield from ones
         return
-    found: dict[tuple[Any, ...], list[Stepped]] = {}
+    shared = _shared(ones)
+    found: dict[tuple[Any, ...], tuple[list[Stepped], list[int]]] = {}
     for one in ones:
-        kind = _kind(rule, one)
+        kind = None if id(one) in shared else _kind(rule, one)
         if kind is None:
             yield one
             continue
-        mine = found.setdefault(kind, [])
+        mine, counts = found.setdefault(kind, ([], [0]))
         mine.append(one)
-        if sum(other.param.numel() for other in mine) >= (_STACK if rule.stacked else _ROW):
-            yield from _joined(found.pop(kind))
-    for mine in found.values():
-        yield from _joined(mine)
+        counts[0] += one.param.numel()
+        if counts[0] >= (_STACK if rule.stacked else _ROW):
+            yield _joined(found.pop(kind)[0])
+    for mine, _ in found.values():
+        yield _joined(mine)
 
 
-def _joined(ones: Sequence[Stepped]) -> Iterator[Batch | Stepped]:
-    """Them as a batch, unless there is but one, or a parameter lies in the memory of another and has to wait for it."""
-    ends = sorted((one.param.data_ptr(), one.param.data_ptr() + one.param.nbytes) for one in ones)
-    is_apart = all(end <= start for (_, end), (start, _) in pairwise(ends))
-    yield from [Batch(ones)] if len(ones) > 1 and is_apart else ones
+def _joined(ones: Sequence[Stepped]) -> Batch | Stepped:
+    return Batch(ones) if len(ones) > 1 else ones[0]
+
+
+def _shared(ones: Sequence[Stepped]) -> set[int]:
+    """The ids of those whose parameters lie in one another's memory."""
+    found: set[int] = set()
+    farthest, end = None, 0
+    for one in sorted((one for one in ones if type(one.param) in _PLAIN), key=lambda one: one.param.data_ptr()):
+        start = one.param.data_ptr()
+        if farthest is not None and start < end:
+            found |= {id(one), id(farthest)}
+        if start + _reach(one.param) > end:
+            farthest, end = one, start + _reach(one.param)
+    return found
+
+
+def _reach(x: Tensor) -> int:
+    """How many bytes lie between the first element of a tensor and the end of its last one."""
+    return x.itemsize * (1 + sum((size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True)))
 
 
 def _kind(rule: UpdateRule, one: Stepped) -> tuple[Any, ...] | None:
