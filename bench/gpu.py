@@ -41,6 +41,10 @@ class Gpu:
         device, _ = self._between_events(run, idle=False)
         return Sample(step, host, device)
 
+    def times(self, run: Run) -> int:
+        """One: what is timed begins on an idle device."""
+        return 1
+
     def _between_events(self, run: Run, idle: bool = True) -> tuple[float, float]:
         before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         if idle:

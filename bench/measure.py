@@ -140,12 +140,8 @@ def measure(
     subjects, refused = _subjects(case, candidates, device, finish)
     probe, probed = device.probe()
     allocated = [device.allocated(one.run) for one in subjects]
-
-    def renew() -> None:
-        for one in subjects:
-            one.renew()
-
-    *samples, probes = interleaved([*(one.run for one in subjects), probe], device, rounds, renew)
+    runs, prepare = [*(one.run for one in subjects), probe], [*(one.renew for one in subjects), lambda: None]
+    *samples, probes = interleaved(runs, device, rounds, prepare, device.times(subjects[0].run))
     bandwidth = probed / median(sample.device for sample in probes)
     tensors = len(case.workload.shapes)
     ours = next(mine for one, mine in zip(subjects, samples, strict=True) if one.label == OURS)

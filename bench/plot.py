@@ -38,7 +38,8 @@ TOLD = {
     "gpu": "time on the device ÷\ntime of a copy\nof as many bytes",
 }
 NAMES = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD momentum", "rmsprop": "RMSprop", "adagrad": "Adagrad",
-         "lion": "Lion", "nadam": "NAdam", "lamb": "LAMB"}  # fmt: skip
+         "lion": "Lion", "nadam": "NAdam", "lamb": "LAMB",
+         "adamw8bit": "AdamW8bit", "adamwbf16": "AdamWBF16"}  # fmt: skip
 
 
 def draw(told: Mapping[str, Any], kind: str) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import median, quantiles
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import torch
 from torch.autograd.profiler import profile
 
 Run = Callable[[], object]
+TOGETHER, MOST = 0.02, 25  # seconds, and runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Device(Protocol):
 
     def time(self, run: Run) -> Sample:
         """Run it once."""
+        ...
+
+    def times(self, run: Run) -> int:
+        """How many such runs are to follow one another."""
         ...
 
     def allocated(self, run: Run) -> int:
@@ -57,6 +62,10 @@ class Cpu:
         took = time.perf_counter() - start
         return Sample(took, took, took)
 
+    def times(self, run: Run) -> int:
+        """How many such runs fill 20 ms: short ones, which all else between them would push out of the caches."""
+        return max(1, min(int(TOGETHER / self.time(run).step), MOST))
+
     def allocated(self, run: Run) -> int:
         """The bytes of the largest allocation of torch while it runs."""
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it would tell of each profile
@@ -70,14 +79,26 @@ class Cpu:
         return lambda: x.mul_(1.0), 2 * x.nbytes
 
 
-def interleaved(runs: Sequence[Run], device: Device, rounds: int, prepare: Run = lambda: None) -> list[list[Sample]]:
-    """Samples of each run: A B C A B C ... prepare: what happens, untimed, before each round."""
+def interleaved(
+    runs: Sequence[Run], device: Device, rounds: int, prepare: Sequence[Run], times: int = 1
+) -> list[list[Sample]]:
+    """Samples of each run: A A B B C C A A B B C C ... times: how many of a run follow one another, as in training the
+    steps of one optimizer do; their medians are one sample. prepare: what happens, untimed, before each run.
+    """
     samples: list[list[Sample]] = [[] for _ in runs]
     for _ in range(rounds):
-        prepare()
-        for run, mine in zip(runs, samples, strict=True):
-            mine.append(device.time(run))
+        for run, before, mine in zip(runs, prepare, samples, strict=True):
+            mine.append(_middle([_timed(run, before, device) for _ in range(times)]))
     return samples
+
+
+def _timed(run: Run, before: Run, device: Device) -> Sample:
+    before()
+    return device.time(run)
+
+
+def _middle(samples: Sequence[Sample]) -> Sample:
+    return Sample(*(median(getattr(one, field.name) for one in samples) for field in fields(Sample)))
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -82,7 +82,7 @@ def test_a_large_parameter_joins_no_batch(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_batch_ends_where_it_leaves_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BATCH, "_ROW", 16)
+    monkeypatch.setattr(BATCH, "length", lambda dtype: 16)
     sizes = sizes_of(monkeypatch)
     params = [Parameter(torch.ones(4)) for _ in range(11)]
     for param in params:

@@ -17,7 +17,7 @@ from bench.arguments import RULES
 from bench.candidates import OURS, Candidate, candidates, class_of
 from bench.measure import Case, cases, measure
 from bench.report import document, write
-from bench.timing import Cpu, Sample, interleaved, quartiles, ratio
+from bench.timing import Cpu, Run, Sample, interleaved, quartiles, ratio
 from bench.workloads import SETTINGS, WORKLOADS, Workload, bytes_of_equations, bytes_of_tensors, parameters
 
 MEASURED = {"candidate", "median_ms", "quartiles_ms", "device_ms", "fraction", "over_ours", "host_us_per_tensor",
@@ -130,9 +130,34 @@ def test_workloads_are_as_large_as_they_say() -> None:
 def test_candidates_step_in_turns_and_each_round_is_prepared() -> None:
     log: list[str] = []
     runs = [lambda name=name: log.append(name) for name in "AB"]
-    samples = interleaved(runs, Cpu(), 2, lambda: log.append("-"))
-    assert "".join(log) == "-AB-AB"
+    samples = interleaved(runs, Cpu(), 2, [lambda: log.append("-"), lambda: log.append("+")])
+    assert "".join(log) == "-A+B-A+B"
     assert [len(mine) for mine in samples] == [2, 2]
+
+
+class Told(Cpu):
+    """A device whose clock shows what it is told."""
+
+    def __init__(self, *seconds: float) -> None:
+        super().__init__(16)
+        self.told = iter(seconds)
+
+    def time(self, run: Run) -> Sample:
+        run()
+        return Sample(next(self.told), 3.0, 4.0)
+
+
+def test_a_sample_of_short_steps_is_the_median_of_some() -> None:
+    log: list[str] = []
+    device = Told(9.0, 1.0, 2.0, 5.0, 7.0, 6.0)
+    samples = interleaved([lambda: log.append("A")], device, 2, [lambda: log.append("-")], 3)
+    assert samples == [[Sample(2.0, 3.0, 4.0), Sample(6.0, 3.0, 4.0)]]
+    assert "".join(log) == "-A" * 6
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(0.03, 1), (0.0099, 2), (0.006, 3), (1e-6, 25)])
+def test_short_steps_follow_one_another(seconds: float, times: int) -> None:
+    assert Told(seconds).times(lambda: None) == times
 
 
 def test_medians_and_ratios() -> None:

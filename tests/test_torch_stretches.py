@@ -183,7 +183,7 @@ def test_a_step_allocates_nothing_of_a_parameters_size(cls: Any, dtype: torch.dt
     state = [x for x in optimizer.state[param].values() if isinstance(x, Tensor)]
     with Allocations([param, param.grad, *state]) as seen:
         optimizer.step()
-    assert 2**18 < seen.largest <= 2**20
+    assert 2**17 < seen.largest <= 2**18 * torch.get_num_threads()
 
 
 @pytest.mark.parametrize("threads", [2, 3])

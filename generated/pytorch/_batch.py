@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ._rule import UpdateRule
 from ._step import Stepped
+from ._stretches import length
 
-FEW = 2**13  # elements of a parameter that others join
-_ROW = 2**18  # elements of all of them
-_STACK = 2**24
+FEW = 2**14  # elements of a parameter that others join in a row
+_STACK = 2**24  # elements of all matrices of a stack
 _SMALL_MATRIX = 2**12  # elements of one that a CPU multiplies faster in a stack than alone
 _PLAIN = (Tensor, torch.nn.Parameter)
 
@@ -63,7 +63,7 @@ def batches(rule: UpdateRule, ones: Sequence[Stepped]) -> Iterator[Batch | Stepp
         mine, counts = found.setdefault(kind, ([], [0]))
         mine.append(one)
         counts[0] += one.param.numel()
-        if counts[0] >= (_STACK if rule.stacked else _ROW):
+        if counts[0] >= (_STACK if rule.stacked else length(one.dtype)):
             yield _joined(found.pop(kind)[0])
     for mine, _ in found.values():
         yield _joined(mine)

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from ._storage import in_memory
 
-# Of each tensor, in the compute dtype: a step holds some ten at a time. With a quarter of it the calls and the meetings
-# of threads take longer than is gained; twice as much leaves the cache.
-_BYTES = 2**20
+# Of each tensor, in the compute dtype, for each thread: a step holds some six at a time, which its cache holds. With a
+# half of it the calls and the meetings of threads take longer than is gained.
+_BYTES = 2**18
 
 
 def length(dtype: torch.dtype, blocks: Sequence[int] = ()) -> int:
     """How many elements a stretch has that is computed in this dtype: whole blocks of each of these lengths."""
-    most, least = _BYTES // dtype.itemsize, math.lcm(*blocks)
+    most, least = _BYTES * torch.get_num_threads() // dtype.itemsize, math.lcm(*blocks)
     return max(most // least, 1) * least
 
 
@@ -49,7 +49,7 @@ def in_stretches(
 def _keep_pages() -> None:
     """Has the allocator keep memory that stretches give back, for the next ones: glibc's returns it to the system, and
     pays for new pages each time, until it has seen a larger piece come back."""
-    torch.empty(16 * _BYTES, dtype=torch.uint8)
+    torch.empty(2**24, dtype=torch.uint8)
 
 
 def _is_plain(x: Tensor) -> bool:
