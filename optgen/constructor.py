@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
+from optgen.common import common
 from optgen.dsl.rule import Rule
 from optgen.dsl.structural import Structural
 from optgen.dsl.symbols import Declaration, Kind
@@ -137,6 +138,7 @@ def update_rule(
     updates = f"updates=({', '.join(names)}{',' if count == 1 else ''}),"
     lines += [f"states=states{suffix},", f"host=host{suffix},", updates]
     lines += [f"combine={{{', '.join(combine)}}},"] if combine else []
+    lines += [f"common={tuple_of(common(program))},"] if common(program) else []
     lines += ["requires=requires,"] if required(rule) and not suffix else []
     found = ", ".join(f'"{device}": {function}{suffix}' for device, function in fused.items())
     lines += [f"fused={{{found}}},"] if found else []

@@ -242,22 +242,6 @@ def signature(name: str, arguments: Sequence[str], returns: str) -> list[str]:
     return [line] if len(line) <= WIDTH else [f"def {name}(", *(f"    {a}," for a in arguments), f") -> {returns}:"]
 
 
-def apart(program: Program) -> list[str]:
-    """Lines for who steps with a rule that has states common to all parameters, of which each keeps its own copy."""
-    keys = dict.fromkeys(
-        state.key
-        for part in program.chain
-        for step in part.steps
-        for state in step.of_role(Role.STATE)
-        if state.place is Place.DEVICE and not state.axes
-    )
-    text = (
-        f"Let all parameters step from the start on, and in every step: what is common to them ({', '.join(keys)}) "
-        "each keeps as of its own last step, from its first value on."
-    )
-    return textwrap.wrap(docstring(text), WIDTH - 4, break_long_words=False) if keys else []
-
-
 def imports(module: str, names: Iterable[str]) -> list[str]:
     """The line that imports names from a module, or several if it is too long."""
     line = f"from {module} import {', '.join(sorted(names))}"

@@ -32,6 +32,7 @@ class Reference:
 
     given: what it is given besides. counts: whether it counts steps for each parameter, so that a gradient may be
     missing. late: whether a group may be added. shapes: of the parameters, the last of which joins late.
+    unless: the setting under which it reads one count of steps for all, so that neither may be.
     close: how near they must come, relative to the parameter: 1e-12, unless the package keeps float32 inside.
     every: how many steps the curvature that it asks for is given once in.
     """
@@ -41,6 +42,7 @@ class Reference:
     given: Mapping[str, Any] = field(default_factory=dict)
     counts: bool = False
     late: bool = True
+    unless: str = ""
     shapes: Sequence[Shape] = SHAPES
     close: float = 1e-12
     every: int = 0
@@ -125,7 +127,8 @@ REFERENCES = {
     "LaProp": of_timm("laprop", "LaProp", DECAYED, QUICK),
     "Prodigy": Reference(prodigyopt.Prodigy, [
         {}, DECAYED, {**DECAYED, "decouple": False, "use_bias_correction": True, "safeguard_warmup": True},
-        {"growth_rate": 1.02, "d_coef": 2.0, "betas": (0.8, 0.95), "beta3": 0.9, "d0": 1e-3}], late=False),
+        {"growth_rate": 1.02, "d_coef": 2.0, "betas": (0.8, 0.95), "beta3": 0.9, "d0": 1e-3}],
+        counts=True, unless="use_bias_correction"),
     "ScheduleFreeAdamW": Reference(training(schedulefree.AdamWScheduleFree), [
         {}, {**DECAYED, "warmup_steps": 10}, {"lr": 0.05, "betas": (0.8, 0.95), "r": 1.0, "weight_lr_power": 1.0}],
         {"foreach": False}),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from small_rules import NAMES, beta1, beta2, down, eps, g, lr, m, named, rule, s, theta, u
 
 from optgen import listing, wrapping
+from optgen.common import apart
 from optgen.dsl import Eq, Min, Piecewise, Rule, elems, flag, hyper, literal, load, model, norm, t, total
 from optgen.dsl.rule import Schedule
 from optgen.ir import Statement, Step
@@ -225,5 +226,5 @@ def test_the_variants_of_a_program_are_woven_under_its_conditions() -> None:
 
 
 def test_the_states_that_are_common_to_all_parameters_are_told_by_their_keys() -> None:
-    assert "(d_numerator, d_max, d)" in " ".join(listing.apart(lower(load("prodigy"))))
-    assert [listing.apart(lower(load(name))) for name in ("adammini", "lamb", "nadam", "muon")] == [[], [], [], []]
+    assert "(d_numerator, d_max, d)" in " ".join(apart(lower(load("prodigy"))))
+    assert [apart(lower(load(name))) for name in ("adammini", "lamb", "nadam", "muon")] == [[], [], [], []]

@@ -54,16 +54,17 @@ def refreshed(optimizer: Any, params: list[Tensor], random: torch.Generator, now
 
 def trained(make: Callable[..., Optimizer], settings: Kwargs, reference: Reference) -> list[Tensor]:
     """Parameters after all steps. A group comes late and gradients are missing, if the reference admits it."""
-    random = torch.Generator().manual_seed(0)
+    random, admits = torch.Generator().manual_seed(0), not settings.get(reference.unless)
+    late, counts = reference.late and admits, reference.counts and admits
     with in_double():
         params = [torch.randn(shape, generator=random).requires_grad_() for shape in reference.shapes]
-        optimizer = make(params[:-1] if reference.late else params, **settings)
+        optimizer = make(params[:-1] if late else params, **settings)
         for step in range(STEPS):
-            if reference.late and step == STEPS // 2:
+            if late and step == STEPS // 2:
                 optimizer.add_param_group({"params": params[-1:]})
             for at, param in enumerate(params):
                 grad = torch.randn(param.shape, generator=random)
-                param.grad = None if reference.counts and step % 4 == 1 and at % 3 == step % 3 else grad
+                param.grad = None if counts and step % 4 == 1 and at % 3 == step % 3 else grad
             optimizer.step(**refreshed(optimizer, params, random, reference.every and step % reference.every == 0))
     return [param.detach() for param in params]
 

@@ -262,19 +262,26 @@ def test_a_rule_for_matrices_refuses_other_shapes_at_construction() -> None:
 
 
 @pytest.mark.parametrize("fused", [False, None])
-def test_who_uses_prodigy_is_told_that_each_parameter_keeps_an_estimate_of_its_own(fused: bool | None) -> None:
-    assert "(d_numerator, d_max, d)" in (Prodigy.__doc__ or "")
-    first, late = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
-    optimizer = Prodigy([first, late], d0=1e-3, fused=fused)
-    first.grad = torch.tensor([1.0, 2.0, 3.0])
+def test_all_parameters_have_one_estimate_whichever_steps(fused: bool | None) -> None:
+    first, second, late = (torch.nn.Parameter(torch.ones(3)) for _ in range(3))
+    optimizer = Prodigy([first, second], d0=1e-3, fused=fused)
+
+    def estimates() -> set[float]:
+        return {optimizer.state[param]["d"].item() for param in optimizer.state}
+
+    first.grad, second.grad = torch.tensor([1.0, 2.0, 3.0]), torch.ones(3)
     for _ in range(3):
         optimizer.step()
-    estimate = optimizer.state[first]["d"].item()
-    assert estimate > 1e-3
+    (before,) = estimates()
+    assert before > 1e-3
+    optimizer.add_param_group({"params": [late]})
     first.grad, late.grad = None, torch.ones(3)
-    optimizer.step()
-    assert optimizer.state[first]["d"].item() == estimate
-    assert optimizer.state[late]["d"].item() == pytest.approx(1e-3)
+    for _ in range(3):
+        optimizer.step()
+        (now,) = estimates()
+    assert now > before
+    assert len(optimizer.state) == 3
+    assert optimizer.state[first]["step"] == optimizer.state[late]["step"] == 3
 
 
 def test_a_new_value_that_is_another_quantitys_old_one_survives() -> None:

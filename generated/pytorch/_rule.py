@@ -149,6 +149,7 @@ class UpdateRule:
     inputs: what a step is given by name besides the gradient.
     updates: one loop over all parameters each: parameter, gradient, past states, scalars -> new values by key.
     combine: how what the loops return per tensor becomes one value for all tensors of the step.
+    common: the keys of states that all parameters have in common.
     fixed: what else the constructor takes, of which the class was built for one value each.
     modes: what `train()` and `eval()` do: scalars, and new values of the parameter and of states.
     requires: hyperparameters -> what is wrong with their combination, or an empty string.
@@ -169,6 +170,7 @@ class UpdateRule:
     param: ParamFormat | None = None
     inputs: tuple[Input, ...] = ()
     combine: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = field(default_factory=dict)
+    common: tuple[str, ...] = ()
     fixed: tuple[Fixed, ...] = ()
     modes: Mapping[str, tuple[Callable[..., Mapping[str, Scalar]], Callable[..., dict[str, Tensor]]]] = field(
         default_factory=dict

@@ -185,11 +185,7 @@ def on_cpu() -> ModuleType:
 
 
 class Prodigy(RuleOptimizer):
-    """Prodigy: training without choosing a learning rate.
-
-    Let all parameters step from the start on, and in every step: what is common to them (d_numerator, d_max, d)
-    each keeps as of its own last step, from its first value on.
-    """
+    """Prodigy: training without choosing a learning rate."""
 
     rule = UpdateRule(
         hypers=(
@@ -210,6 +206,7 @@ class Prodigy(RuleOptimizer):
         host=host,
         updates=(update_1, update_2),
         combine={"den": total, "r_sum": total},
+        common=("d_numerator", "d_max", "d"),
         fused={"cuda": on_gpu, "cpu": on_cpu},
         elementwise=False,
     )

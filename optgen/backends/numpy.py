@@ -21,13 +21,13 @@ from optgen.backends._numpy_formats import (
 from optgen.backends._numpy_numbers import floats, numbers_of
 from optgen.backends._numpy_parts import Part, borrowed, fits, unfit
 from optgen.codecs import companions
+from optgen.common import apart
 from optgen.constructor import requirements, tuple_of
 from optgen.dsl.rule import Schedule
 from optgen.ir import COLS, ROWS, TENSOR, Axis, Map, MatMul, Op, Phase, Place, Reduce, Role, Statement, Step
 from optgen.languages import NUMPY
 from optgen.listing import (
     annotation,
-    apart,
     default,
     device_axes,
     header,

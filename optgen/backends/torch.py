@@ -30,7 +30,6 @@ from optgen.dsl.symbols import EXTENTS
 from optgen.ir import Op, Phase, Place, Role, Step, reads
 from optgen.languages import SCALAR
 from optgen.listing import (
-    apart,
     docstring,
     header,
     host_names,
@@ -107,7 +106,6 @@ def emit(program: Program) -> str:
         arguments=given,
         defaults=defaults(program, takes_seed(program)),
         about=docstring(f"{rule.name}{': ' + rule.use if rule.use else ''}."),
-        apart=apart(program),
     )
 
 

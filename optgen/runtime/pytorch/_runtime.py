@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
-from . import _checkpoints, _exchange, _faults, _fused, _inputs, _repeat, _run
+from . import _checkpoints, _common, _exchange, _faults, _fused, _inputs, _repeat, _run
 from ._checkpoints import Group
 from ._hypers import Fixed, Hyper, Scalar, read
 from ._inputs import Given, Inputs
@@ -142,9 +142,7 @@ class RuleOptimizer(Optimizer):
         """Update every parameter that has a gradient. A closure is called first; its value is returned."""
         return self._make_step(closure, {})
 
-    def _make_step(
-        self, closure: Callable[[], float] | None, inputs: Mapping[str, Inputs | None]
-    ) -> float | None:
+    def _make_step(self, closure: Callable[[], float] | None, inputs: Mapping[str, Inputs | None]) -> float | None:
         if "capturable" in self.defaults:
             self._accelerator_graph_capture_health_check()
         loss = None
@@ -189,6 +187,7 @@ class RuleOptimizer(Optimizer):
             found_inf = None
         for one in stepped:
             self._begin(one)
+        _common.take_over(stepped, self.state)
         for bunch in bunches:
             if bunch.is_timed:
                 rest += bunch.step(found_inf)
@@ -203,7 +202,8 @@ class RuleOptimizer(Optimizer):
         for one in rest:
             one.unscale()
         _run.run(rest)
-        if only is None and bunches and _repeat.is_repeatable(bunches, rest):
+        is_whole = not _common.hand_out(stepped, self.state) and only is None
+        if is_whole and bunches and _repeat.is_repeatable(bunches, rest):
             self._last = _repeat.Repeat(self.param_groups, self.state, bunches)
 
     def _found(self, number: int, scale: Tensor | None, only: set[int] | None, given: Given) -> Iterator[Stepped]:
