@@ -17,8 +17,8 @@ PACKAGE = ROOT / "optgen"
 
 # Each part may import itself and those before it.
 ORDER = ("errors", "dsl", "ir", "passes", "equations", "languages", "printers", "ir_text", "weave", "wrapping",
-         "render", "listing", "common", "fused", "constructor", "codecs", "backends", "_built", "cache", "build", "testing",
-         "show", "starter", "verifying", "demo", "cli", "__main__")
+         "render", "listing", "common", "fused", "constructor", "codecs", "backends", "_built", "cache", "build",
+         "testing", "show", "starter", "verifying", "demo", "cli", "__main__")
 # These stand outside the order, so that the judge shares no code with the compiler. What each may import of optgen.
 APART = {
     "__init__": {"dsl", "build"},
