@@ -18,7 +18,8 @@ _BYTES = 2**18
 
 def length(dtype: torch.dtype, blocks: Sequence[int] = ()) -> int:
     """How many elements a stretch has that is computed in this dtype: whole blocks of each of these lengths."""
-    most, least = _BYTES * torch.get_num_threads() // dtype.itemsize, math.lcm(*blocks)
+    threads = 1 if torch.compiler.is_compiling() else torch.get_num_threads()
+    most, least = _BYTES * threads // dtype.itemsize, math.lcm(*blocks)
     return max(most // least, 1) * least
 
 

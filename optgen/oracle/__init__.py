@@ -97,6 +97,14 @@ def states_in_force(rule: Rule, shape: tuple[int, ...], hypers: Mapping[str, Any
     return {key: quantity in host for quantity, key in _keys(tensor)}
 
 
+def common_states(rule: Rule, shape: tuple[int, ...], hypers: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of the states of one parameter that have one value for the whole model."""
+    chosen = rule_for(rule, len(shape))
+    tensor = _tensor(chosen, _EXACTLY[False], shape, symbols(chosen, among(rule, chosen, hypers)))
+    common = tensor.of_model()
+    return frozenset(key for quantity, key in _keys(tensor) if quantity in common)
+
+
 def decide(rule: Rule, condition: Any, hypers: Mapping[str, Any]) -> bool | None:
     """Whether a condition on hyperparameters holds; None if it depends on more."""
     return _tensor(rule, _EXACTLY[False], None, symbols(rule, hypers)).decide(condition)

@@ -56,14 +56,22 @@ class Tensor:
 
     def on_host(self) -> frozenset[Any]:
         """The quantities that depend on t and hyperparameters only, their own past included."""
-        device: set[Any] = {self.rule.param, self.rule.grad, *self.rule.inputs}
-        device |= {q for q, start in self.rule.init.items() if start in (self.rule.param, self.rule.grad)}
+        return self._without(whole=True)
+
+    def of_model(self) -> frozenset[Any]:
+        """Those with one value for all tensors that step together: of sums over the model, and of each other."""
+        return self._without(whole=False) - self.on_host()
+
+    def _without(self, whole: bool) -> frozenset[Any]:
+        """The quantities that depend on nothing of the tensor. whole: nor on what sums over the model hold of it."""
+        own: set[Any] = {self.rule.param, self.rule.grad, *self.rule.inputs}
+        own |= {q for q, start in self.rule.init.items() if start in (self.rule.param, self.rule.grad)}
         equations = [(k[0], self._equation(k)) for k in self._reached() if k[1] != PAST and not self._is_outer(k)]
         before = -1
-        while len(device) != before:
-            before = len(device)
-            device |= {q for q, expr in equations if {key[0] for key in self._reads(expr)} & device}
-        return frozenset(q for q, _ in equations if q not in device)
+        while len(own) != before:
+            before = len(own)
+            own |= {q for q, expr in equations if {key[0] for key in self._reads(expr, whole)} & own}
+        return frozenset(q for q, _ in equations if q not in own)
 
     def _reached(self) -> Mapping[Key, None]:
         found = self.reached
@@ -84,16 +92,17 @@ class Tensor:
     def _is_outer(self, key: Key) -> bool:
         return key[0] == self.rule.grad or key[0] in self.rule.inputs
 
-    def _reads(self, expr: Any) -> Iterator[Key]:
+    def _reads(self, expr: Any, whole: bool = True) -> Iterator[Key]:
+        """What an expression reads. whole: in sums over the model, too."""
         if isinstance(expr, Indexed):
             yield key_of(expr)
         elif isinstance(expr, sympy.Piecewise):
             for value, condition in self._branches(expr):
-                yield from self._reads(condition)
-                yield from self._reads(value)
-        elif not isinstance(expr, IndexedBase):
+                yield from self._reads(condition, whole)
+                yield from self._reads(value, whole)
+        elif not isinstance(expr, IndexedBase) and (whole or model not in expr.args):
             for arg in expr.args:
-                yield from self._reads(arg)
+                yield from self._reads(arg, whole)
 
     def _equation(self, key: Key) -> Any:
         found = by_key(self.rule).get(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -85,6 +85,7 @@ def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Sto
     tally, machine = Tally(open=shapes.extreme), machine or storage.machine(runner.host_scalar)
     own = [0] * len(shapes.shapes)
     kept: States = [{} for _ in shapes.shapes]
+    common = [oracle.common_states(rule, shape, hypers) if runner.shares else frozenset() for shape in shapes.shapes]
     for number, count in enumerate(counts, start=1):
         grads: list[Array | None] = [storage.round(g) for g in gradients(shapes, storage.param, seed + number)]
         if shapes.missing and MISSING.get(number, len(grads)) < len(grads):
@@ -96,15 +97,17 @@ def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Sto
             for name, of in inputs(rule, shapes, storage.param, seed + number, number).items()
         }
         before, _ = runner.read()
+        kept = [_of_others(kept, keys) if not of and keys else of for of, keys in zip(kept, common, strict=True)]
         wanted, states = oracle.enclose(rule, before, grads, kept, given, hypers, machine, besides)
         with np.errstate(all="ignore"):
             runner.step(grads, given, besides)
         after, found = runner.read()
+        stepped = [of for of, grad in zip(found, grads, strict=True) if grad is not None]
         for i, grad in enumerate(grads):
             where = f"step {number}, tensor {i}"
             param = _widened(wanted[i], None if grad is None else runner.missed[i].get("param"))
             tally.compare(machine, after[i], param, storage.param, f"{where}: the parameter")
-            if grad is None and _differ(found[i], kept[i]):
+            if grad is None and _differ(found[i], {**kept[i], **_of_others(stepped, common[i] & found[i].keys())}):
                 tally.faults.append(f"{where}: the state changed without a gradient")
             if grad is not None and before[i].size:
                 wider = {key: _widened(state, runner.missed[i].get(key)) for key, state in states[i].items()}
@@ -131,6 +134,11 @@ def _compare_states(tally: Tally, machine: Machine, storage: Storage, found: dic
 def _widened(state: Bounded, missed: Array | None) -> Bounded:
     """The state with what a storage format may add to its error."""
     return state if missed is None else replace(state, error=state.error + missed)
+
+
+def _of_others(states: States, keys: Collection[str]) -> dict[str, Array]:
+    """The states of the model, of whoever has them."""
+    return {key: of[key] for of in reversed(states) for key in keys if key in of}
 
 
 def _differ(a: dict[str, Array], b: dict[str, Array]) -> bool:

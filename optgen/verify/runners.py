@@ -46,6 +46,7 @@ class Runner(Protocol):
     """A backend that holds one model."""
 
     host_scalar: Format
+    shares: bool  # whether all parameters have what is common to the model, whichever are stepped
     missed: States  # for each parameter how far it, as "param", and its states in formats may be from what was to be
     # stored, at the last read
 
@@ -75,6 +76,7 @@ class NumpyRunner:
     state: States = field(default_factory=list)
     missed: States = field(default_factory=list)
     wrong: str = ""
+    shares: bool = False
     host_scalar: Format = FP64
 
     def __post_init__(self) -> None:
@@ -142,6 +144,7 @@ class TorchRunner:
     decoder: Decoder = field(default_factory=Decoder)
     missed: States = field(default_factory=list)
     wrong: str = ""
+    shares: bool = True
     host_scalar: Format = FP32  # torch keeps step counts, and so we keep host scalars, in float32
 
     def step(self, grads: Sequence[Array | None], counts: Sequence[int], inputs: Inputs) -> None:
