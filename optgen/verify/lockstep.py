@@ -92,10 +92,7 @@ def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Sto
             grads[MISSING[number]] = None
         own = [n if g is None else n + 1 if count == number else count for n, g in zip(own, grads, strict=True)]
         given = [n + 1 if g is None else n for n, g in zip(own, grads, strict=True)]
-        besides = {
-            name: [None if x is None else storage.round(x) for x in of]
-            for name, of in inputs(rule, shapes, storage.param, seed + number, number).items()
-        }
+        besides = _besides(rule, shapes, storage, seed + number, number)
         before, _ = runner.read()
         kept = [_of_others(kept, keys) if not of and keys else of for of, keys in zip(kept, common, strict=True)]
         wanted, states = oracle.enclose(rule, before, grads, kept, given, hypers, machine, besides)
@@ -118,6 +115,11 @@ def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Sto
             break
     tally.note = runner.note()
     return tally
+
+
+def _besides(rule: Rule, shapes: Shapes, storage: Storage, seed: int, number: int) -> dict[str, list[Array | None]]:
+    made = inputs(rule, shapes, storage.param, seed, number)
+    return {name: [None if x is None else storage.round(x) for x in of] for name, of in made.items()}
 
 
 def _compare_states(tally: Tally, machine: Machine, storage: Storage, found: dict[str, Array],
