@@ -10,10 +10,10 @@ from itertools import product
 import triton.language as tl
 
 from bench.workloads import optimizer_rule
-from optgen.backends._formats import is_coded
+from optgen.backends._formats import held, is_coded
 from optgen.backends._triton_kernels import Kernel as Launch
 from optgen.backends._triton_launches import variant_for
-from optgen.codecs import Codec, codec_of
+from optgen.codecs import BITS, Codec, codec_of
 from optgen.fused import ORDER, flag_names, kind_of
 from optgen.ir import Phase, Role, Step, reads
 from optgen.listing import is_elementwise, needs_matrix
@@ -45,7 +45,8 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Work:
     """A kernel's name in its module, the bytes that it must read and write for an element, by stream, its constants
-    beside the usual ones, and the bytes of an element of each stream of the whole step.
+    beside the usual ones, and the bytes of an element of each stream of the whole step. What is stored beside a
+    parameter is a stream, too.
 
     decoded: of how many streams codes are read. shared: how many numbers a thread reads, and how many it writes, in a
     turn, of what blocks of codes have in common, and their bytes by the element. tile: whether a kernel goes over
@@ -93,7 +94,8 @@ def work_of(case: Case) -> Work:
     known = (name if name in streams else past.get(name) for name in part.loads)
     loads = [name for name in known if name in streams]
     read, stored, sizes = (
-        [_size(step, name, case.mix) for name in of] for of in (loads, [w.into for w in part.stores], streams)
+        [size for name in of for size in _sizes(step, name, case.mix)]
+        for of in (loads, [w.into for w in part.stores], streams)
     )
     program = program_of(case.rule)
     flags = dict(zip(flag_names(program), step.variant.values(), strict=True))
@@ -130,8 +132,10 @@ def _rounds(case: Case) -> bool:
     return state != ("fp64" if param == "fp64" else "fp32")
 
 
-def _size(step: Step, name: str, mix: str) -> float:
-    """The bytes of an element of a stream."""
+def _sizes(step: Step, name: str, mix: str) -> list[float]:
+    """The bytes of an element of a stream, and of what is stored beside it of a parameter."""
     if made := _coded(step, name):
-        return 1 / made.parts[0].elements
-    return int(TYPES[MIXES[mix].split()[PLACES[step.var(name).role]]].primitive_bitwidth) // 8
+        return [1 / made.parts[0].elements]
+    kind, made = MIXES[mix].split()[PLACES[step.var(name).role]], held(step.var(name))
+    beside = made.parts[1:] if made and kind == "bf16" else ()
+    return [int(TYPES[kind].primitive_bitwidth) // 8, *(BITS[part.dtype] / 8 for part in beside)]

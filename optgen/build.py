@@ -164,8 +164,6 @@ def _storage(name: str, module: Any, program: Program | None) -> Files:
     """The files that a backend needs for the storage formats of a program. Raises RuleError if it has none."""
     found = formats(program) if program else []
     lacking = "storage formats" if found and not hasattr(module, "storage") else ""
-    if any(made.for_param for made in found) and not getattr(module, "STORES_PARAMETERS", False):
-        lacking = "storage formats of parameters"
     if program and lacking:
         raise RuleError(f"the {name} backend has no {lacking} yet", program.rule.loc, "leave it to numpy")
     return {f"{module.FOLDER}/{path}": text for made in found for path, text in module.storage(made).items()}

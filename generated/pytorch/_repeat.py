@@ -122,7 +122,10 @@ class _Call:
     def step(self, grads: list[Tensor], hypers: Sequence[Mapping[str, Any]], amp: Mapping[str, Any]) -> list[Tensor]:
         """Make the call; returns the parameters that it left out."""
         if self.is_timed:
-            given = [standing(hypers[g], head.param.dtype) for g, head in zip(self.groups, self.heads, strict=True)]
+            given = [
+                {**standing(hypers[group], head.param.dtype), **chance_of(head)}
+                for group, head in zip(self.groups, self.heads, strict=True)
+            ]
             left = self.launcher.again(grads, given, self.flags, maximize=self.maximize, **amp)
             return [self.params[position] for position in left]
         before = {key: [head.stored[key].item() for head in self.heads] for key in self.hosted}

@@ -87,6 +87,12 @@ def update(
     return new
 
 
+def on_gpu() -> ModuleType:
+    """The fused kernel. Raises ImportError without Triton, or where this folder was copied without its sibling."""
+    from ..triton_gpu import adamwbf16
+    return adamwbf16
+
+
 def on_cpu() -> ModuleType:
     """The fused step in C. Raises ImportError where this folder was copied without its sibling."""
     from ..c_cpu import adamwbf16
@@ -115,7 +121,7 @@ class AdamWBF16(RuleOptimizer):
         states=states,
         host=host,
         updates=(update,),
-        fused={"cpu": on_cpu},
+        fused={"cuda": on_gpu, "cpu": on_cpu},
         sparse_refusal="Adam does not support sparse gradients, please consider SparseAdam instead",
     )
 

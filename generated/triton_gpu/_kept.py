@@ -24,6 +24,7 @@ class Kept:
     rows: for each parameter the index of its row of what the host gives. counts: if the rule stores them.
     hosted: None where that is scalars; where it is hyperparameters, for each name of KEPT the states.
     told: the names of TOLD. firsts: of which parameters it is the first step, empty if of none or if nobody asks.
+    places: of each parameter among all of the optimizer, where chance rounds it.
     """
 
     params: Sequence[Tensor]
@@ -33,6 +34,7 @@ class Kept:
     hosted: Columns | None = None
     told: Sequence[str] = ()
     firsts: Sequence[bool] = ()
+    places: Sequence[int] | None = None
 
     def columns(self) -> Iterator[Sequence[Tensor] | None]:
         """Parameters, states, counts and what else is kept."""

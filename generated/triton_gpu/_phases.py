@@ -19,12 +19,12 @@ _PARTS = 2048  # of a tensor, that each program of a later launch adds up
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a step looks at tensors, where it is not one launch or some states are kept in codes.
+    """How a step looks at tensors, where it is not one launch, or not all that is stored has a dtype of its choice.
 
-    kinds: what each of STATES has one number per, and whether it is kept in codes; or a function that tells it of a
+    kinds: what each of STATES has one number per, or the dtype of what has its own; or a function that tells it of a
     variant. parts, shares: how many numbers each chunk or tile, and each tensor, leaves for later launches. common: how
     many all tensors that step together have in common. tiles: what else there is of matrices. numbers: those that codes
-    stand for. one_pass: whether a step is one launch.
+    stand for. draws: whether parameters are rounded by chance. one_pass: whether a step is one launch.
     """
 
     kinds: Kinds | Callable[[Mapping[str, bool]], Kinds]
@@ -33,6 +33,7 @@ class Form:
     common: int = 0
     tiles: Tiles | None = None
     numbers: tuple[tuple[float, ...], ...] = ()
+    draws: bool = False
     one_pass: bool = False
 
     def of(self, flags: Mapping[str, bool]) -> Form:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from . import _mirror
 from ._counts import HostCounts
-from ._formats import options_of_codes
+from ._formats import CHANCE, halves, options_of_codes
 from ._kept import Columns, Kept
 from ._mirror import MOVED
 from ._phases import Form
@@ -67,6 +67,8 @@ class Launcher:
     def __init__(self, kernel: Any, prologue: Any, names: Names, form: Form | None = None) -> None:
         self._kernel, self._prologue, self._names, self._form = kernel, prologue, names, form
         self.together = bool(form and form.common)  # whether a call must see all tensors
+        self._draws = bool(form and form.draws)
+        self._width = len(names.scalars) + (2 * len(CHANCE) if self._draws else 0)  # of a row of scalars
         self._plan: Plan | None = None
         self._counts: HostCounts | None = None
         self._captured: list[Plan] = []  # whose tables graphs read
@@ -91,6 +93,7 @@ class Launcher:
         flags: Mapping[str, bool],
         *,
         counts: Sequence[Tensor] | None = None,
+        numbers: Sequence[int] | None = None,
         hosted: Mapping[str, Sequence[Tensor]] | None = None,
         firsts: Sequence[bool] | None = None,
         **options: Any,
@@ -100,14 +103,16 @@ class Launcher:
         states: for each name of STATES, then of INPUTS, a list beside `params`, or None where the variant in force has
         no such state or is not given the input.
         rows: for each parameter the index of its row in `scalars`. flags: what the module's `flags` returned.
-        counts: the step counts of the parameters, if the rule stores them. options: see `again`.
+        counts: the step counts of the parameters, if the rule stores them. numbers: their places among all parameters,
+        where chance rounds them. options: see `again`.
         hosted: states that are one number, by key, where `scalars` holds hyperparameters and the prologue computes the
         rest and advances counts and states. firsts: of which parameters it is the first step.
         """
         count = len(states) - len(self._names.inputs)
-        kept, inputs = self._kept(params, states[:count], rows, counts, hosted, firsts), states[count:]
+        kept, inputs = self._kept(params, states[:count], rows, counts, hosted, firsts, numbers), states[count:]
         form = self._form and self._form.of(flags)
-        if self._plan is None or self._plan.form != form or not self._plan.holds(kept, [grads, *inputs]):
+        is_same = self._plan is not None and (self._plan.form, self._plan.kept.places) == (form, numbers)
+        if self._plan is None or not (is_same and self._plan.holds(kept, [grads, *inputs])):
             if any(_mirror.capturing(param.device) for param in params):
                 raise RuntimeError(MOVED)
             self._plan, self._counts = Plan(kept, [grads, *inputs], form), None
@@ -159,7 +164,7 @@ class Launcher:
                 return [*range(len(grads))]
         given = self._given(plan.is_timed, scalars)
         options = {"MAXIMIZE": maximize, "STRICT": strict, "enable_fp_fusion": not strict, "num_warps": WARPS}
-        kernels = Kernels(self._kernel, self._prologue, len(self._names.scalars))
+        kernels = Kernels(self._kernel, self._prologue, self._width)
         moving = [grads, *(inputs or [None] * len(self._names.inputs))]
         for bucket in plan.buckets:
             with torch.cuda.device(bucket.device) if bucket.device.type == "cuda" else nullcontext():
@@ -180,7 +185,10 @@ class Launcher:
     def _given(self, is_timed: bool, scalars: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
         """What the host gives: a row of hyperparameters or scalars for each of `scalars`."""
         names = self._names.hypers if is_timed else self._names.scalars
-        return [[_ABSENT if row.get(name) is None else row[name] for name in names] for row in scalars]
+        rows = [[_ABSENT if row.get(name) is None else row[name] for name in names] for row in scalars]
+        if self._draws and not is_timed:
+            rows = [[*mine, *halves(map(row.get, CHANCE))] for mine, row in zip(rows, scalars, strict=True)]
+        return rows
 
     def _kept(
         self,
@@ -190,12 +198,13 @@ class Launcher:
         counts: Sequence[Tensor] | None,
         hosted: Mapping[str, Sequence[Tensor]] | None,
         firsts: Sequence[bool] | None,
+        places: Sequence[int] | None = None,
     ) -> Kept:
         if hosted is None:
-            return Kept(params, states, rows, counts)
+            return Kept(params, states, rows, counts, places=places)
         asked = [*firsts] if firsts and any(firsts) and "first" in self._names.told else []
         kinds = [hosted.get(key) for key in self._names.kept]
-        return Kept(params, states, rows, counts, kinds, self._names.told, asked)
+        return Kept(params, states, rows, counts, kinds, self._names.told, asked, places)
 
 
 def _turn(bucket: Bucket, strict: bool) -> dict[str, int]:

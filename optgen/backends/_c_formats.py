@@ -9,7 +9,7 @@ from typing import Any
 
 from optgen.backends import _c_parameters
 from optgen.backends._c_lines import STEP, comment, wrapped
-from optgen.backends._formats import as_float32, code_of, header, is_coded, is_random, maps, name_of
+from optgen.backends._formats import as_float32, code_of, header, held, is_coded, is_random, maps, name_of
 from optgen.codecs import Code, Codec, Lines, codec_of
 from optgen.codecs._evaluate import numbers
 from optgen.errors import Problem
@@ -33,8 +33,7 @@ def taken(stored: Mapping[str, Var]) -> set[str]:
     coded = {name: var for name, var in stored.items() if is_coded(var)}
     functions = {f"{function}_{name_of(var)}" for var in coded.values() for function in FUNCTIONS}
     names = functions | {f"{name}_values" for name in coded}
-    held = [_c_parameters.taken(name, var) for name, var in stored.items() if _c_parameters.held(var)]
-    return names.union(*held)
+    return names.union(*(_c_parameters.taken(name, var) for name, var in stored.items() if held(var)))
 
 
 def unit(stored: Mapping[str, Var]) -> int:

@@ -16,11 +16,6 @@ CHANCE = (Var("seed", Role.HYPER, place=Place.HOST), Var("t", Role.STEP, place=P
 TAKEN = frozenset(["chance", "draw", "lower_half", "HALVES", "EIGHTS", "IS_bf16", HELD])
 
 
-def held(var: Var) -> Codec | None:
-    """The format of a parameter."""
-    return codec(var.codec) if var.role is Role.PARAM and var.codec else None
-
-
 def held_as(program: Program) -> Var | None:
     """The parameter of a program without those after it, if it has a format."""
     return next((v for step in program.steps for v in step.of_role(Role.PARAM) if v.codec), None)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optgen.backends._c_parameters import draw_text, held, load_text, pointers, store_text
-from optgen.backends._formats import is_coded, is_random, name_of
+from optgen.backends._c_parameters import draw_text, load_text, pointers, store_text
+from optgen.backends._formats import held, is_coded, is_random, name_of
 from optgen.codecs import codec
 from optgen.fused import is_over_model, kind_of, reduced, stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads

@@ -45,6 +45,11 @@ def params(program: Program) -> dict[str, Var]:
     return {v.codec: v for step in steps for v in step.of_role(Role.PARAM) if v.codec}
 
 
+def held(var: Var) -> Codec | None:
+    """The format of a parameter."""
+    return codec(var.codec) if var.role is Role.PARAM and var.codec else None
+
+
 def is_random(var: Var) -> bool:
     """Whether its format rounds by chance."""
     return bool(var.codec) and codec(var.codec).kind == "Stochastic"

@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from optgen.backends._formats import as_float32, code_of, header, is_coded, maps, name_of, parts
-from optgen.backends._triton_streams import address_of
+from optgen.backends import _triton_parameters as parameters
+from optgen.backends._formats import as_float32, code_of, header, held, is_coded, is_random, maps, name_of, parts
+from optgen.backends._triton_streams import address_of, load_text, store_text
 from optgen.backends._triton_time import TURN
 from optgen.codecs import Codec, codec_of, companions
 from optgen.codecs._evaluate import numbers, stays
@@ -18,11 +19,12 @@ from optgen.languages import TRITON
 from optgen.listing import imports, is_elementwise, names_in
 from optgen.passes import Program
 from optgen.render import render_python
+from optgen.weave import Item
 from optgen.wrapping import WIDTH, wrap
 
 LANGUAGE = replace(TRITON, alone="tl.full((), {}, x.dtype)")
 BLOCK = 256  # elements that one warp takes at a time
-TYPES = {"uint8": "tl.uint8", "fp32": "tl.float32"}
+TYPES = {"uint8": "tl.uint8", "int8": "tl.int8", "int16": "tl.int16", "bf16": "tl.bfloat16", "fp32": "tl.float32"}
 OF_DEVICE = frozenset("div maximum minimum sign sqrt".split())  # that a formula may use
 OF_CODES = frozenset(["copysign", "float_place"])
 
@@ -77,10 +79,11 @@ def names(stored: Mapping[str, Var]) -> list[str]:
 
 
 def taken(stored: Mapping[str, Var]) -> set[str]:
-    """The names that a kernel with codes uses itself."""
+    """The names that a kernel with formats uses itself."""
     coded = {name for name, var in stored.items() if is_coded(var)}
     found = {f"store_{name}" for name in names(stored)} | {f"load_{stored[name].codec}" for name in coded}
-    return found | {f"{name}_absmax_at" for name in coded} | ({"numbers"} if coded else set())
+    found |= {f"{name}_absmax_at" for name in coded} | ({"numbers"} if coded else set())
+    return found | parameters.taken(stored)
 
 
 def with_numbers(tensors: Sequence[str], stored: Mapping[str, Var]) -> list[str]:
@@ -98,17 +101,20 @@ def imported(stored: Mapping[str, Var]) -> Iterator[str]:
 
 
 def form(stored: Mapping[str, Var]) -> list[str]:
-    """How the launcher of an elementwise rule sees states, if there are codes among them."""
-    if not names(stored):
+    """How the launcher of an elementwise rule sees what is stored, if there are codes or a parameter in a format."""
+    if not names(stored) and not any(map(held, stored.values())):
         return []
     tables = ", ".join(map(table, names(stored)))
-    return wrap(f"form = Form({tuple_text(kinds(stored))}, numbers=({tables},), one_pass=True)")
+    told = [f"numbers=({tables},)"] if tables else []
+    told += ["draws=True"] if any(map(is_random, stored.values())) else []
+    return wrap(f"form = Form({', '.join([tuple_text(kinds(stored)), *told, 'one_pass=True'])})")
 
 
 def kinds(stored: Mapping[str, Var]) -> list[str]:
-    """What there is a number per of what is stored of states, with the dtype of what is kept in codes."""
-    given = {name: var for name, var in stored.items() if var.role is Role.STATE}
-    return [kind or "element" for kind in parts(given).values()]
+    """What there is a number per of what stands beside a parameter and of states, or the dtype of what has its own."""
+    given = {name: var for name, var in stored.items() if var.role in (Role.PARAM, Role.STATE)}
+    params = {name for name, var in given.items() if var.role is Role.PARAM}
+    return [kind or "element" for name, kind in parts(given).items() if name not in params]
 
 
 def turn(stored: Mapping[str, Var]) -> str:
@@ -122,43 +128,50 @@ def typed(stored: Mapping[str, Var]) -> list[str]:
 
 
 def keys(stored: Mapping[str, Var]) -> list[str]:
-    """What is stored of the states, by its keys in a checkpoint."""
-    return [key for var in stored.values() if var.role is Role.STATE for key in companions(var)]
+    """What is stored beside the parameter and of the states, by its keys in a checkpoint."""
+    return [key for var in stored.values() if var.role in (Role.PARAM, Role.STATE) for key in companions(var)]
 
 
 def pointers(stored: Mapping[str, Var], name: str) -> Iterator[str]:
     """Where a stream starts, and what else is kept of it. stored: all streams."""
-    made = codec_of(stored[name])
-    if made is None or not made.block:
+    made, coded = codec_of(stored[name]), is_coded(stored[name])
+    if not coded:
         yield f"{name}_at = stream({address_of(stored, name)}, {name}_type, start)"
-        return
-    for part in made.parts:
+    for part in made.parts[not coded :] if made else ():
         kept, start = f"{name}{part.suffix}", "start" if part.elements == 1 else f"start // {part.elements}"
         yield f"{kept}_at = stream({address_of(stored, kept)}, {TYPES[part.dtype]}, {start})"
 
 
-def load_text(stream: str, stored: Mapping[str, Var]) -> str:
-    """A block of a stream, in the compute dtype."""
-    var, rest = stored[stream], "at, left, tail, BLOCK, VEC, COMPUTE"
-    if not is_coded(var):
-        return f"load({stream}_at, {rest})"
-    at = 256 * names(stored).index(name_of(var))
-    return f"load_{var.codec}({stream}_at, {stream}_absmax_at, {f'numbers + {at}' if at else 'numbers'}, {rest})"
+def load_lines(name: str, stream: str, stored: Mapping[str, Var]) -> Iterator[Item]:
+    """A block of a stream becomes a quantity, in the compute dtype."""
+    var = stored[stream]
+    if is_coded(var):
+        at = 256 * names(stored).index(name_of(var))
+        given = f"{stream}_at, {stream}_absmax_at, {f'numbers + {at}' if at else 'numbers'}"
+        yield (f"{name} = load_{var.codec}({given}, at, left, tail, BLOCK, VEC, COMPUTE)",)
+        return
+    yield (f"{name} = {load_text(stream)}",)
+    if made := held(var):
+        yield from parameters.load_lines(name, stream, made)
 
 
-def store_text(stream: str, value: str, stored: Mapping[str, Var]) -> str:
-    """A block of a stream, rounded to what the stream holds."""
-    var, rest = stored[stream], f"{value}, at, left, tail, BLOCK, VEC"
-    if not is_coded(var):
-        return f"store({stream}_at, {rest})"
-    return f"store_{name_of(var)}({stream}_at, {stream}_absmax_at, {rest}, STRICT)"
+def store_lines(stream: str, value: str, stored: Mapping[str, Var]) -> Iterator[Item]:
+    """A value is stored as a block of a stream, rounded to what the stream holds."""
+    var = stored[stream]
+    if is_coded(var):
+        given = f"{stream}_at, {stream}_absmax_at, {value}"
+        yield (f"store_{name_of(var)}({given}, at, left, tail, BLOCK, VEC, STRICT)",)
+    elif made := held(var):
+        yield from parameters.store_lines(stream, value, made)
+    else:
+        yield (store_text(stream, value),)
 
 
 def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     """What keeps the backend from stepping with the formats of a rule."""
     loc = program.rule.loc
-    if any(var.codec for var in stored.values() if var.role is Role.PARAM):
-        yield Problem("the Triton backend has no storage formats of parameters yet", loc, INSTEAD)
+    if not is_elementwise(program) and any(map(held, stored.values())):
+        yield Problem("the Triton backend has no formats of parameters for rules with reductions yet", loc, INSTEAD)
     if not is_elementwise(program) and names(stored):
         yield Problem("the Triton backend has no codes for rules with reductions yet", loc, INSTEAD)
     yield from (

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from optgen.backends._triton_kernels import EMPTY, WHAT, Kernel, Places, column_of, mapped, needed_lines, past
-from optgen.backends._triton_streams import address_of, kept_in, record_length
+from optgen.backends._triton_streams import address_of, kept_in, load_text, record_length, store_text
 from optgen.fused import ORDER, is_over_model, kind_of, reduced, stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
 from optgen.languages import TRITON
@@ -89,16 +89,6 @@ class Variant:
 
     def _is_share(self, statement: Statement) -> bool:
         return is_over_model(statement) and not self.is_element(statement)
-
-
-def load_text(stream: str) -> str:
-    """A block of a stream of numbers, widened to the compute dtype."""
-    return f"load({stream}_at, at, left, tail, BLOCK, VEC, COMPUTE)"
-
-
-def store_text(stream: str, value: str) -> str:
-    """A block of a stream of numbers, rounded to the stream's dtype."""
-    return f"store({stream}_at, {value}, at, left, tail, BLOCK, VEC)"
 
 
 def opening(variant: Variant, kernel: Kernel) -> list[Item]:

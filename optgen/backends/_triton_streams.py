@@ -1,4 +1,5 @@
-"""Triton streams: where kernels find the address of what lies in memory: in a record, or beside the gradient's."""
+"""Triton streams: where kernels find the address of what lies in memory, in a record or beside the gradient's, and how
+they load and store blocks of it."""
 
 from __future__ import annotations
 
@@ -29,3 +30,13 @@ def address_of(stored: Mapping[str, Var], name: str) -> str:
 def record_length(numbers: int) -> int:
     """How long a record of so many numbers is: whole cache lines."""
     return -(-numbers // 8) * 8
+
+
+def load_text(stream: str, dtype: str = "COMPUTE") -> str:
+    """A block of a stream of numbers, widened to the compute dtype, or as numbers of another."""
+    return f"load({stream}_at, at, left, tail, BLOCK, VEC, {dtype})"
+
+
+def store_text(stream: str, value: str) -> str:
+    """A block of a stream of numbers, rounded to the stream's dtype."""
+    return f"store({stream}_at, {value}, at, left, tail, BLOCK, VEC)"

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from optgen.backends._formats import takes_seed
 from optgen.fused import flag_names
 from optgen.ir import Place, Role, Step, Var, reads
 from optgen.languages import TRITON_SCALAR
@@ -20,6 +21,7 @@ ABOUT = (
     "The rows of scalars of some tensors, in float64, where counts lie on the device; the count and states go on."
 )
 TURN = "BLOCK // 2 if tail else BLOCK"
+CHANCE = ("seed", "t")  # what random bits depend on, beside a parameter's place among all and an element's in it
 LOOP = ("starts", "body", "sums", "rows", "cols", "ends")
 WHOLE = "whole_blocks(word, left, BLOCK)"
 
@@ -70,19 +72,29 @@ def prologue(program: Program, read: Sequence[Var]) -> dict[str, Any]:
         "there = tensor < count",
         f"clock = clocks + tensor * {clock_length}",
         f"hyper = hypers + tl.load(clock, there, 0) * {len(hypers(program))}",
-        f"row = scalars + tensor * {len(read)}",
+        f"row = scalars + tensor * {row_length(program, read)}",
         *(["goes = there & ~truth(found_inf) if SCALED else there"] if clock else []),
         *_winding(program),
         *woven(program, lambda s: _host(s, read, [*states]), conditions=conditions),
+        *(
+            f"put_halves(row + {len(read) + 2 * k}, {name}, there)"
+            for k, name in enumerate(CHANCE if takes_seed(program) else ())
+        ),
         *(["put(t_at, t, goes)"] if _is_counted(program) else []),
     ]
     constants = [*(f"{name}_type" for name in clock), *conditions, "SCALED", "TENSORS"]
     return kernel_of("_prologue", PROLOGUE, constants, ABOUT, lines)
 
 
+def row_length(program: Program, read: Sequence[Var]) -> int:
+    """How many numbers stand in a row: scalars, and two halves of each number that random bits depend on."""
+    return len(read) + 2 * len(CHANCE if takes_seed(program) else ())
+
+
 def hypers(program: Program) -> list[str]:
-    """The hyperparameters that it reads."""
-    return [name for name, var in _given(program).items() if var.role is Role.HYPER]
+    """The hyperparameters that it reads, and the seed."""
+    found = [name for name, var in _given(program).items() if var.role is Role.HYPER]
+    return [*found, *(["seed"] if takes_seed(program) else [])]
 
 
 def told(program: Program) -> list[str]:
@@ -93,7 +105,7 @@ def told(program: Program) -> list[str]:
 def _is_counted(program: Program) -> bool:
     """Whether the rule stores its step count."""
     reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
-    return reads_t or "step" in program.rule.state_keys.values()
+    return reads_t or takes_seed(program) or "step" in program.rule.state_keys.values()
 
 
 def kept(program: Program) -> dict[str, str]:

@@ -41,7 +41,6 @@ from optgen.weave import C, Item, weave
 from optgen.wrapping import WIDTH, wrap
 
 FOLDER = "c_cpu"
-STORES_PARAMETERS = True  # in formats of their own
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
 TAKEN = frozenset(
     """count factor grad row start tensor load store real fabs bits_of float_of load_fp32 load_fp64 load_fp16 load_bf16

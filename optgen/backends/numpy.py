@@ -50,10 +50,9 @@ from optgen.render import render_python
 from optgen.weave import Item
 from optgen.wrapping import wrap
 
-__all__ = ["FOLDER", "STORES_PARAMETERS", "emit", "emit_schedule", "shared", "storage"]
+__all__ = ["FOLDER", "emit", "emit_schedule", "shared", "storage"]
 
 FOLDER = "numpy_ref"
-STORES_PARAMETERS = True  # in formats of their own
 TAKEN = (
     "params: Sequence[Array]",
     "grads: Sequence[Array | None]",

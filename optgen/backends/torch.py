@@ -49,10 +49,9 @@ from optgen.printers import to_text
 from optgen.render import render_python
 from optgen.weave import Item
 
-__all__ = ["FOLDER", "STORES_PARAMETERS", "emit", "emit_schedule", "shared", "storage"]
+__all__ = ["FOLDER", "emit", "emit_schedule", "shared", "storage"]
 
 FOLDER = "pytorch"
-STORES_PARAMETERS = True  # in formats of their own
 COMBINE = {Op.SUM: "total", Op.MAX: "largest"}
 KEPT = "What is kept from step to step, by its key in a checkpoint."
 COMMON = "Scalars of one step, computed once for all parameters that share them."

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from optgen.backends import _triton_formats as formats
+from optgen.backends import _triton_parameters as parameters
+from optgen.backends._formats import takes_seed
 from optgen.backends._triton_launches import IN_CHUNKS, IN_TILES, in_phases
 from optgen.backends._triton_streams import CONSTANTS, kept_in, record_length
-from optgen.backends._triton_time import hypers, kept, kernel_of, lines_of, prologue, told
+from optgen.backends._triton_time import hypers, kept, kernel_of, lines_of, prologue, row_length, told
 from optgen.codecs import Codec
 from optgen.dsl.rule import Schedule
 from optgen.fused import (
@@ -112,19 +114,20 @@ def _taken(program: Program, stored: Mapping[str, Var], one_pass: bool) -> froze
 
 def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) -> dict[str, Any]:
     """The kernel of an elementwise rule."""
-    conditions = flag_names(program)
+    conditions, length = flag_names(program), len(kept_in(stored))
     opening = [
         "word = tl.load(words + tl.program_id(0))",
         "tensor = tensor_of(word)",
-        f"record = records + tensor * {record_length(len(kept_in(stored)) + 1)}",
-        f"row = scalars + row_of(word) * {len(read)}",
+        f"record = records + tensor * {record_length(length + 1 + takes_seed(program))}",
+        f"row = scalars + row_of(word) * {row_length(program, read)}",
         "start = chunk_of(word) * chunk",
-        f"left = tl.minimum(tl.load(record + {len(kept_in(stored))}) - start, chunk).to(tl.int32)",
+        f"left = tl.minimum(tl.load(record + {length}) - start, chunk).to(tl.int32)",
         "if SCALED:",
         "    left = tl.where(truth(found_inf), 0, left)",
         "    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True)",
         *_pointers(stored),
         *woven(program, lambda s: _read(s, read), conditions=conditions),
+        *parameters.chance(stored, len(read), length + 1),
     ]
     constants = [*formats.typed(stored), *conditions, *CONSTANTS]
     body = woven(program, lambda s: _body(program, s, stored), conditions=conditions)
@@ -160,6 +163,8 @@ def _imports(used: Set[str], stored: Mapping[str, Var]) -> Iterator[str]:
         yield from imports("._codes", of_codes)
     yield from imports("._device", used & DEVICE - of_codes)
     yield from formats.imported(stored)
+    if used & parameters.FUNCTIONS:
+        yield from imports("._parameters", used & parameters.FUNCTIONS)
 
 
 def _pointers(stored: Mapping[str, Var]) -> Iterator[str]:
@@ -180,7 +185,7 @@ def _body(program: Program, step: Step, stored: Mapping[str, Var]) -> Iterator[I
     """The lines of one variant: loads, one statement a line with the equation it comes from, stores."""
     (part,) = phase(step, everywhere=True)
     for name in part.loads:
-        yield (f"{name} = {formats.load_text(stream(program, name), stored)}",)
+        yield from formats.load_lines(name, stream(program, name), stored)
         if step.var(name).role is Role.GRAD:
             yield ("if SCALED:", f"    {name} = factor * {name}")
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
@@ -191,4 +196,4 @@ def _body(program: Program, step: Step, stored: Mapping[str, Var]) -> Iterator[I
             case tuple():
                 yield statement
     for write in part.stores:
-        yield (formats.store_text(stream(program, write.into), write.value, stored),)
+        yield from formats.store_lines(stream(program, write.into), write.value, stored)

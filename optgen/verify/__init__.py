@@ -6,7 +6,6 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from types import ModuleType
 
@@ -19,7 +18,7 @@ from optgen.verify.cases import Shapes, Variant, parameters, shapes_for, smaller
 from optgen.verify.interpreter import rounded_as_on_a_gpu, verify_in_interpreter
 from optgen.verify.lockstep import COUNTS, FEW, Tally, run
 from optgen.verify.report import Row, Verdict, judged, passed, summary, table
-from optgen.verify.runners import Runner, Storage, missing_step, numpy_runner, torch_runner
+from optgen.verify.runners import Runner, Storage, machine_of, missing_step, numpy_runner, torch_runner
 from optgen.verify.storage import Decoder, decoder
 
 __all__ = ["Row", "Verdict", "is_coded", "passed", "summary", "table", "verify_in_interpreter", "verify_rule"]
@@ -113,9 +112,8 @@ def _compare(
     else:
         fused = backend in FUSED
         runner = torch_runner(module, values, variant.hypers, shapes.layout, storage, fused=fused, read=read)
-    hypers, machine = variant.hypers, storage.machine(runner.host_scalar)
-    if read.param is not None and storage.param is BF16:  # what is lost on the way to memory is told by the decoder
-        hypers, machine = with_eps(rule, hypers, 2 * BF16.unit), replace(machine, param=FP32)
+    machine = machine_of(storage, runner, read)
+    hypers = variant.hypers if machine.param is storage.param else with_eps(rule, variant.hypers, 2 * BF16.unit)
     with rounded_as_on_a_gpu() if backend == "triton" else nullcontext():
         return run(rule, runner, hypers, shapes, storage, seed, FEW if shapes.wild else COUNTS, machine)
 

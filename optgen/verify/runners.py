@@ -42,6 +42,12 @@ class Storage:
         return double(torch.from_numpy(np.asarray(values, np.float64)).to(TORCH[self.param]))
 
 
+def machine_of(storage: Storage, runner: Runner, read: Decoder) -> Machine:
+    """The arithmetic of a runner. What a parameter in a format loses on the way to memory is told by its decoder."""
+    machine = storage.machine(runner.host_scalar)
+    return replace(machine, param=FP32) if read.param is not None and storage.param is BF16 else machine
+
+
 class Runner(Protocol):
     """A backend that holds one model."""
 

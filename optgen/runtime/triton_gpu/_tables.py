@@ -143,6 +143,7 @@ class Bucket:
             for j, x in enumerate(there(moving, i))
             if not same_order(p, x) or x.is_neg()
         }
+        self.draws = bool(form and form.draws)
         form = None if form and form.one_pass else form
         self._share_out(form)
         self.promised = torch.tensor([[self.vector * size] for size in moved])
@@ -168,6 +169,7 @@ class Bucket:
         promised = torch.tensor([[int(self.vector * size) or 1] for size in sizes])
         self.is_slow = (torch.tensor(columns) % promised).any(0)
         columns += [[p.numel() for p in self.params]]
+        columns += [[kept.places[i] if kept.places else 0 for i in positions]] if self.draws else []
         columns += [(self.counts.cumsum(0) - self.counts).tolist()] if form else []
         if self.tiling:
             columns += self.tiling.columns
