@@ -14,8 +14,6 @@ import triton.language as tl
 
 from ._device import put
 
-QUIET = tl.constexpr(0x7FC0)  # the bits of a NaN
-
 
 @triton.jit
 def whole_at(pointer: tl.tensor) -> tl.tensor:
@@ -65,9 +63,15 @@ def random_bits(i: tl.tensor, seed: tl.tensor, count: tl.tensor, place: tl.tenso
 
 
 @triton.jit
-def with_upper_half(bits: tl.tensor, x: tl.tensor) -> tl.tensor:
-    """The bfloat16 numbers that are the upper halves of some bits; a NaN where x is none."""
-    return tl.where(x == x, bits >> 16, QUIET).to(tl.int16).to(tl.bfloat16, bitcast=True)
+def bits_of(x: tl.tensor) -> tl.tensor:
+    """The bits of numbers, with nothing in the lower half of a NaN."""
+    return tl.where(x == x, x.to(tl.int32, bitcast=True), 0x7FC00000)
+
+
+@triton.jit
+def upper_half(bits: tl.tensor) -> tl.tensor:
+    """The bfloat16 numbers that are the upper halves of some bits."""
+    return (bits >> 16).to(tl.int16).to(tl.bfloat16, bitcast=True)
 
 
 @triton.jit
@@ -77,7 +81,7 @@ def by_chance(x: tl.tensor, seed: tl.tensor, count: tl.tensor, place: tl.tensor,
     An infinity has nothing below its upper half to be rounded up.
     """
     random = random_bits(places_like(x), seed, count, place, first)
-    return with_upper_half(x.to(tl.uint32, bitcast=True) + random, x)
+    return upper_half(bits_of(x) + random.to(tl.int32))
 
 
 @triton.jit
@@ -96,13 +100,13 @@ def joined(param: tl.tensor, rest: tl.tensor, BITS: tl.constexpr) -> tl.tensor:
 @triton.jit
 def half_up(x: tl.tensor) -> tl.tensor:
     """Numbers rounded half up, for then what is lost is never too large for a signed half."""
-    return with_upper_half(x.to(tl.int32, bitcast=True) + 0x8000, x)
+    return upper_half(bits_of(x) + 0x8000)
 
 
 @triton.jit
 def lower_half(x: tl.tensor, BITS: tl.constexpr) -> tl.tensor:
     """What that loses, in so many bits, which are too few for one number."""
-    lost = tl.where(x == x, x.to(tl.int32, bitcast=True).to(tl.int16).to(tl.int32), 0)
+    lost = bits_of(x).to(tl.int16).to(tl.int32)
     near = (lost + ((1 << (16 - BITS)) >> 1)) >> (16 - BITS)
     return tl.minimum(near, (1 << (BITS - 1)) - 1)
 
