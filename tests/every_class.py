@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from needs import C_COMPILER
+from needs import C_COMPILER, INTERPRETED
 from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -27,7 +26,6 @@ from torch.testing._internal.common_optimizers import (
 from optgen import Rule, load, optim, optimizer, stored
 
 Kwargs = dict[str, Any]
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 # where the default is a rate that diverges here
 QUIET: dict[str, Kwargs] = {"LARS": {"lr": 0.01}, "ScheduleFreeSGD": {"lr": 0.01}, "Prodigy": {"d0": 1e-3}}
 ALIKE: dict[str, Kwargs] = {"Adafactor": {"eps": (1e-7, 1e-3)}}  # where a default depends on the dtype

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # whether kernels are, on tensors of the CPU
 C_COMPILER = next((found for found in map(shutil.which, ("cc", "gcc", "clang")) if found), "")
 # A clang is installed with the tests, in Zig. It builds its own libraries once, which a cache of a test's would lose.
 ZIG = shlex.join([sys.executable, "-m", "ziglang", "cc"]) if find_spec("ziglang") else ""

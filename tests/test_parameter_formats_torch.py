@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from needs import INTERPRETED
 from test_parameter_formats import FORMATS, KEPT, format_of, module_of, numbers, rule, runtime
 from torch import Tensor
 from torch.nn import Parameter
@@ -19,7 +20,8 @@ from torch.nn import Parameter
 import optgen
 from optgen import optim, stored
 
-SHAPES = ((64, 65), (5000,), (3,), (), (0, 7), (600, 1000))
+FUSED = [True] if INTERPRETED else [False, None]  # by kernels, eagerly, in C
+SHAPES = ((64, 65), (5000,), (3,), (), (0, 7), (9,) if INTERPRETED else (600, 1000))
 KEYS = {"bf16_sr": [], "master": ["param_master"]}
 DTYPES = {"bf16_kahan": torch.bfloat16, "bf16_split8": torch.int8, "bf16_split16": torch.int16,
           "master": torch.float32}
@@ -124,7 +126,7 @@ def test_chance_takes_one_of_the_two_neighbours_and_is_right_on_average() -> Non
 @pytest.mark.parametrize("states", ["", "int8"])
 @pytest.mark.parametrize("name", ["lion", "sgd"])  # which take no root, whose last bit is not always NumPy's
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("fused", [False, None])
+@pytest.mark.parametrize("fused", FUSED)
 def test_a_step_is_that_of_numpy_to_the_bit(form: str, name: str, states: str, fused: bool | None) -> None:
     numpy, settings = module_of(form, name, states), {"momentum": 0.9, "lr": 0.01} if name == "sgd" else {}
     params = leaves(*SHAPES)
@@ -229,7 +231,7 @@ LAYOUTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("fused", [False, None])
+@pytest.mark.parametrize("fused", FUSED)
 def test_a_parameter_of_any_layout_is_stepped_through_its_memory(form: str, layout: str, fused: bool | None) -> None:
     """As one whose elements are numbered in that order."""
     laid = LAYOUTS[layout](draw(6, 5, 8, 21, seed=0).bfloat16())
@@ -251,7 +253,7 @@ def test_a_parameter_of_any_layout_is_stepped_through_its_memory(form: str, layo
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16], ids=str)
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("fused", [False, None])
+@pytest.mark.parametrize("fused", FUSED)
 def test_parameters_of_other_dtypes_are_stepped_plainly(form: str, dtype: torch.dtype, fused: bool | None) -> None:
     params, alone = [*leaves((9, 7)), *leaves((9, 7), dtype=dtype)], leaves((9, 7), dtype=dtype)
     mixed, plain = class_of(form, "adamw")([{"params": params, "fused": fused}]), optim.AdamW(alone, fused=fused)
@@ -276,7 +278,7 @@ def saved_and_loaded(state: Any) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("fused", [False, None])
+@pytest.mark.parametrize("fused", FUSED)
 def test_copies_pickles_and_checkpoints_go_on_bit_for_bit(form: str, fused: bool | None) -> None:
     params = [*leaves((40, 30), (7,), ()), *leaves((4,), dtype=torch.float32)]
     optimizer = class_of(form, "adamw")([{"params": params, "fused": fused}], **given(form))
@@ -331,7 +333,7 @@ def test_a_step_after_a_checkpoint_of_torch_is_not_the_first() -> None:
     assert torch.equal(optimizer.state[params[0]]["momentum_buffer"], wanted.bfloat16())
 
 
-@pytest.mark.parametrize("fused", [False, None])
+@pytest.mark.parametrize("fused", FUSED)
 def test_master_weights_that_others_have_changed_are_left(fused: bool | None) -> None:
     (p,) = params = leaves((50,))
     optimizer = class_of("master", "sgd")(params, fused=fused)
