@@ -27,7 +27,7 @@ class Workshop:
 
     def build(self, rule: Rule, backends: Sequence[str] = ("numpy", "torch")) -> dict[str, ModuleType]:
         """The modules of the rule for NumPy and PyTorch; the other backends are reached through the latter."""
-        named = replace(rule, name=f"Drawn{next(self.numbers)}")
+        named = replace(rule, name=f"Drawn{next(self.numbers)}", source="")
         files = build([named], backends).files
         write({name: text for name, text in files.items() if self._is_new(name)}, self.out)
         invalidate_caches()

@@ -1,4 +1,4 @@
-"""Kernels of rules whose states are kept in codes: bit by bit those of NumPy, in whatever way tensors lie in memory."""
+"""Kernels of rules that store in formats: bit by bit what NumPy stores, in whatever way tensors lie in memory."""
 
 from __future__ import annotations
 
@@ -40,16 +40,22 @@ FORMATS = {
     "mixed": {"m": "int4", "v": "bf16"},
     "plain": {"m": "fp16", "v": "fp32"},
 }
+HELD = {  # of parameters beside states, each at least once
+    f"{form}, {states}": {**FORMATS[states], "param": form}
+    for form, states in (("bf16_sr", "int8"), ("bf16_kahan", "fp8_e4m3"), ("bf16_split8", "root8"), ("master", "int4"),
+                         ("bf16_split16", "mixed"), ("bf16_sr", "plain"))
+}
+BRAIN = Storage(BF16, FP32)
 MIXES = (Storage(FP32, FP32), Storage(FP64, FP64), Storage(BF16, FP32), Storage(FP16, FP16))
 SHAPES = cases.Shapes("blocks", ((1025,), (3, 171), (), (127,)))  # whole blocks and a rest; a rest alone
 every = pytest.mark.parametrize("name", FORMATS)
 
 
 def coded(name: str) -> Rule:
-    """AdamW with its states in formats, from 100 elements on."""
+    """AdamW with its states in formats, from 100 elements on, or its parameters too."""
     rule = load("adamw")
     assert isinstance(rule, Rule)
-    return stored(rule, name="Coded", min_numel=100, **FORMATS[name])
+    return stored(rule, name="Coded", min_numel=100, **(FORMATS | HELD)[name])
 
 
 @cache
@@ -69,29 +75,29 @@ def on_the_host(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "again", partialmethod(launcher.again, strict=True))
 
 
-def fused(made: dict[str, ModuleType], variant: cases.Variant, storage: Storage) -> TorchRunner:
-    values = cases.parameters(SHAPES, storage.param, 1)
-    read = decoder(made["numpy"])
+def fused(name: str, variant: cases.Variant, storage: Storage) -> TorchRunner:
+    values, made = cases.parameters(SHAPES, storage.param, 1), modules(name)
+    read = decoder(made["numpy"], HELD.get(name, {}).get("param", ""))
     return torch_runner(made["torch"], values, variant.hypers, "plain", storage, fused=True, read=read)
 
 
-@pytest.mark.parametrize("storage", MIXES[:2], ids=str)
-@every
+@pytest.mark.parametrize(("name", "storage"), [
+    *((name, storage) for name in FORMATS for storage in MIXES[:2]), *((name, BRAIN) for name in HELD)], ids=str)
 def test_what_is_stored_equals_numpy_to_the_last_bit(
     name: str, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = modules(name)
     on_the_host(made["torch"], monkeypatch)
-    variant = cases.variants(coded(name))[1]
-    kernel = fused(made, variant, storage)
-    numpy = numpy_runner(made["numpy"], cases.parameters(SHAPES, storage.param, 1), variant.hypers, "plain", storage)
+    variant, values = cases.variants(coded(name))[1], cases.parameters(SHAPES, storage.param, 1)
+    kernel = fused(name, variant, storage)
+    numpy = numpy_runner(made["numpy"], values, variant.hypers, "plain", storage, kernel.decoder)
     for count in (1, 2, 3):
         grads = [storage.round(g) for g in cases.gradients(SHAPES, storage.param, count)]
         for runner in (kernel, numpy):
             runner.step(grads, [count] * len(grads), {})
     assert not kernel.note()
     for param, state, value in zip(kernel.params, numpy.state, numpy.params, strict=True):
-        assert np.array_equal(param.detach().numpy(), value)
+        assert np.array_equal(raw(param.detach()), value)
         found = kernel.optimizer.state[param]
         assert found.keys() - {"step"} == state.keys() - {"step"}
         for key, wanted in state.items():
@@ -108,7 +114,7 @@ def test_every_variant_is_within_the_bound_in_any_dtypes_aligned_or_not(name: st
     rule = coded(name)
     for number, variant in enumerate(cases.variants(rule)[:2]):
         storage = MIXES[2 + number]
-        runner = fused(modules(name), variant, storage)
+        runner = fused(name, variant, storage)
         param = runner.params[0]
         room = torch.empty(param.numel() + 1, dtype=param.dtype)[1:]
         param.data = room.view(param.shape).copy_(param.data)

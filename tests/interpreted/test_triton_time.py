@@ -92,7 +92,8 @@ def test_scalars_of_the_device_lie_within_the_bound(name: str) -> None:
             wanted = {**given, **scalars(rule, step, {k: v for k, v in given.items() if v is not None})}
             launcher, *_ = optimizer._fused_launchers.values()  # vectors may have one of their own
             (bucket,) = launcher._plan.buckets
-            assert_within(bucket.rows[0], launcher._names.scalars, wanted, f"{variant.name}, step {count}")
+            names = launcher._names.scalars  # before what random bits depend on
+            assert_within(bucket.rows[0][: len(names)], names, wanted, f"{variant.name}, step {count}")
 
 
 def states_of(optimizer: Any) -> Any:
