@@ -65,6 +65,7 @@ class Verdict:
     target: int
     scaled: bool
     number: int
+    storage: str
     registers: int
     spills: int
     stack: int
@@ -76,7 +77,7 @@ class Verdict:
 
 def judge(case: Case) -> Verdict:
     """Compile and read one kernel, or take both from the cache."""
-    module = compile(case.rule, "triton")
+    module = compile(case.rule, "triton", storage=case.storage or None)
     used = {f"{module.__package__}.{name}" for name in ("_device", "_matrices", "_reductions", "_runtime", "_tables")}
     used |= {getattr(x, "__module__", "") for x in vars(module).values()} & sys.modules.keys()
     siblings = [sys.modules[name] for name in sorted(used) if name.startswith(f"{module.__package__}._")]
@@ -124,9 +125,9 @@ def compiled(module: ModuleType, case: Case) -> Kernel:
     """Compile and read the kernel of a case."""
     work, types = work_of(case), [TYPES[name] for name in MIXES[case.mix].split()]
     vector = int(16 // max(work.sizes))
-    function = getattr(module, work.name)
+    function, stored = getattr(module, work.name), streams(program_of(case.rule, case.storage))
     constants = {
-        **{f"{n}_type": types[PLACES[v.role]] for n, v in streams(program_of(case.rule)).items() if not is_coded(v)},
+        **{f"{name}_type": types[PLACES[var.role]] for name, var in stored.items() if not is_coded(var)},
         **work.flags, "MAXIMIZE": False, "SCALED": case.scaled, "STRICT": case.strict, "VEC": vector,
         "BLOCK": sys.modules[f"{module.__package__}._runtime"].block_of(vector, case.strict, len(work.sizes)),
         "COMPUTE": TYPES["fp64" if types[0] is tl.float64 else "fp32"],

@@ -28,7 +28,7 @@ from optgen.build import configuration
 
 TARGETS = (80, 90, 100)
 COLUMNS: dict[str, Callable[[Verdict], object]] = {
-    "rule": lambda v: v.rule,
+    "rule": lambda v: f"{v.rule} {v.storage}".strip(),
     "conditions": lambda v: "all" if v.variant else "none",
     "dtypes": lambda v: v.mix,
     "sm": lambda v: v.target,
@@ -53,6 +53,7 @@ def main(
     rules: Annotated[list[str] | None, typer.Argument(help="Rules; all that have kernels if none.")] = None,
     target: Annotated[list[int], typer.Option(help="Compute capability times ten.")] = list(TARGETS),  # noqa: B006
     mode: Annotated[list[str], typer.Option(help="fast or strict.")] = ["fast", "strict"],  # noqa: B006
+    storage: Annotated[list[str], typer.Option(help="Formats, as optgen build takes them.")] = [""],  # noqa: B006
     out: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
     processes: Annotated[int, typer.Option(help="How many kernels to compile at a time.")] = 2,
 ) -> None:
@@ -62,7 +63,7 @@ def main(
         console.print("TRITON_INTERPRET is set: a process that interprets kernels cannot compile them")
         raise typer.Exit(2)
     names = rules or [name for name in configuration(Path.cwd()).rules if has_kernel(name)]
-    wanted = list(cases(names, target, [one == "strict" for one in mode]))
+    wanted = list(cases(names, target, [one == "strict" for one in mode], storage))
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         results = track(pool.map(judge, wanted), "compiling", len(wanted), console=Console(stderr=True))
         verdicts = list(results)

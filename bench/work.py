@@ -14,6 +14,7 @@ from optgen.backends._formats import held, is_coded
 from optgen.backends._triton_kernels import Kernel as Launch
 from optgen.backends._triton_launches import variant_for
 from optgen.codecs import BITS, Codec, codec_of
+from optgen.dsl.formats import with_storage
 from optgen.fused import ORDER, flag_names, kind_of
 from optgen.ir import Phase, Role, Step, reads
 from optgen.listing import is_elementwise, needs_matrix
@@ -30,7 +31,8 @@ TURN = 256  # elements that the one warp of a kernel with codes takes at a time
 class Case:
     """A kernel to judge. variant: whether all static conditions hold, or none. mix: a name in MIXES.
 
-    scaled: whether it unscales gradients and heeds found_inf. number: which pass over memory, from 1.
+    scaled: whether it unscales gradients and heeds found_inf. number: which pass over memory, from 1. storage: formats
+    beside those of the rule itself, as `optgen build` takes them.
     """
 
     rule: str
@@ -40,6 +42,7 @@ class Case:
     target: int
     scaled: bool = False
     number: int = 1
+    storage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +68,25 @@ class Work:
     left_of_rows: int = 0
 
 
-def cases(rules: Sequence[str], targets: Sequence[int], stricts: Sequence[bool] = (False, True)) -> Iterator[Case]:
-    """Every rule, with all its static conditions and with none, every mix, strict and fast, target and pass."""
-    for rule in rules:
-        variants = (False, True) if program_of(rule).conditions else (False,)
+def cases(
+    rules: Sequence[str],
+    targets: Sequence[int],
+    stricts: Sequence[bool] = (False, True),
+    storages: Sequence[str] = ("",),
+) -> Iterator[Case]:
+    """Every rule and storage, with all static conditions and with none, every mix, strict and fast, target and pass."""
+    for rule, storage in product(rules, storages):
+        variants = (False, True) if program_of(rule, storage).conditions else (False,)
         for rest in product(variants, MIXES, stricts, targets):
-            case = Case(rule, *rest)
+            case = Case(rule, *rest, storage=storage)
             yield from (replace(case, number=number) for number in range(1, passes(case) + 1))
 
 
 @cache
-def program_of(rule: str) -> Program:
-    """A built-in rule, or the one at a path, as backends see it."""
-    return without_copies(lower(optimizer_rule(rule)))
+def program_of(rule: str, storage: str = "") -> Program:
+    """A built-in rule, or the one at a path, as backends see it. storage: of a case."""
+    loaded = optimizer_rule(rule)
+    return without_copies(lower(with_storage(loaded, storage) if storage else loaded))
 
 
 def passes(case: Case) -> int:
@@ -97,7 +106,7 @@ def work_of(case: Case) -> Work:
         [size for name in of for size in _sizes(step, name, case.mix)]
         for of in (loads, [w.into for w in part.stores], streams)
     )
-    program = program_of(case.rule)
+    program = program_of(case.rule, case.storage)
     flags = dict(zip(flag_names(program), step.variant.values(), strict=True))
     flags |= {} if name == "_step" else {"ROUNDS": _rounds(case)}
     vectors = TURN // (32 * int(16 // max(sizes)))
@@ -118,7 +127,7 @@ def _coded(step: Step, name: str) -> Codec | None:
 
 def _passes(case: Case) -> tuple[Step, list[tuple[str, Phase | Launch]]]:
     """The variant of a case, and its kernels that go over all elements."""
-    program = program_of(case.rule)
+    program = program_of(case.rule, case.storage)
     step = next(s for s in program.steps if all(value is case.variant for value in s.variant.values()))
     if is_elementwise(program):
         return step, [("_step", part) for part in phase(step, everywhere=True)]
