@@ -22,7 +22,7 @@ import optgen._built
 from bench import sass
 from bench.sass import Kernel, Loop
 from bench.work import MIXES, PLACES, TURN, TYPES, Case, Work, program_of, work_of
-from optgen.backends._formats import is_coded
+from optgen.backends._formats import is_coded, is_random
 from optgen.backends._torch_states import fused_on
 from optgen.build import compile
 from optgen.dsl.load import load
@@ -31,7 +31,7 @@ from optgen.fused import streams
 from optgen.passes import lower
 
 WARPS = 4
-REGISTERS = 64  # at most, of a kernel with codes
+REGISTERS = 64  # at most, of a kernel with codes of few states
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,8 @@ def compiled(module: ModuleType, case: Case) -> Kernel:
     }  # fmt: skip
     options = {"num_warps": WARPS}
     if "numbers" in function.arg_names:
-        options = {"num_warps": 1, **({"maxnreg": REGISTERS} if len(work.sizes) <= 4 and not case.strict else {})}
+        is_limited = len(work.sizes) <= 4 and not (case.strict or any(map(is_random, stored.values())))
+        options = {"num_warps": 1, **({"maxnreg": REGISTERS} if is_limited else {})}
         constants["BLOCK"] = TURN
     if work.tile:
         constants["ROWS"], constants["COLS"] = sys.modules[f"{module.__package__}._matrices"].turn_of(vector)

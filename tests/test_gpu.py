@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import needs
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -25,12 +26,13 @@ from torch import Tensor
 from optgen.backends._triton_launches import launches
 from optgen.bounds import BF16, FP16, FP32, FP64, Machine
 from optgen.build import compile
-from optgen.dsl import Rule, load
+from optgen.codecs import codecs
+from optgen.dsl import Rule, load, stored
 from optgen.listing import suffix
 from optgen.passes import lower
 from optgen.verify import cases
 from optgen.verify.lockstep import FEW, run
-from optgen.verify.runners import Storage, TorchRunner, numpy_runner, optimizer_class, torch_runner
+from optgen.verify.runners import Storage, TorchRunner, machine_of, numpy_runner, optimizer_class, torch_runner
 from optgen.verify.storage import decoder
 
 pytestmark = [pytest.mark.gpu, needs.gpu, needs.triton]
@@ -43,6 +45,12 @@ TWINS = {  # kernels are interpreted there, on tensors of the CPU
     ),
     "test_codes_are_those_of_numpy_to_the_bit": (
         "interpreted/test_triton_codes.py::test_what_is_stored_equals_numpy_to_the_last_bit"
+    ),
+    "test_parameters_in_formats_are_those_of_numpy_to_the_bit": (
+        "interpreted/test_triton_codes.py::test_what_is_stored_equals_numpy_to_the_last_bit"
+    ),
+    "test_random_bits_are_those_of_numpy_from_any_block_on": (
+        "interpreted/test_triton_parameters.py::test_random_bits_are_the_same_wherever_a_block_begins"
     ),
     "test_counts_on_the_host_give_the_same_numbers": (
         "interpreted/test_triton_time.py::test_counts_on_the_host_are_advanced_with_the_step"
@@ -86,12 +94,13 @@ DEVICE = "cuda"
 ROOT = Path(__file__).parents[1]
 KERNELS = sorted(path.stem for path in (ROOT / "generated" / "triton_gpu").glob("[a-z]*.py"))
 NAMES = [name for name in KERNELS if "_" not in name]  # of the class; other names are of its kernels for other shapes
-CODED = [name for name in NAMES if load(name).storage]  # type: ignore[union-attr]  # of a rule
+CODED = [name for name in NAMES if load(name).storage.keys() - {"param"}]  # type: ignore[union-attr]  # of a rule
 STORAGES = [Storage(FP32, FP32), Storage(BF16, FP32), Storage(FP16, FP16)]
 BLOCKS = cases.Shapes("blocks", ((70001,), (3, 683), (), (17,)))  # whole blocks and a rest; a rest alone
-SOME = [name for name in ("adamw", "nadam", "radam", "sgd", "lion", "schedulefreeadamw", "adamw8bit", "adamw4bit")
-        if name in NAMES]  # fmt: skip
+SOME = [name for name in ("adamw", "nadam", "radam", "sgd", "lion", "schedulefreeadamw", "adamw8bit", "adamw4bit",
+                          "adamwbf16") if name in NAMES]  # fmt: skip
 SETTINGS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
+FORMS = [name for name, codec in codecs().items() if codec.for_param]
 every = pytest.mark.parametrize("name", NAMES)
 some = pytest.mark.parametrize("name", SOME)
 
@@ -115,11 +124,11 @@ def assert_in_bound(name: str, storage: Storage, number: int, shapes: cases.Shap
     variants = cases.variants(rule)
     variant = variants[number % len(variants)]
     values = cases.parameters(shapes, storage.param, 1)
-    read = decoder(compile(name, "numpy"))
+    read = decoder(compile(name, "numpy"), rule.storage.get("param", ""))
     runner = torch_runner(compile(name, "torch"), values, variant.hypers, shapes.layout, storage, fused, DEVICE, read)
     if change is not None:
         change(runner)
-    machine = storage.machine(runner.host_scalar)
+    machine = machine_of(storage, runner, read)
     tally = run(rule, runner, variant.hypers, shapes, storage, number, FEW, machine if strict else fast(machine))
     assert not tally.faults, f"{variant.name}, {storage}: {tally.faults[0]}"
     assert tally.decided
@@ -132,7 +141,7 @@ def test_every_class_steps_within_the_bound(name: str, storage: Storage) -> None
     assert not assert_in_bound(name, storage, STORAGES.index(storage)).note()
 
 
-def make_strict(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def make_strict(name: str | Rule, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every operation of the rule's kernels is rounded once, as IEEE says."""
     package = (compile(name, "torch").__package__ or "").removesuffix("pytorch")
     launcher = import_module(f"{package}triton_gpu._runtime").Launcher
@@ -162,6 +171,49 @@ def test_codes_are_those_of_numpy_to_the_bit(name: str, monkeypatch: pytest.Monk
         assert torch.equal(param.detach().cpu(), torch.from_numpy(value))
         found = kernel.optimizer.state[param]
         assert all(torch.equal(found[key].cpu(), torch.from_numpy(x)) for key, x in state.items() if key != "step")
+
+
+@pytest.mark.parametrize("states", ["", "bf16", "int8", "int4"])
+@pytest.mark.parametrize("form", FORMS)
+def test_parameters_in_formats_are_those_of_numpy_to_the_bit(
+    form: str, states: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone and beside states in formats, of large tensors and of small ones; one lies at an odd address."""
+    rule, storage = stored(load("adamw"), states, name="Held", param=form), STORAGES[1]
+    torch_, numpy_ = compile(rule, "torch"), compile(rule, "numpy")
+    make_strict(rule, monkeypatch)
+    shapes, read = cases.Shapes("blocks", ((300, 100), (4097,), (17,))), decoder(numpy_, form)
+    values, hypers = cases.parameters(shapes, BF16, 1), cases.variants(rule)[0].hypers
+    kernel = torch_runner(torch_, values, hypers, "plain", storage, None, DEVICE)
+    numpy = numpy_runner(numpy_, values, hypers, "plain", storage, read)
+    param = kernel.params[1]
+    param.data = torch.empty(4098, dtype=torch.bfloat16, device=DEVICE)[1:].copy_(param.data)
+    for count in (1, 2, 3):
+        grads = [storage.round(g) for g in cases.gradients(shapes, BF16, count)]
+        for runner in (kernel, numpy):
+            runner.step(grads, [count] * len(grads), {})
+    assert not kernel.eager_calls
+    for param, state, value in zip(kernel.params, numpy.state, numpy.params, strict=True):
+        assert np.array_equal(stored_bits(param), value)
+        found = kernel.optimizer.state[param]
+        assert all(np.array_equal(stored_bits(found[key]), x) for key, x in state.items() if key != "step")
+
+
+def stored_bits(x: Tensor) -> Any:
+    """What NumPy stores of the same, which has no bfloat16."""
+    x = x.detach().cpu()
+    return x.view(torch.uint16).numpy() if x.dtype is torch.bfloat16 else x.numpy()
+
+
+def test_random_bits_are_those_of_numpy_from_any_block_on() -> None:
+    """Also where the upper half of the counter is another, farther than memory reaches."""
+    kernel = import_module("random_kernel")
+    chance = import_module(f"{compile('adamwbf16', 'torch').__package__}._parameters").Chance
+    for first in kernel.FIRSTS:
+        out = torch.empty(1024, dtype=torch.int32, device=DEVICE)
+        for in_rows in (False, True):
+            kernel.draw[(1,)](out, torch.tensor([*kernel.GIVEN, first], device=DEVICE), in_rows, 1024)
+            assert torch.equal(out, chance(*kernel.GIVEN, first).bits(out)), first
 
 
 @some
@@ -202,7 +254,8 @@ SHAPES = ((513, 65), (70,), (), (33, 3, 5))
 
 def made(name: str, **options: Any) -> tuple[Any, list[Tensor]]:
     make = torch.Generator(DEVICE).manual_seed(0)
-    params = [torch.randn(shape, generator=make, device=DEVICE).requires_grad_() for shape in SHAPES]
+    kind = torch.bfloat16 if load(name).storage.get("param") else torch.float32  # type: ignore[union-attr]  # of a rule
+    params = [torch.randn(shape, generator=make, device=DEVICE).to(kind).requires_grad_() for shape in SHAPES]
     settings = {**SETTINGS.get(name, {}), **options}
     group = {key: settings.pop(key) for key in ("fused", "capturable", "lr") if key in settings}
     return class_of(name)([{"params": params, **group}], **settings), params
@@ -220,7 +273,7 @@ def give(params: Sequence[Tensor], number: int, in_place: bool = False) -> None:
             assert param.grad is not None
             param.grad.copy_(grad)
         else:
-            param.grad = grad
+            param.grad = grad.to(param.dtype)
 
 
 def kept(optimizer: Any, params: Sequence[Tensor]) -> list[Tensor]:

@@ -21,8 +21,8 @@ from workshop import Workshop
 from optgen import stored
 from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.build import compile
-from optgen.dsl import Rule, load
 from optgen.codecs import codecs
+from optgen.dsl import Rule, load
 from optgen.dsl.load import built_in_names
 from optgen.errors import RuleError
 from optgen.listing import is_elementwise

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import triton
-import triton.language as tl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from random_kernel import FIRSTS, GIVEN, draw
 from test_c_parameters import (  # noqa: F401  # the same tests, of kernels
     test_a_group_of_several_dtypes_is_stepped_as_it_is_eagerly,
     test_a_seed_that_is_changed_between_two_steps_counts,
@@ -23,7 +21,6 @@ from test_c_parameters import (  # noqa: F401  # the same tests, of kernels
 from test_parameter_formats import FORMATS
 from test_parameter_formats_torch import (  # noqa: F401
     class_of,
-    draw,
     given,
     leaves,
     part_of,
@@ -34,36 +31,23 @@ from test_parameter_formats_torch import (  # noqa: F401
     test_parameters_of_other_dtypes_are_stepped_plainly,
     train,
 )
+from test_parameter_formats_torch import draw as randn
 from test_parameter_formats_torch import test_copies_pickles_and_checkpoints_go_on_bit_for_bit as copies_go_on
 from test_triton_codes import Counted
 
-from optgen import compile
 from optgen.build import build
 from optgen.dsl import Eq, Rule, hyper, literal, stored, t, tensors
 from optgen.errors import RuleError
 
-PARAMETERS = import_module(f"{compile('adamwbf16', 'triton').__package__}._parameters")
 
-
-@triton.jit
-def _random(out, chance, ROWS: tl.constexpr, n: tl.constexpr):  # type: ignore[no-untyped-def]
-    i = tl.arange(0, n)
-    if ROWS:
-        i = tl.reshape(i, (n // 32, 32))
-    seed, count = tl.load(chance).to(tl.uint32), tl.load(chance + 1).to(tl.uint32)
-    place, first = tl.load(chance + 2).to(tl.uint32), tl.load(chance + 3)
-    tl.store(out + i, PARAMETERS.random_bits(PARAMETERS.places_like(i), seed, count, place, first).to(tl.int32))
-
-
-@pytest.mark.parametrize("rows", [False, True])
-def test_random_bits_are_the_same_wherever_a_block_begins(rows: bool) -> None:
+@pytest.mark.parametrize("in_rows", [False, True])
+def test_random_bits_are_the_same_wherever_a_block_begins(in_rows: bool) -> None:
     """Those of PyTorch, which are NumPy's; also where the upper half of the counter is another."""
     chance = part_of("_parameters", "bf16_sr").Chance
-    for first in (0, 1024, 2**32 - 1024, 2**35 - 1024, 2**35, 2**40 + 2048):
+    for first in FIRSTS:
         out = torch.empty(1024, dtype=torch.int32)
-        given = 2**32 - 1, 70_000, 77, first
-        _random[(1,)](out, torch.tensor(given), rows, 1024)
-        assert torch.equal(out, chance(*given).bits(out)), first
+        draw[(1,)](out, torch.tensor([*GIVEN, first]), in_rows, 1024)
+        assert torch.equal(out, chance(*GIVEN, first).bits(out)), first
 
 
 @pytest.mark.parametrize("on_host", [False, True])
@@ -73,7 +57,7 @@ def test_a_seed_and_a_count_of_any_size_reach_the_kernel(on_host: bool, monkeypa
     if on_host:
         monkeypatch.setattr(part_of("_fused", "bf16_sr"), "on_device", lambda group: False)
     for seed, before in ((2**32 - 1, 1), (2**24 + 1, 2**16 - 1), (1, 2**16)):
-        sides = [cls([{"params": leaves((300,), (70,)), "fused": fused}], lr=0.01, seed=seed) for fused in (True, False)]
+        sides = [cls([{"params": leaves((300,), (70,)), "fused": one}], lr=0.01, seed=seed) for one in (True, False)]
         for side in sides:
             train(side, range(1))
             for state in side.state.values():
@@ -95,7 +79,7 @@ def test_a_scaled_step_is_the_plain_one_and_infinities_leave_all_as_it_was(form:
     for bad in (False, True, False):
         for side, scale in ((one, 1024.0), (other, 1.0)):
             for at, p in enumerate(side.param_groups[0]["params"]):
-                p.grad = (draw(*p.shape, seed=at) * scale).bfloat16()
+                p.grad = (randn(*p.shape, seed=at) * scale).bfloat16()
         one.grad_scale, one.found_inf = torch.full((1,), 1024.0), torch.full((1,), float(bad))
         if bad:
             one.param_groups[0]["params"][0].grad[3] = math.inf

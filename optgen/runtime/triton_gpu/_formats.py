@@ -56,7 +56,8 @@ def halves(numbers: Iterable[int | None]) -> list[int]:
     return [half for number in numbers for half in ((number or 0) & 0xFFFF, (number or 0) >> 16 & 0xFFFF)]
 
 
-def options_of_codes(streams: int, strict: bool) -> dict[str, int]:
-    """How a kernel with codes is launched. streams: as in `block_of`; of four, 64 registers hold what a turn needs."""
-    limit = {"maxnreg": _REGISTERS} if torch.version.cuda and streams <= 4 and not strict else {}
+def options_of_codes(streams: int, strict: bool, draws: bool) -> dict[str, int]:
+    """How a kernel with codes is launched. streams: as in `block_of`; of four, 64 registers hold what a turn needs,
+    unless it draws random bits."""
+    limit = {"maxnreg": _REGISTERS} if torch.version.cuda and streams <= 4 and not (strict or draws) else {}
     return {"BLOCK": BLOCK, "num_warps": 1, **limit}
