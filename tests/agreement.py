@@ -14,7 +14,8 @@ from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.dsl import Rule, matmul
 from optgen.verify import cases
 from optgen.verify.lockstep import COUNTS, FEW, run
-from optgen.verify.runners import Runner, Storage, numpy_runner, torch_runner
+from optgen.verify.runners import Runner, Storage, machine_of, numpy_runner, torch_runner
+from optgen.verify.storage import decoder
 
 SHAPES = cases.Shapes("several", ((3, 5), (4,), ()), missing=True)
 MATRICES = cases.Shapes("matrices", ((3, 5), (2, 4, 3)), missing=True)
@@ -54,21 +55,26 @@ TURNS = max(len(backend.storages) for backend in BACKENDS.values())  # until eac
 
 
 def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[str]) -> None:
-    """Asserts that every backend stays within the bound of the oracle; counts what was compared."""
+    """Asserts that every backend stays within the bound of the oracle; counts what was compared.
+
+    Parameters in a format are of bfloat16.
+    """
     backends = {name: backend for name, backend in BACKENDS.items()
                 if turn % backend.every == 0 and backend.takes(rule)}
-    modules = workshop.build(rule, [*backends])
+    modules, form = workshop.build(rule, [*backends]), rule.storage.get("param", "")
+    read = decoder(modules["numpy"], form)
     is_matrix = all(len(s) > 1 for kind in cases.shapes_for(rule) for s in kind.shapes)
     every = cases.variants(rule)
     for number in range(turn, turn + min(len(every), MOST_VARIANTS)):
         variant = every[number % len(every)]
         for name, backend in backends.items():
-            storage = backend.storages[turn // backend.every % len(backend.storages)]
+            storage = MIXED if form else backend.storages[turn // backend.every % len(backend.storages)]
             shapes = MATRICES if is_matrix else PAIR if backend.fused else SHAPES
             counts = FEW if backend.fused else COUNTS
             values = cases.parameters(shapes, storage.param, 1)
-            runner = backend.runner(modules[backend.module], values, variant.hypers, "plain", storage)
-            tally = run(rule, runner, variant.hypers, shapes, storage, 1, counts)
+            runner = backend.runner(modules[backend.module], values, variant.hypers, "plain", storage, read=read)
+            machine = machine_of(storage, runner, read)
+            tally = run(rule, runner, variant.hypers, shapes, storage, 1, counts, machine)
             seen.update({"elements": tally.elements, "decided": tally.decided, f"comparisons on {name}": 1})
             assert not tally.faults, f"{name} {storage}, {variant.name}: {tally.faults[0]}"
             assert not tally.note, f"{name} {storage}, {variant.name}: {tally.note}"

@@ -128,10 +128,12 @@ def test_a_kernel_of_parameters_in_a_format_is_lean(form: str, mix: str) -> None
     assert found.main.instructions <= MOST_INSTRUCTIONS[mix] + MOST_MORE[form][mix]
 
 
-@pytest.mark.parametrize(("storage", "target"), [
-    ("states=int8,param=bf16_sr", 100), ("states=int4,param=bf16_kahan", 90), ("states=fp8_e4m3,param=bf16_split8", 100)])
-def test_a_kernel_with_codes_beside_such_parameters_spills_nothing(storage: str, target: int) -> None:
-    (found,) = judged("adamw", "bf16", target=target, variant=False, storage=storage)
+BESIDE_CODES = (("int8", "bf16_sr", 100), ("int4", "bf16_kahan", 90), ("fp8_e4m3", "bf16_split8", 100))
+
+
+@pytest.mark.parametrize(("states", "form", "target"), BESIDE_CODES)
+def test_a_kernel_with_codes_beside_such_parameters_spills_nothing(states: str, form: str, target: int) -> None:
+    (found,) = judged("adamw", "bf16", target=target, variant=False, storage=f"states={states},param={form}")
     assert_walks_codes(found, MOST_BESIDE_CODES[target])
 
 

@@ -168,6 +168,14 @@ def test_chance_is_the_same_again_and_another_with_another_seed() -> None:
     assert not np.array_equal(first, other)
 
 
+def test_what_a_step_is_given_besides_the_gradient_is_a_number() -> None:
+    coded, plain = module_of("master", "sophia"), optgen.compile("sophia", "numpy")
+    param, grads, given = bits(numbers(8, 50).clip(-1, 1)), [np.ones(50, np.float32)], [np.linspace(0.1, 0.9, 50)]
+    _, (kept,) = coded.step([param], grads, coded.init([param]), 1, hessian=given)
+    (wanted,), _ = plain.step([wide(param)], grads, plain.init([wide(param)]), 1, hessian=given)
+    assert np.array_equal(kept["param_master"], wanted)
+
+
 def test_out_writes_the_bits_where_the_parameter_lies() -> None:
     module = module_of("bf16_split16")
     params, grads = [bits(numbers(7, 50).clip(-1, 1))], [np.ones(50, np.float32)]

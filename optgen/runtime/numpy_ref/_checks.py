@@ -83,7 +83,8 @@ def check_given(
     optional: bool = False,
     together: bool = False,
 ) -> list[Any]:
-    """What a step is given by name for each parameter, with the dtype of those in `work`; None where there is nothing.
+    """What a step is given by name for each parameter, with the dtype in which those in `work` are computed; None where
+    there is nothing.
 
     optional: whether it may be absent. together: whether for all in `work` if for one.
     Raises ValueError for what does not fit.
@@ -101,7 +102,8 @@ def check_given(
                 raise ValueError(f"{name} of parameter {i} is {told}, but must be an array of real numbers")
             if found[i].shape != params[i].shape:
                 raise ValueError(f"parameter {i} has shape {params[i].shape}, its {name} {found[i].shape}")
-            found[i] = np.asarray(found[i], params[i].dtype)
+            is_bits = params[i].dtype == np.uint16  # of bfloat16, which is computed in float32
+            found[i] = np.asarray(found[i], np.float32 if is_bits else params[i].dtype)
     return found
 
 
