@@ -1,5 +1,7 @@
-"""Triton streams: where kernels find the address of what lies in memory, in a record or beside the gradient's, and how
-they load and store blocks of it."""
+"""Triton streams: where kernels find the address of what lies in memory, and how they load and store blocks of it.
+
+The address stands in a record, or beside the gradient's.
+"""
 
 from __future__ import annotations
 
