@@ -24,7 +24,8 @@ class Form:
     kinds: what each of STATES has one number per, or the dtype of what has its own; or a function that tells it of a
     variant. parts, shares: how many numbers each chunk or tile, and each tensor, leaves for later launches. common: how
     many all tensors that step together have in common. tiles: what else there is of matrices. numbers: those that codes
-    stand for. draws: whether parameters are rounded by chance. one_pass: whether a step is one launch.
+    stand for. draws: whether parameters are rounded by chance; a row then ends in the seed and the count, each in two
+    halves, and a record in the parameter's place among all. one_pass: whether a step is one launch.
     """
 
     kinds: Kinds | Callable[[Mapping[str, bool]], Kinds]
