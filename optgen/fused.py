@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from optgen.dsl.symbols import EXTENTS, Kind
@@ -139,16 +139,14 @@ def is_over_model(statement: Statement) -> bool:
     return isinstance(statement, Reduce) and TENSOR in statement.over
 
 
-def state_kinds(
-    program: Program, step: Step, roles: Sequence[Role] = (Role.STATE, Role.INPUT), beside: Sequence[str] = ()
-) -> str:
+def state_kinds(program: Program, step: Step, stored: Mapping[str, str]) -> str:
     """What each state and input has one number per in one variant, as a tuple in Python. One that it lacks has none.
 
-    beside: the same of what is stored beside a parameter.
+    stored: what is stored of them or beside a parameter, with the kind of what has one of its own, else an empty text.
     """
-    axes = {stream(program, v.name): v.axes for v in step.of_role(*roles) if v.place is Place.DEVICE}
-    kept = {name: v.axes for name, v in streams(program).items() if v.role in roles}
-    return tuple_text([*beside, *(KINDS[axes.get(name, other)] for name, other in kept.items())])
+    axes = {name: v.axes for name, v in streams(program).items()}
+    axes |= {stream(program, v.name): v.axes for v in step.of_role(*ORDER) if v.place is Place.DEVICE}
+    return tuple_text([kind or KINDS[axes[name]] for name, kind in stored.items()])
 
 
 def lacks_products(_: Step, statement: Statement) -> str:

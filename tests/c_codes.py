@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from optgen import Rule, load, stored
+from optgen import Eq, Rule, amax, cols, elems, hyper, load, model, rows, sqrt, stored, t, tensors
 from optgen.build import compile
 from optgen.dsl import literal
+from optgen.dsl.functions import Abs
 
 HYPERS = {"lr": 0.01, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1}
 SWITCHES = {"decoupled_weight_decay": True}
@@ -44,12 +45,77 @@ RULES: Mapping[str, tuple[str, Callable[[], Rule]]] = {
 }
 
 
+theta, g, m, v, r, c, n = tensors("theta g m v r c n")
+lr, beta1 = hyper("lr", 0.01, at_least=0), hyper("beta1", 0.9, at_least=0)
+
+
+def _phased(name: str, *equations: Eq, **more: Any) -> Rule:
+    return Rule(param=theta, grad=g, name=name, equations=equations, **more)
+
+
+def of_tensor() -> Rule:
+    """Largest values, which no order of comparing changes: of a gradient, and of what two states become."""
+    return _phased("OfTensor", Eq(m[t], beta1 * m[t - 1] + g[t] / (amax(Abs(g[t]), elems) + 1e-8)),
+                   Eq(v[t], beta1 * v[t - 1] + g[t] ** 2),
+                   Eq(theta[t], theta[t - 1] - lr * m[t] / (sqrt(v[t]) + amax(Abs(m[t]), elems))))
+
+
+def of_model() -> Rule:
+    """The same over all tensors, of codes that are stored where they are compared."""
+    return _phased("OfModel", Eq(m[t], beta1 * m[t - 1] + g[t]), Eq(n[t], amax(Abs(m[t]), model)),
+                   Eq(theta[t], theta[t - 1] - lr * g[t] / (n[t] + 1e-8)))
+
+
+def by_rows() -> Rule:
+    """Of rows and columns, which are states, and of a matrix, for a state of which the last pass reads all of these."""
+    return _phased("ByRows", Eq(r[t], beta1 * r[t - 1] + amax(Abs(g[t]), cols)),
+                   Eq(c[t], beta1 * c[t - 1] + amax(Abs(g[t]), rows)),
+                   Eq(m[t], beta1 * m[t - 1] + g[t] / (r[t] + c[t - 1] + amax(r[t], rows) + 1e-8)),
+                   Eq(theta[t], theta[t - 1] - lr * m[t] / (c[t] + amax(Abs(m[t]), elems) + 1e-8)), min_ndim=2)
+
+
+def summed_last() -> Rule:
+    """States that no pass needs after that which compares what they become, by rows and by columns; the last looks at
+    neither."""
+    return _phased("SummedLast", Eq(m[t], beta1 * m[t - 1] + g[t]), Eq(v[t], beta1 * v[t - 1] + m[t] ** 2),
+                   Eq(r[t], 0.5 * r[t - 1] + amax(Abs(m[t]), cols)), Eq(c[t], amax(v[t], rows)),
+                   Eq(theta[t], theta[t - 1] - lr * g[t] / (amax(r[t], elems) + amax(c[t], elems) + 1e-8)), min_ndim=2)
+
+
+def _coded(make: Callable[[], Rule], states: str = "", **formats: str) -> tuple[str, Callable[[], Rule]]:
+    return "", lambda: stored(make(), states, min_numel=0, name="Phased", **formats)
+
+
+FLAT: Mapping[str, tuple[str, Callable[[], Rule]]] = {
+    "of a tensor, int8": _coded(of_tensor, "int8"),
+    "of a tensor, m int4, v fp8_e4m3": _coded(of_tensor, m="int4", v="fp8_e4m3"),
+    "of a model, int4": _coded(of_model, "int4"),
+}
+BY_ROWS: Mapping[str, tuple[str, Callable[[], Rule]]] = {
+    "by rows, int8": _coded(by_rows, "int8"),
+    "by rows, int4": _coded(by_rows, "int4"),
+    "by rows, root8": _coded(by_rows, "root8"),
+    "summed last, m int4, v fp8_e4m3": _coded(summed_last, m="int4", v="fp8_e4m3"),
+    "summed last, v int8": _coded(summed_last, v="int8"),
+}
+EVERY = {**RULES, **FLAT, **BY_ROWS}
+
+
 @cache
 def modules(name: str) -> tuple[ModuleType, ModuleType]:
     """The modules of a rule for NumPy and C."""
     with literal():
-        rule = RULES[name][1]()
+        rule = EVERY[name][1]()
     return compile(rule, "numpy"), compile(rule, "c")
+
+
+@cache
+def host(name: str) -> Callable[..., dict[str, float]]:
+    """The function that computes the scalars of a step."""
+    plain, make = EVERY[name]
+    with literal():
+        module: Any = import_module(f"optgen._generated.pytorch.{plain}") if plain else compile(make(), "torch")
+    return getattr(module, "host", dict)
 
 
 @dataclass
@@ -68,15 +134,19 @@ class Pair:
         numpy, c = modules(self.name)
         self.launcher = c.launcher()
         self.flags = c.flags(**_taken(c.flags, self.known()))
-        self.arrays = [in_memory(p) for p in self.params]
+        self.arrays = [self.array(p) for p in self.params]
         self.kept = numpy.init(self.arrays, **self.hypers())
         kinds = self.launcher._form.kinds or ("element",) * len(c.STATES)
         self.states = [
-            [_state(p, kept[key], "/" in kind) for p, kept in zip(self.params, self.kept, strict=True)]
+            [_state(p, kept[key], kind) for p, kept in zip(self.params, self.kept, strict=True)]
             if all(key in kept for kept in self.kept)
             else None
             for key, kind in zip(c.STATES, kinds, strict=True)
         ]
+
+    def array(self, tensor: Tensor) -> Any:
+        """What NumPy takes of a tensor: in its shape if the rule looks at rows, which then follow one another."""
+        return in_memory(tensor).reshape(tensor.shape if self.name in BY_ROWS else -1)
 
     def hypers(self) -> dict[str, Any]:
         """What NumPy is given besides."""
@@ -91,22 +161,22 @@ class Pair:
         """One step of both. NumPy goes on from what C has made of the parameters."""
         numpy, _ = modules(self.name)
         self.t += 1
-        of = [in_memory(like(p, g)) for p, g in zip(self.params, grads, strict=True)]
-        self.arrays = [in_memory(p) for p in self.params]
+        of = [self.array(like(p, g)) for p, g in zip(self.params, grads, strict=True)]
+        self.arrays = [self.array(p) for p in self.params]
         self.arrays, self.kept = numpy.step(self.arrays, of, self.kept, self.t, **self.hypers())
         rows = [0] * len(self.params)
         return self.launcher.step(self.params, grads, self.states, rows, [self.scalars()], self.flags, **options)
 
     def scalars(self) -> dict[str, float]:
         """What a step in C reads of the host."""
-        plain = import_module(f"optgen._generated.pytorch.{RULES[self.name][0]}")
-        return {**HYPERS, **plain.host(**_taken(plain.host, self.known()))}
+        found = host(self.name)
+        return {**HYPERS, **found(**_taken(found, self.known()))}
 
     def assert_same(self, states_alone: bool = False) -> None:
         """Every bit of C is NumPy's; a parameter of less precision than NumPy's is NumPy's, rounded."""
         _, c = modules(self.name)
         for k, (param, array) in enumerate(zip(self.params, self.arrays, strict=True)):
-            wanted = torch.from_numpy(array).to(param.dtype)
+            wanted = torch.from_numpy(array.reshape(-1)).to(param.dtype)
             found = torch.from_numpy(in_memory(param)).to(param.dtype)
             assert states_alone or torch.equal(found.nan_to_num(7), wanted.nan_to_num(7)), k
             for key, column in zip(c.STATES, self.states, strict=True):
@@ -142,6 +212,9 @@ def as_bits(array: Any) -> Any:
     return array.reshape(-1).view({1: np.uint8, 2: np.int16, 4: np.int32, 8: np.int64}[array.itemsize])
 
 
-def _state(param: Tensor, array: Any, is_row: bool) -> Tensor:
+def _state(param: Tensor, array: Any, kind: str) -> Tensor:
+    array = np.asarray(array)
     flat = torch.from_numpy(as_bits(array).copy()).view(OF_NUMPY[array.dtype.type])
-    return flat if is_row else flat.as_strided(param.shape, param.stride())
+    if "/" in kind or kind in ("row", "col", "matrix", "tensor"):
+        return flat.reshape(array.shape)
+    return flat.as_strided(param.shape, param.stride())

@@ -185,6 +185,8 @@ MUTANTS = (
     Mutant("threads meet inside a block of codes", "runtime/c_cpu/_walk.h",
            "int64_t whole = (place + UNIT - 1) / UNIT * UNIT;", "int64_t whole = place;",
            "test_c_storage.py threads"),
+    Mutant("the columns of all matrices are those of the first where codes are stored", "runtime/c_cpu/_tiles.h",
+           "at_row, matrix * x->cols + col}", "at_row, col}", "test_c_coded_phases.py numpy_backend and by"),
     Mutant("a block is encoded by its first numbers", "runtime/c_cpu/_codes.h",
            "i < count; i++) {\n        uint32_t size", "i < count / 2; i++) {\n        uint32_t size",
            "test_c_storage.py numpy_backend"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -43,10 +44,10 @@ CPUS = {"this one": ["-march=native"], "AVX2": ["-mavx2"], "any": [], "no x86": 
 
 
 @cache
-def modules(make: Any, form: str) -> tuple[ModuleType, Any]:
+def modules(make: Any, form: str, **states: str) -> tuple[ModuleType, Any]:
     """The module for NumPy of a rule, and its class."""
     with literal():
-        rule = stored(make(), name="Kept", param=form)
+        rule = stored(make(), name="Kept", min_numel=0, param=form, **states)
     return optgen.compile(rule, "numpy"), optgen.optimizer(rule)
 
 
@@ -111,12 +112,19 @@ def of_tensor() -> Rule:
     return Rule(param=theta, grad=g, name="Largest", equations=update)
 
 
-@pytest.mark.parametrize("make", [of_largest, of_tensor])
-@pytest.mark.parametrize("form", FORMATS)
-def test_phases_step_as_numpy_to_the_bit(form: str, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    numpy, cls = modules(make, form)
+CODED = [(form, of_largest, {"m": states}) for form, states in zip(FORMATS, itertools.cycle(("int8", "int4")))]
+
+
+@pytest.mark.parametrize(
+    ("form", "make", "states"), [*itertools.product(FORMATS, (of_largest, of_tensor), ({},)), *CODED]
+)
+def test_phases_step_as_numpy_to_the_bit(
+    form: str, make: Any, states: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numpy, cls = modules(make, form, **states)
     params = leaves((70, 61), (3, 4099), (2, 5, 7), (129, 1))
-    optimizer = cls([{"params": params, "fused": True, "state_dtype": torch.float32}], **given(form))
+    wide = {} if states else {"state_dtype": torch.float32}
+    optimizer = cls([{"params": params, "fused": True, **wide}], **given(form))
     arrays = [as_numpy(p).copy() for p in params]
     state = numpy.init(arrays)
     calls = eagerly_stepped(cls.__module__.rpartition(".")[0], monkeypatch)

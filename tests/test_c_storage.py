@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import needs
 import numpy as np
 import pytest
+import reducing_rules
 import torch
 from c_codes import RULES, Pair, bits, modules
 from c_steps import some
@@ -229,12 +230,12 @@ def test_small_parameters_have_the_step_of_the_plain_rule() -> None:
     assert files["c_cpu/adamw_otherwise.c"].partition("#define")[2] == plain.partition("#define")[2]
 
 
-def test_a_rule_with_reductions_takes_plain_numbers_alone() -> None:
-    rule = load("lamb")
-    assert isinstance(rule, Rule)
-    with pytest.raises(RuleError, match="no storage formats with blocks for rules with reductions yet"):
-        build([stored(rule, "int8", name="Lamb8")], ["c"])
-    assert build([stored(rule, "bf16", name="Lamb16")], ["c"]).files["c_cpu/lamb.c"]
+def test_a_state_that_is_codes_in_one_variant_only_is_refused() -> None:
+    with literal():
+        rule = reducing_rules.RULES["widened"]()
+        assert build([rule], ["c"]).files["c_cpu/widened.c"]
+        with pytest.raises(RuleError, match="no states that are codes in some variants only, as s is"):
+            build([stored(rule, "int8", name="Coded")], ["c"])
 
 
 @pytest.mark.parametrize("name", ["m_values", "load_int8_signed"])

@@ -37,18 +37,19 @@ static void encode_int4_signed(uint8_t *codes, const real *values, float largest
     }
 }
 
-/* Elements `start` to `start + count` of a state, of which `start` begins a block. */
+/* Elements `start` to `start + count` of a state. */
 static void load_int4_signed(real *values, const uint8_t *codes, const float *largest, int64_t start, int64_t count)
 {
     const struct table table = table_of(numbers_int4_signed);
-    for (int64_t first = 0; first < count; first += 128) {
-        const int64_t length = count - first < 128 ? count - first : 128;
+    for (int64_t at = start, end = start + count, next; at < end; at = next) {
+        next = at - at % 128 + 128 < end ? at - at % 128 + 128 : end;
         uint8_t apart[128];
-        split(apart, codes + (start + first) / 2, length);
-        decode(values + first, apart, &table, largest[(start + first) / 128], length);
+        split(apart, codes + at / 2, at % 2 + next - at);
+        decode(values + at - start, apart + at % 2, &table, largest[at / 128], next - at);
     }
 }
 
+/* The same stored, where `start` begins a block. */
 static void store_int4_signed(real *values, uint8_t *codes, float *largest, int64_t start, int64_t count)
 {
     for (int64_t first = 0; first < count; first += 128) {
@@ -89,18 +90,19 @@ static void encode_int4_unsigned(uint8_t *codes, const real *values, float large
     }
 }
 
-/* Elements `start` to `start + count` of a state, of which `start` begins a block. */
+/* Elements `start` to `start + count` of a state. */
 static void load_int4_unsigned(real *values, const uint8_t *codes, const float *largest, int64_t start, int64_t count)
 {
     const struct table table = table_of(numbers_int4_unsigned);
-    for (int64_t first = 0; first < count; first += 128) {
-        const int64_t length = count - first < 128 ? count - first : 128;
+    for (int64_t at = start, end = start + count, next; at < end; at = next) {
+        next = at - at % 128 + 128 < end ? at - at % 128 + 128 : end;
         uint8_t apart[128];
-        split(apart, codes + (start + first) / 2, length);
-        decode(values + first, apart, &table, largest[(start + first) / 128], length);
+        split(apart, codes + at / 2, at % 2 + next - at);
+        decode(values + at - start, apart + at % 2, &table, largest[at / 128], next - at);
     }
 }
 
+/* The same stored, where `start` begins a block. */
 static void store_int4_unsigned(real *values, uint8_t *codes, float *largest, int64_t start, int64_t count)
 {
     for (int64_t first = 0; first < count; first += 128) {

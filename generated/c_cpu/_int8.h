@@ -69,16 +69,17 @@ static void encode_int8_signed(uint8_t *codes, const real *values, float largest
     }
 }
 
-/* Elements `start` to `start + count` of a state, of which `start` begins a block. */
+/* Elements `start` to `start + count` of a state. */
 static void load_int8_signed(real *values, const uint8_t *codes, const float *largest, int64_t start, int64_t count)
 {
     const struct table table = table_of(numbers_int8_signed);
-    for (int64_t first = 0; first < count; first += 256) {
-        const int64_t length = count - first < 256 ? count - first : 256;
-        decode(values + first, codes + start + first, &table, largest[(start + first) / 256], length);
+    for (int64_t at = start, end = start + count, next; at < end; at = next) {
+        next = at - at % 256 + 256 < end ? at - at % 256 + 256 : end;
+        decode(values + at - start, codes + at, &table, largest[at / 256], next - at);
     }
 }
 
+/* The same stored, where `start` begins a block. */
 static void store_int8_signed(real *values, uint8_t *codes, float *largest, int64_t start, int64_t count)
 {
     for (int64_t first = 0; first < count; first += 256) {
@@ -155,16 +156,17 @@ static void encode_int8_unsigned(uint8_t *codes, const real *values, float large
     }
 }
 
-/* Elements `start` to `start + count` of a state, of which `start` begins a block. */
+/* Elements `start` to `start + count` of a state. */
 static void load_int8_unsigned(real *values, const uint8_t *codes, const float *largest, int64_t start, int64_t count)
 {
     const struct table table = table_of(numbers_int8_unsigned);
-    for (int64_t first = 0; first < count; first += 256) {
-        const int64_t length = count - first < 256 ? count - first : 256;
-        decode(values + first, codes + start + first, &table, largest[(start + first) / 256], length);
+    for (int64_t at = start, end = start + count, next; at < end; at = next) {
+        next = at - at % 256 + 256 < end ? at - at % 256 + 256 : end;
+        decode(values + at - start, codes + at, &table, largest[at / 256], next - at);
     }
 }
 
+/* The same stored, where `start` begins a block. */
 static void store_int8_unsigned(real *values, uint8_t *codes, float *largest, int64_t start, int64_t count)
 {
     for (int64_t first = 0; first < count; first += 256) {

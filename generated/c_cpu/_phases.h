@@ -27,6 +27,8 @@ struct work {
     const struct group *group;
     real factor, **values;
     phase_function *phase;
+    int64_t (*pieces)(const struct tensor *tensor);
+    void (*step)(const struct work *work, int64_t k, int64_t piece);
     values_function *compute;
 };
 

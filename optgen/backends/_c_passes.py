@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from optgen.backends._c_lines import STEP
-from optgen.backends._c_phases import PLACE, STARTS, Variant
+from optgen.backends._c_phases import STARTS, Variant
+from optgen.backends._c_ways import ELEMENTWISE, Way
 from optgen.fused import is_over_model
 from optgen.ir import Map, Op, Reduce, Role, Statement, reads
 from optgen.weave import Item
@@ -26,7 +27,8 @@ def calls(variant: Variant) -> Iterator[Item]:
             yield (f"each_tensor(&work, values_{k + 1});",)
         yield from (_over_model(variant, s) for s in _small_totals(variant, k))
         if variant.has_phase(k):
-            yield (f"each_part(&work, phase_{k + 1});",)
+            each = "part" if variant.goes_by_tiles(k) else "span"
+            yield (f"each_{each}(&work, phase_{k + 1});",)
         for s in variant.sums(k, model=True):
             places = f"{variant.places.part('tensor', s.target)}, {variant.number(s.target)}"
             yield (f"{'largest_tile' if s.op is Op.MAX else 'sum_tiles'}_of_all(&work, {places});",)
@@ -48,26 +50,22 @@ def _small_totals(variant: Variant, k: int) -> list[Reduce]:
 
 def span_lines(variant: Variant) -> Iterator[Item]:
     """The function that steps some elements of a tensor, where each is computed of itself and one phase is all."""
-    names = _names(variant, 0)
-    yield from _streams(variant, names, 0, "start")
+    names, way = _names(variant, 0), ELEMENTWISE
+    yield from _streams(variant, names, 0, way)
     yield from variant.scalars({*names})
-    yield from variant.drawn(0, "start", "count")
-    yield from ((variant.buffered("load", name),) for name in names if variant.is_coded(name))
-    yield ("#pragma omp simd",)
-    yield ("for (int64_t i = 0; i < count; i++) {",)
-    yield from ((f"{STEP}{line}",) for line in _elements(variant, names, 0))
-    yield ("}",)
-    yield from ((variant.buffered("store", into),) for into, _ in variant.stores[0] if variant.is_coded(into))
+    yield from _rows_open(variant, names, [], 0, way)
+    yield from _loop(variant, names, 0, way)
+    yield from _close(variant, [], 0, way)
 
 
 def phase_lines(variant: Variant, k: int) -> list[Item]:
     """The function that steps one part of a tensor in phase k; empty if there is none."""
     if not variant.has_phase(k):
         return []
-    names = _names(variant, k)
+    names, way = _names(variant, k), variant.way(k)
     sums = [s for s in variant.elements[k] if isinstance(s, Reduce)]
-    lines = [*_streams(variant, names, k, "part->start"), *_singles(variant, names), *_sums_open(variant, sums)]
-    lines += [*_rows_open(variant, names, sums, k), *_loop(variant, names, k), *_close(variant, sums)]
+    lines = [*_streams(variant, names, k, way), *_singles(variant, names, way), *_sums_open(variant, sums)]
+    lines += [*_rows_open(variant, names, sums, k, way), *_loop(variant, names, k, way), *_close(variant, sums, k, way)]
     return [*_used(lines, TENSOR_LINE, ROW_LINE, VALUES_LINE, FACTOR_LINE, GRAD_LINE, COLS_LINE), *lines]
 
 
@@ -88,32 +86,39 @@ def _used(lines: Iterable[Item], *declarations: str) -> Iterator[Item]:
             yield (declaration,)
 
 
-def _streams(variant: Variant, names: Sequence[str], k: int, start: str) -> Iterator[Item]:
-    """Where in what is stored the elements are that a function steps. start: the number of the first."""
+def _streams(variant: Variant, names: Sequence[str], k: int, way: Way) -> Iterator[Item]:
+    """Where in what is stored the elements are that a function steps."""
     read = [n for n in names if variant.is_stored(n) and variant.step.var(n).role is not Role.GRAD]
     used = {*read, *(into for into, _ in variant.stores[k])}
     for name in [v.name for v in variant.step.vars if v.name in used]:
         kind = variant.kind(name)
         if variant.is_coded(name):
-            yield (f"real {variant.stem(name)}_values[BLOCK];",)
-        elif kind in ("element", "row", "col"):
+            yield (f"real {variant.stem(name)}_values[{way.room}];",)
+        elif kind == "element" or kind in way.indices:
             pointers = [variant.pointer(name), *variant.beside(name)]
-            yield from ((f"{pointer} + {PLACE.get(kind, start)};",) for pointer in pointers)
-    yield from (("union chance chance;",) for _ in variant.drawn(k, start, ""))
+            offset = f" + {way.start}" if kind == "element" else way.offsets.get(kind, "")
+            yield from ((f"{pointer}{offset};",) for pointer in pointers)
+    yield from (("union chance chance;",) for _ in variant.drawn(k, way))
 
 
-def _singles(variant: Variant, names: Sequence[str]) -> Iterator[Item]:
+def _singles(variant: Variant, names: Sequence[str], way: Way) -> Iterator[Item]:
     """What is one number for a whole part, and where the numbers of its rows and columns are."""
     yield from variant.scalars({*names})
     for name in names:
         kind = variant.kind(name)
-        place = f" + {PLACE[kind]}" if kind in PLACE else ""
-        if variant.is_stored(name) and kind in ("tensor", "matrix"):
-            yield (f"const real {name} = load({variant.stem(name)}_type, {variant.at(name)}{place});",)
-        elif not variant.is_stored(name) and kind in ("tensor", "matrix"):
-            yield (f"const real {name} = {variant.values(name)}[{PLACE.get(kind, variant.number(name))}];",)
-        elif not variant.is_stored(name) and kind in ("row", "col"):
-            yield (f"const real *{name}_values = {variant.values(name)}{place};",)
+        offset = way.offsets.get(kind, "")
+        if variant.is_stored(name) and kind in _single(way):
+            yield (f"const real {name} = load({variant.stem(name)}_type, {variant.at(name)}{offset});",)
+        elif not variant.is_stored(name) and kind in _single(way):
+            index = offset.removeprefix(" + ") or variant.number(name)
+            yield (f"const real {name} = {variant.values(name)}[{index}];",)
+        elif not variant.is_stored(name) and kind in way.indices:
+            yield (f"const real *{name}_values = {variant.values(name)}{offset};",)
+
+
+def _single(way: Way) -> set[str]:
+    """What there is one of in all that a function steps."""
+    return {"tensor", "matrix"} - way.indices.keys()
 
 
 def _sums_open(variant: Variant, sums: Sequence[Reduce]) -> Iterator[Item]:
@@ -135,20 +140,21 @@ def _sums_open(variant: Variant, sums: Sequence[Reduce]) -> Iterator[Item]:
             )
 
 
-def _rows_open(variant: Variant, names: Sequence[str], sums: Sequence[Reduce], k: int) -> Iterator[Item]:
-    """The loop over rows, with what is one number for a whole row."""
-    margin = STEP if variant.by_rows else ""
-    if variant.by_rows:
-        yield ("for (int64_t down = 0; down < part->rows; down++) {",)
-        yield (f"{STEP}const int64_t line = down * tensor->cols;",)
+def _rows_open(variant: Variant, names: Sequence[str], sums: Sequence[Reduce], k: int, way: Way) -> Iterator[Item]:
+    """What buffers hold, and the loop over rows, with what is one number for a whole row."""
+    margin = STEP if way.outer else ""
+    filled = [line for (line,) in (*variant.drawn(k, way), *variant.buffered("load", names, way))]
+    if not way.is_filled_inside:
+        yield from ((line,) for line in filled)
+    yield from ((line,) for line in way.outer)
     for name in names:
-        if variant.kind(name) == "row":
-            yield (f"{STEP}{variant.loaded(name, 'down')}",)
+        if variant.kind(name) in way.indices.keys() - {"col"}:
+            yield (f"{STEP}{variant.loaded(name, way.indices[variant.kind(name)])}",)
     for s in sums:
         if variant.kind(s.target) == "row":
             yield (f"{STEP}real {s.target} = {STARTS[s.op]};",)
-    first = "part->start + line" if variant.by_rows else "part->start"
-    yield from ((f"{margin}{line}",) for (line,) in variant.drawn(k, first, "length"))
+    if way.is_filled_inside:
+        yield from ((f"{margin}{line}",) for line in filled)
     yield (f"{margin}{_pragma(variant, sums)}",)
 
 
@@ -160,31 +166,29 @@ def _pragma(variant: Variant, sums: Sequence[Reduce]) -> str:
     return " ".join(["#pragma omp simd", *clauses])
 
 
-def _loop(variant: Variant, names: Sequence[str], k: int) -> Iterator[Item]:
+def _loop(variant: Variant, names: Sequence[str], k: int, way: Way) -> Iterator[Item]:
     """The loop over the elements of a part, or of a row of it."""
-    outer = STEP if variant.by_rows else ""
-    if variant.by_rows:
-        yield (f"{outer}for (int64_t along = 0; along < length; along++) {{",)
-        yield (f"{outer}{STEP}const int64_t i = line + along;",)
-    else:
-        yield ("for (int64_t i = 0; i < length; i++) {",)
-    yield from ((f"{outer}{STEP}{line}",) for line in _elements(variant, names, k))
+    outer = STEP if way.outer else ""
+    index = "along" if way.outer else "i"
+    yield (f"{outer}for (int64_t {index} = 0; {index} < {way.length}; {index}++) {{",)
+    yield from ((f"{outer}{STEP}const int64_t i = {way.i};",) for _ in way.outer[:1])
+    yield from ((f"{outer}{STEP}{line}",) for line in _elements(variant, names, k, way))
     yield (f"{outer}}}",)
 
 
-def _elements(variant: Variant, names: Sequence[str], k: int) -> Iterator[str]:
+def _elements(variant: Variant, names: Sequence[str], k: int, way: Way) -> Iterator[str]:
     """What phase k does with one element: loads, one statement a line with the equation it comes from, stores."""
     for name in names:
         if variant.step.var(name).role is Role.GRAD:
             yield f"const real {name} = factor * load(grad_type, grad + i);"
         elif variant.kind(name) == "element":
-            yield variant.loaded(name, "i")
+            yield variant.loaded(name, way.at if variant.is_coded(name) else "i")
         elif variant.kind(name) == "col":
-            yield variant.loaded(name, "along")
+            yield variant.loaded(name, way.indices["col"])
     for statement in variant.quoted(variant.elements[k]):
         yield from statement if isinstance(statement, tuple) else (_element(variant, statement),)
     for into, value in variant.stores[k]:
-        yield variant.kept_as(into, value)
+        yield variant.kept_as(into, value, way)
 
 
 def _element(variant: Variant, statement: Statement) -> str:
@@ -195,11 +199,12 @@ def _element(variant: Variant, statement: Statement) -> str:
     return f"const {variant.type(statement.target)} {statement.target} = {variant.text(statement.expr)};"
 
 
-def _close(variant: Variant, sums: Sequence[Reduce]) -> Iterator[Item]:
-    """The end of a row and of a part, which leave their sums."""
+def _close(variant: Variant, sums: Sequence[Reduce], k: int, way: Way) -> Iterator[Item]:
+    """The end of a row and of a part, which leave their sums, and codes of what buffers hold."""
     for s in sums:
         if variant.kind(s.target) == "row":
             yield (f"{STEP}{s.target}_parts[down * tiles_across(tensor)] = {s.target};",)
-    if variant.by_rows:
+    if way.outer:
         yield ("}",)
+    yield from variant.buffered("store", [into for into, _ in variant.stores[k]], way)
     yield from ((f"*{s.target}_parts = {s.target};",) for s in sums if variant.kind(s.target) == "tensor")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optgen.backends._c_parameters import draw_text, load_text, pointers, store_text
+from optgen.backends._c_ways import FLAT, SPAN, TILE, Way
 from optgen.backends._formats import held, is_coded, is_random, name_of
 from optgen.codecs import codec
 from optgen.fused import is_over_model, kind_of, reduced, stream
@@ -20,7 +21,6 @@ from optgen.weave import Item
 
 LENGTH = {"row": "tensor->rows", "col": "tensor->cols"}  # of one matrix
 COUNT = {"matrix": "tensor->matrices", **{kind: f"tensor->matrices * {length}" for kind, length in LENGTH.items()}}
-PLACE = {"matrix": "part->matrix", "row": "part->at_row", "col": "part->at_col"}
 STARTS = {Op.SUM: "0", Op.MEAN: "0", Op.MAX: "-INFINITY"}
 
 
@@ -75,7 +75,9 @@ class Variant:
     def __post_init__(self) -> None:
         done: set[str] = set()
         waiting: list[Statement] = []
-        for part in phase(self.step, everywhere=True, read_back=()):
+        coded = [w.into for w in self.step.writes if self.is_coded(w.into)]
+        apart = coded if self.by_rows else ()  # tiles would cut their blocks
+        for part in phase(self.step, everywhere=True, read_back=(), apart=apart):
             waiting += [s for s in part.body if not self.is_element(s) and s.target not in done]
             done |= {s.target for s in waiting}
             elements = [s for s in part.body if self.is_element(s)]
@@ -129,6 +131,19 @@ class Variant:
     def has_phase(self, k: int) -> bool:
         """Whether phase k goes over elements: one that waits for a value of the model alone does not."""
         return k < len(self.elements) and bool(self.elements[k] or self.stores[k])
+
+    def goes_by_tiles(self, k: int) -> bool:
+        """Whether phase k goes over tiles, be each a single row; else over spans, whatever row they are in."""
+        return not self.by_rows or self.way(k) is TILE
+
+    def way(self, k: int) -> Way:
+        """How phase k goes over elements."""
+        if not self.by_rows:
+            return FLAT
+        if not any(self.is_coded(into) for into, _ in self.stores[k]):
+            return TILE
+        read = {n for s in self.elements[k] for n in reads(s)} | {value for _, value in self.stores[k]}
+        return SPAN if any(self.kind(name) in SPAN.indices for name in read) else FLAT
 
     def makes(self, k: int) -> list[str]:
         """What phase k sums and stores."""
@@ -187,20 +202,22 @@ class Variant:
         made = held(self.step.var(name))
         return [*pointers(self.stem(name), made, self.stored)] if made else []
 
-    def drawn(self, k: int, start: str, count: str) -> Iterator[Item]:
+    def drawn(self, k: int, way: Way) -> Iterator[Item]:
         """The line that draws random bits for a parameter that phase k rounds by chance."""
         for into in (into for into, _ in self.stores[k] if is_random(self.step.var(into))):
-            yield (draw_text(self.stem(into), self.read, start, count),)
+            yield (draw_text(self.stem(into), self.read, way.first, way.count),)
 
     def is_coded(self, name: str) -> bool:
         """Whether what is stored under a past name is codes, which lie in a buffer while they are numbers."""
         return is_coded(self.step.var(name))
 
-    def buffered(self, function: str, name: str) -> str:
-        """The line that fills the buffer of what is stored as codes, or encodes it."""
-        var, stem = self.step.var(name), self.stem(name)
-        places = [f"tensor->at[{self.stored.index(f'{stem}{part.suffix}')}]" for part in codec(var.codec).parts]
-        return f"{function}_{name_of(var)}({', '.join([f'{stem}_values', *places])}, start, count);"
+    def buffered(self, function: str, names: Sequence[str], way: Way) -> Iterator[Item]:
+        """The lines that fill the buffers of what is stored as codes, or encode these."""
+        for name in filter(self.is_coded, names):
+            var, stem = self.step.var(name), self.stem(name)
+            places = [f"tensor->at[{self.stored.index(f'{stem}{part.suffix}')}]" for part in codec(var.codec).parts]
+            given = ", ".join([f"{stem}_values", *places, way.first, way.count])
+            yield (f"{function}_{name_of(var)}({given});",)
 
     def scalars(self, wanted: set[str]) -> Iterator[Item]:
         """The scalars of the host that are read. A name may be one in another variant only."""
@@ -221,11 +238,11 @@ class Variant:
         value = f"load({stem}_type, {stem}_at + {index})" if self.is_stored(name) else f"{name}_values[{index}]"
         return f"const real {name} = {value};"
 
-    def kept_as(self, into: str, value: str) -> str:
+    def kept_as(self, into: str, value: str, way: Way) -> str:
         """The line that stores a value of which there is one per element."""
         stem, made = self.stem(into), held(self.step.var(into))
         if made is not None:
-            return store_text(stem, made, "i", value, "along" if self.by_rows else "i")
+            return store_text(stem, made, "i", value, way.at)
         return f"{stem}_values[i] = {value};" if self.is_coded(into) else f"store({stem}_type, {stem}_at + i, {value});"
 
     def quoted(self, statements: Sequence[Statement]) -> Iterator[Item | Statement]:

@@ -69,7 +69,7 @@ def storage(made: Codec) -> dict[str, str]:
 def fused_on(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel.
 
-    There are none yet for blocks beside reductions.
+    On a GPU there are none yet for blocks beside reductions.
     """
     has_both = any(made.block for made in formats(program)) and not all(map(is_elementwise, program.chain))
-    return {} if has_both else devices(program)
+    return {device: function for device, function in devices(program).items() if device == "cpu" or not has_both}

@@ -97,8 +97,9 @@ def in_phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
     names = dict.fromkeys(kernel.name for variant in variants.values() for kernel in variant.kernels)
     kernels = [_kernel(program, way, variants, name) for name in sorted(names)]
     asked = [f'flags["{name}"]' for name in flag_names(program)]
-    kinds = {state_kinds(program, step, [Role.STATE]) for step in program.steps}
-    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, [Role.STATE])}",)], conditions=asked)
+    states = {name: "" for name, var in stored.items() if var.role is Role.STATE}
+    kinds = {state_kinds(program, step, states) for step in program.steps}
+    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, states)}",)], conditions=asked)
     counts = ", ".join(f"{name}={len(getattr(places, name))}" for name in ("parts", "shares", "common"))
     if way is TILES:
         lengths = ", ".join(f"{name}={len(places.planes[name])}" for name in PLANES)

@@ -17,7 +17,7 @@ from optgen.backends._c_passes import calls, phase_lines, span_lines
 from optgen.backends._c_phases import Places, Variant
 from optgen.backends._c_values import values_lines
 from optgen.backends._formats import parts as parts_of
-from optgen.codecs import Codec, codec, companions
+from optgen.codecs import Codec, companions
 from optgen.dsl.rule import Schedule
 from optgen.fused import (
     check_passes,
@@ -59,7 +59,7 @@ CONSTANTS = frozenset(
 # What the functions of a rule with reductions use besides.
 IN_PHASES = frozenset(
     """values along down line length matrix tiles tiles_across tile_parts matrix_values row_values col_values
-    row_parts col_parts summed rows_summed cols_summed rows_largest cols_largest""".split()
+    row_parts col_parts summed rows_summed cols_summed rows_largest cols_largest line_at""".split()
 )
 PART = "const struct part *part"
 Variants = Mapping[tuple[bool, ...], Variant]
@@ -94,6 +94,7 @@ def _emit(program: Program) -> dict[str, str]:
         "held": f"{HELD} JOIN(IS_, {program.rule.param.label}_type)" if held else "",
         "macros": _macros([name for name, kind in parts.items() if not kind], flag_names(program)),
     }
+    both["formats"] = _c_formats.headers(stored)
     in_phases = partial(_in_phases, program, variants, places)
     return {
         "c": in_phases(both) if is_phased else _in_one_pass(program, variants, stored, both),
@@ -106,7 +107,7 @@ def _emit(program: Program) -> dict[str, str]:
             types=wrap(f"types = {tuple_text(['' if kind else f'{name}_type' for name, kind in parts.items()])}"),
             flags_opens=signature("flags", flag_arguments(program), "dict[str, bool]"),
             flags=flags_lines(program),
-            **(_form(program) if is_phased else _form_of_formats(parts)),
+            **(_form(program, parts) if is_phased else _form_of_formats(parts)),
         ),
     }
 
@@ -136,7 +137,7 @@ def _taken(program: Program, stored: Mapping[str, Var]) -> frozenset[str]:
 def _in_one_pass(program: Program, variants: Variants, stored: Mapping[str, Var], both: Mapping[str, Any]) -> str:
     """The C file of an elementwise rule."""
     span = _woven(program, {key: _indented(span_lines(variant)) for key, variant in variants.items()})
-    return render("c.jinja", span=span, formats=_c_formats.headers(stored), unit=_c_formats.unit(stored), **both)
+    return render("c.jinja", span=span, unit=_c_formats.unit(stored), **both)
 
 
 def _in_phases(program: Program, variants: Variants, places: Places, both: Mapping[str, Any]) -> str:
@@ -169,13 +170,12 @@ def _about(name: str, k: int, variants: Iterable[Variant]) -> str:
     return f"{', '.join(made)}: {'of a part of a tensor' if name == 'phase' else 'of a whole tensor'}."
 
 
-def _form(program: Program) -> dict[str, Any]:
+def _form(program: Program, parts: Mapping[str, str]) -> dict[str, Any]:
     """How Python sees that a tensor can be stepped by passes: by what its states have one number per."""
-    held = held_as(program)
-    beside = [part.dtype for part in codec(held.codec).parts[1:]] if held else []
-    kinds = {state_kinds(program, step, beside=beside) for step in program.steps}
+    states = dict([*parts.items()][1:])
+    kinds = {state_kinds(program, step, states) for step in program.steps}
     texts = [f'flags["{name}"]' for name in flag_names(program)]
-    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, beside=beside)}",)], conditions=texts)
+    lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, states)}",)], conditions=texts)
     together = any(is_over_model(s) for step in program.steps for s in step.body)
     told = f"by_rows={needs_matrix(program)}, together={together}"
     if len(kinds) == 1:

@@ -3,8 +3,8 @@
 Assumes a hoisted step. Establishes that a phase reads stored quantities, results of reductions and of earlier
 products, and what it computes itself: what an earlier phase computed is computed again, or loaded if it was stored. A
 stored quantity is overwritten in the last phase that still needs its past. Where nothing may be read back, since a
-store may round it, a stored quantity is computed again too. What kernels may sum or store later, they do where the
-phases then move less memory.
+store may round it, a stored quantity is computed again too, and one that is kept apart is stored in a phase that sums
+over no elements. What kernels may sum or store later, they do where the phases then move less memory.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from dataclasses import dataclass, field
 from optgen.ir import ELEMENT, TENSOR, Map, MatMul, Phase, Place, Reduce, Role, Statement, Step, Write, reads
 
 
-def phase(step: Step, everywhere: bool, read_back: Collection[str] | None = None) -> tuple[Phase, ...]:
+def phase(
+    step: Step, everywhere: bool, read_back: Collection[str] | None = None, apart: Collection[str] = ()
+) -> tuple[Phase, ...]:
     """The body in phases. `everywhere` cuts at each reduction and product, as kernels must; else at the model's.
 
     read_back: the stored quantities of which a phase may load what an earlier one has stored, by their past names;
-    None for all.
+    None for all. apart: those that no phase stores which sums over elements, by their past names.
     """
-    best = _Cutter(step, everywhere, read_back, {}).phases()
+    best = _Cutter(step, everywhere, read_back, apart, {}).phases()
     later: dict[str, int] = {}
     for name in _movable(step) if everywhere and len(best) > 1 else ():
         for wait in range(1, len(best)):
-            parts = _Cutter(step, everywhere, read_back, {**later, name: wait}).phases()
+            parts = _Cutter(step, everywhere, read_back, apart, {**later, name: wait}).phases()
             if len(parts) == len(best) and _moved(step, parts) < _moved(step, best):
                 best, later = parts, {**later, name: wait}
     return best
@@ -48,6 +50,7 @@ class _Cutter:
     step: Step
     everywhere: bool
     read_back: Collection[str] | None
+    apart: Collection[str]
     later: Mapping[str, int]
     level: dict[str, int] = field(default_factory=dict)
     ready: dict[str, int] = field(default_factory=dict)
@@ -73,15 +76,24 @@ class _Cutter:
         sums = {s.target for s in self.step.body if isinstance(s, Reduce)}
         wait = {name: count for name, count in self.later.items() if name not in sums}
         store = {w.value: self.ready.get(w.value, 0) + wait.get(w.value, 0) for w in writes}
-        count = max([*self.level.values(), *store.values(), 0]) + 1
         while True:
+            count = max([*self.level.values(), *store.values(), 0]) + 1
             made = [self._phase(k, writes, store) for k in range(count)]
-            late = {
+            late = {w.value: k + 1 for k, part in enumerate(made) if self._sums(part) for w in self._of_apart(part)}
+            late |= {
                 w.value: k for k, part in enumerate(made) for w in writes if w.into in part.loads and k > store[w.value]
             }
             if not late:
                 return tuple(part for part in made if part.body or part.stores) or tuple(made[:1])
             store |= late
+
+    def _of_apart(self, part: Phase) -> list[Write]:
+        return [w for w in part.stores if w.into in self.apart]
+
+    def _sums(self, part: Phase) -> bool:
+        """Whether a phase reduces over elements."""
+        sums = [s for s in part.body if isinstance(s, Reduce)]
+        return {*ELEMENT} in ({axis for name in reads(s) for axis in self.step.var(name).axes} for s in sums)
 
     def _cuts(self, statement: Statement) -> bool:
         match statement:

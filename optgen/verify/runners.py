@@ -231,7 +231,13 @@ def torch_runner(module: ModuleType, values: Sequence[Array], hypers: Mapping[st
     """
     params = [torch.nn.Parameter(tensor(v, TORCH[storage.param], layout, device)) for v in values]
     make: Any = optimizer_class(module)  # which may create the state at once, so that its dtype is in the group
-    optimizer = make([{"params": params, "state_dtype": TORCH[storage.state], "fused": fused}], **hypers)
+    group = {"params": params, "fused": fused}
+    try:
+        optimizer = make([{**group, "state_dtype": TORCH[storage.state]}], **hypers)
+    except RuntimeError as error:
+        if "`state_dtype` is not possible" not in str(error):
+            raise
+        optimizer = make([group], **hypers)  # every state has a format, which decides its dtype
     calls: list[str] = []
     counted = tuple(_Counted(update, calls) for update in optimizer.rule.updates)
     optimizer.rule = replace(optimizer.rule, updates=counted)

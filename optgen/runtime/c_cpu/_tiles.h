@@ -1,4 +1,4 @@
-/* Tiles: the threads' ways over the tiles and the tensors of a group. */
+/* Tiles: the threads' ways over the tiles, the spans and the tensors of a group. */
 #include "_phases.h"
 
 /* One row of a part whose gradient lies otherwise than the parameter. */
@@ -33,19 +33,48 @@ static void step_tile(const struct work *work, int64_t k, int64_t tile)
     }
 }
 
-/* A thread's share of the tiles: those that begin in its share of all elements, if each tile had as many. */
-static void share_of_tiles(void *given)
+/* A span is up to LONG elements in the order of memory, whatever row they are in: whole blocks of codes. */
+static int64_t spans(const struct tensor *x) { return (x->numel + LONG - 1) / LONG; }
+
+static void step_span(const struct work *work, int64_t k, int64_t span)
+{
+    const struct group *group = work->group;
+    const struct tensor *x = &group->tensors[k];
+    struct part part = {x, NULL, group->rows + x->row * SCALARS, work->values[k], work->factor};
+    grad_type gathered[LONG];
+    part.start = span * LONG, part.rows = 1;
+    part.cols = x->numel - part.start < LONG ? x->numel - part.start : LONG;
+    if (x->view)
+        gather(gathered, group->grads[k], x->view, part.start, part.cols);
+    part.grad = x->view ? gathered : (const grad_type *)group->grads[k] + part.start;
+    work->phase(&part);
+}
+
+/* What of a span lies in one row: `length` of its elements from `start` on. at_row, at_col: as of a part, whose first
+ * they are. */
+struct line { int64_t start, length, matrix, at_row, at_col; };
+
+static inline struct line line_at(const struct part *span, int64_t start)
+{
+    const struct tensor *x = span->tensor;
+    int64_t at_row = (span->start + start) / x->cols, col = (span->start + start) % x->cols, matrix = at_row / x->rows;
+    int64_t rest = span->cols - start, length = x->cols - col < rest ? x->cols - col : rest;
+    return (struct line){start, length, matrix, at_row, matrix * x->cols + col};
+}
+
+/* A thread's share of the tiles or spans: those that begin in its share of all elements, if each had as many. */
+static void share_of_pieces(void *given)
 {
     const struct work *work = given;
     int64_t from, to, start = 0;
     share_of(work->group, &from, &to);
     for (int64_t k = 0; k < work->group->count && start < to; k++) {
         const struct tensor *x = &work->group->tensors[k];
-        int64_t count = x->numel ? tiles(x) : 0, rounded = x->numel - 1;
-        int64_t tile = from > start && x->numel ? ((from - start) * count + rounded) / x->numel : 0;
+        int64_t count = x->numel ? work->pieces(x) : 0, rounded = x->numel - 1;
+        int64_t piece = from > start && x->numel ? ((from - start) * count + rounded) / x->numel : 0;
         int64_t end = to - start < x->numel ? ((to - start) * count + rounded) / x->numel : count;
-        for (; tile < end; tile++)
-            step_tile(work, k, tile);
+        for (; piece < end; piece++)
+            work->step(work, k, piece);
         start += x->numel;
     }
 }
@@ -66,8 +95,14 @@ static void share_of_tensors(void *given)
 
 static void each_part(struct work *work, phase_function *phase)
 {
-    work->phase = phase;
-    in_parallel(share_of_tiles, work, threads_for(work->group));
+    work->phase = phase, work->pieces = tiles, work->step = step_tile;
+    in_parallel(share_of_pieces, work, threads_for(work->group));
+}
+
+static void each_span(struct work *work, phase_function *phase)
+{
+    work->phase = phase, work->pieces = spans, work->step = step_span;
+    in_parallel(share_of_pieces, work, threads_for(work->group));
 }
 
 static void each_tensor(struct work *work, values_function *compute)
