@@ -31,7 +31,7 @@ from optgen.fused import streams
 from optgen.passes import lower
 
 WARPS = 4
-REGISTERS = 64  # at most, of a kernel with codes of few states
+REGISTERS = 64  # at most, of a kernel with codes of few states and no sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,8 @@ def compiled(module: ModuleType, case: Case) -> Kernel:
     }  # fmt: skip
     options = {"num_warps": WARPS}
     if "numbers" in function.arg_names:
-        is_limited = len(work.sizes) <= 4 and not (case.strict or any(map(is_random, stored.values())))
+        is_simple = work.name == "_step" and not (case.strict or any(map(is_random, stored.values())))
+        is_limited = is_simple and len(work.sizes) <= 4
         options = {"num_warps": 1, **({"maxnreg": REGISTERS} if is_limited else {})}
         constants["BLOCK"] = TURN
     if work.tile:

@@ -21,13 +21,15 @@ import needs
 import numpy as np
 import pytest
 import torch
+from c_codes import FLAT
 from torch import Tensor
 
 from optgen.backends._triton_launches import launches
 from optgen.bounds import BF16, FP16, FP32, FP64, Machine
 from optgen.build import compile
 from optgen.codecs import codecs
-from optgen.dsl import Rule, load, stored
+from optgen.dsl import Rule, literal, load, stored
+from optgen.dsl.rule import Schedule
 from optgen.listing import suffix
 from optgen.passes import lower
 from optgen.verify import cases
@@ -141,9 +143,9 @@ def test_every_class_steps_within_the_bound(name: str, storage: Storage) -> None
     assert not assert_in_bound(name, storage, STORAGES.index(storage)).note()
 
 
-def make_strict(name: str | Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+def make_strict(rule: str | Rule | Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every operation of the rule's kernels is rounded once, as IEEE says."""
-    package = (compile(name, "torch").__package__ or "").removesuffix("pytorch")
+    package = (compile(rule, "torch").__package__ or "").removesuffix("pytorch")
     launcher = import_module(f"{package}triton_gpu._runtime").Launcher
     monkeypatch.setattr(launcher, "again", partialmethod(launcher.again, strict=True))
 
@@ -154,14 +156,16 @@ def test_strict_arithmetic_is_that_of_ieee(name: str, monkeypatch: pytest.Monkey
     assert not assert_in_bound(name, STORAGES[0], 1, strict=True).note()
 
 
-@pytest.mark.parametrize("name", CODED)
+@pytest.mark.parametrize("name", [*CODED, *FLAT])
 def test_codes_are_those_of_numpy_to_the_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With scalars of the host: the device computes powers otherwise."""
-    make_strict(name, monkeypatch)
+    with literal():
+        rule = FLAT[name][1]() if name in FLAT else load(name)
+    make_strict(rule, monkeypatch)
     shapes = cases.Shapes("blocks", ((300, 100), (4097,), (17,)))
-    values, hypers = cases.parameters(shapes, FP32, 1), cases.variants(load(name))[0].hypers
-    kernel = torch_runner(compile(name, "torch"), values, hypers, "plain", STORAGES[0], None, DEVICE)
-    numpy = numpy_runner(compile(name, "numpy"), values, hypers, "plain", STORAGES[0])
+    values, hypers = cases.parameters(shapes, FP32, 1), cases.variants(rule)[0].hypers
+    kernel = torch_runner(compile(rule, "torch"), values, hypers, "plain", STORAGES[0], None, DEVICE)
+    numpy = numpy_runner(compile(rule, "numpy"), values, hypers, "plain", STORAGES[0])
     for count in (1, 2, 3):
         grads = [STORAGES[0].round(g) for g in cases.gradients(shapes, FP32, count)]
         for runner in (kernel, numpy):

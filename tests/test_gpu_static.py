@@ -113,6 +113,18 @@ def test_codes_of_roots_are_as_fast_as_floats() -> None:
     assert found.main.instructions <= MOST_OF_NATIVE_CODES
 
 
+@pytest.mark.parametrize("storage", ["int8", "root8"])
+def test_codes_beside_sums_take_no_more_than_whole_accesses(storage: str) -> None:
+    case = work.Case("lamb", True, "fp32", FAST, 90, storage=storage)
+    found = [aot.judge(replace(case, number=number)) for number in (1, 2, 3)]
+    for each in found:
+        assert each.spills == each.stack == each.local == 0
+        assert each.registers <= MOST_OF_TILES
+        assert each.main.fp64 == each.main.atomics == each.main.calls == each.main.shared == 0
+        assert each.minimum == pytest.approx(each.main.bytes)
+    assert [round(each.minimum) for each in found] == [4, 10, 16]
+
+
 @pytest.mark.parametrize("strict", [FAST, STRICT])
 def test_more_states_in_codes_take_the_registers_they_need(strict: bool) -> None:
     (found,) = judged("adamw8bit", "fp32", strict, variant=True)

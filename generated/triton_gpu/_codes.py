@@ -62,6 +62,21 @@ def store(
 
 
 @triton.jit
+def inside(
+    value: tl.tensor,
+    empty: tl.constexpr,
+    at: tl.tensor,
+    left: tl.tensor,
+    tail: tl.constexpr,
+    BLOCK: tl.constexpr,
+) -> tl.tensor:
+    """A block of values; in the masked loop those past the end are `empty`, which changes no sum."""
+    if tail:
+        value = tl.where(rows_of(BLOCK, 32) < left - at, value, empty)
+    return value
+
+
+@triton.jit
 def bytes_of(
     codes: tl.tensor, at: tl.tensor, left: tl.tensor, tail: tl.constexpr, BLOCK: tl.constexpr, VEC: tl.constexpr
 ) -> tl.tensor:

@@ -9,12 +9,22 @@ from typing import Any
 
 from optgen.backends import _c_parameters
 from optgen.backends._c_lines import STEP, comment, wrapped
-from optgen.backends._formats import as_float32, code_of, header, held, is_coded, is_random, maps, name_of
+from optgen.backends._formats import (
+    as_float32,
+    at_times_coded,
+    code_of,
+    header,
+    held,
+    is_coded,
+    is_random,
+    maps,
+    name_of,
+)
 from optgen.codecs import Code, Codec, Lines, codec_of
 from optgen.codecs._evaluate import numbers
 from optgen.errors import Problem
-from optgen.fused import INSTEAD, stream
-from optgen.ir import Place, Role, Var
+from optgen.fused import INSTEAD
+from optgen.ir import Var
 from optgen.languages import C
 from optgen.passes import Program
 from optgen.printers import to_text
@@ -51,21 +61,13 @@ def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     loc = program.rule.loc
     yield from (
         Problem(f"the C backend has no states that are codes in some variants only, as {name} is", loc, INSTEAD)
-        for name in _at_times_coded(program)
+        for name in at_times_coded(program)
     )
     yield from (
         Problem(f"the C backend has no blocks of {made.block} elements, which do not divide {UNIT}", loc, INSTEAD)
         for made in filter(None, map(codec_of, stored.values()))
         if made.block and UNIT % made.block
     )
-
-
-def _at_times_coded(program: Program) -> list[str]:
-    """The states that have a number for each element, kept as a code, in some variants, and fewer in others."""
-    found: dict[str, set[bool]] = {}
-    for var in (v for step in program.steps for v in step.of_role(Role.STATE) if v.place is Place.DEVICE):
-        found.setdefault(stream(program, var.name), set()).add(is_coded(var))
-    return [name for name, kept in found.items() if len(kept) > 1]
 
 
 def storage(made: Codec) -> dict[str, str]:

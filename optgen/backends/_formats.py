@@ -8,7 +8,8 @@ from typing import Any
 
 from optgen import __version__
 from optgen.codecs import BITS, Code, Codec, Lines, Part, codec, codec_of
-from optgen.ir import ELEMENT, Role, Var
+from optgen.fused import stream
+from optgen.ir import ELEMENT, Place, Role, Var
 from optgen.languages import TOLD, Language
 from optgen.listing import FORMAT, names_in
 from optgen.passes import Program
@@ -69,6 +70,14 @@ def is_coded(var: Var) -> bool:
     """Whether a quantity is stored as codes."""
     found = codec_of(var)
     return found is not None and bool(found.block)
+
+
+def at_times_coded(program: Program) -> list[str]:
+    """The states that have a number for each element, kept as a code, in some variants, and fewer in others."""
+    found: dict[str, set[bool]] = {}
+    for var in (v for step in program.steps for v in step.of_role(Role.STATE) if v.place is Place.DEVICE):
+        found.setdefault(stream(program, var.name), set()).add(is_coded(var))
+    return [name for name, kept in found.items() if len(kept) > 1]
 
 
 def parts(stored: Mapping[str, Var]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from optgen.codecs import Codec
 from optgen.fused import devices
 from optgen.ir import Place, Role, Step, Var
 from optgen.languages import SCALAR, TORCH
-from optgen.listing import extents, host_names, is_elementwise
+from optgen.listing import extents, host_names, needs_matrix
 from optgen.passes import Program
 from optgen.printers import to_text
 from optgen.render import render_python
@@ -69,7 +69,7 @@ def storage(made: Codec) -> dict[str, str]:
 def fused_on(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel.
 
-    On a GPU there are none yet for blocks beside reductions.
+    On a GPU there are none yet for blocks where a rule looks at rows or columns.
     """
-    has_both = any(made.block for made in formats(program)) and not all(map(is_elementwise, program.chain))
+    has_both = any(made.block for made in formats(program)) and any(map(needs_matrix, program.chain))
     return {device: function for device, function in devices(program).items() if device == "cpu" or not has_both}

@@ -7,7 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from optgen.backends import _triton_parameters as parameters
-from optgen.backends._formats import as_float32, code_of, header, held, is_coded, is_random, maps, name_of, parts
+from optgen.backends._formats import (
+    as_float32,
+    at_times_coded,
+    code_of,
+    header,
+    held,
+    is_coded,
+    is_random,
+    maps,
+    name_of,
+    parts,
+)
 from optgen.backends._triton_streams import address_of, load_text, store_text
 from optgen.backends._triton_time import TURN
 from optgen.codecs import Codec, codec_of, companions
@@ -16,7 +27,7 @@ from optgen.errors import Problem
 from optgen.fused import INSTEAD, tuple_text
 from optgen.ir import Role, Var
 from optgen.languages import TRITON
-from optgen.listing import imports, is_elementwise, names_in
+from optgen.listing import imports, is_elementwise, names_in, needs_matrix
 from optgen.passes import Program
 from optgen.render import render_python
 from optgen.weave import Item
@@ -88,7 +99,8 @@ def taken(stored: Mapping[str, Var]) -> set[str]:
 
 def with_numbers(tensors: Sequence[str], stored: Mapping[str, Var]) -> list[str]:
     """What a kernel is given, with the table of what codes stand for if there are codes."""
-    return [*tensors[:-1], *(["numbers"] if names(stored) else []), tensors[-1]]
+    first = [*tensors].index("found_inf") + 1
+    return [*tensors[:first], *(["numbers"] if names(stored) else []), *tensors[first:]]
 
 
 def imported(stored: Mapping[str, Var]) -> Iterator[str]:
@@ -100,12 +112,16 @@ def imported(stored: Mapping[str, Var]) -> Iterator[str]:
         yield from imports(f"._{made}", every)
 
 
+def tables(stored: Mapping[str, Var]) -> str:
+    """The tables of numbers that codes stand for; empty if there are no codes."""
+    return ", ".join(map(table, names(stored)))
+
+
 def form(stored: Mapping[str, Var]) -> list[str]:
     """How the launcher of an elementwise rule sees what is stored, if there are codes or a parameter in a format."""
     if not names(stored) and not any(map(held, stored.values())):
         return []
-    tables = ", ".join(map(table, names(stored)))
-    told = [f"numbers=({tables},)"] if tables else []
+    told = [f"numbers=({tables(stored)},)"] if names(stored) else []
     told += ["draws=True"] if any(map(is_random, stored.values())) else []
     return wrap(f"form = Form({', '.join([tuple_text(kinds(stored)), *told, 'one_pass=True'])})")
 
@@ -120,6 +136,11 @@ def kinds(stored: Mapping[str, Var]) -> list[str]:
 def turn(stored: Mapping[str, Var]) -> str:
     """How many elements a turn of a loop takes: whole blocks, also in the masked loop."""
     return "BLOCK" if names(stored) else TURN
+
+
+def size(stored: Mapping[str, Var]) -> str:
+    """The shape of what a turn of a loop takes."""
+    return "(BLOCK // 32, 32) if tail else (BLOCK,)" if names(stored) else f"({TURN},)"
 
 
 def typed(stored: Mapping[str, Var]) -> list[str]:
@@ -172,8 +193,12 @@ def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     loc = program.rule.loc
     if not is_elementwise(program) and any(map(held, stored.values())):
         yield Problem("the Triton backend has no formats of parameters for rules with reductions yet", loc, INSTEAD)
-    if not is_elementwise(program) and names(stored):
-        yield Problem("the Triton backend has no codes for rules with reductions yet", loc, INSTEAD)
+    if needs_matrix(program) and names(stored):
+        yield Problem("the Triton backend has no codes for rules that look at rows or columns yet", loc, INSTEAD)
+    yield from (
+        Problem(f"the Triton backend has no states that are codes in some variants only, as {name} is", loc, INSTEAD)
+        for name in at_times_coded(program)
+    )
     yield from (
         Problem(f"the Triton backend has no blocks of {made.block} elements, which do not divide {BLOCK}", loc, INSTEAD)
         for made in filter(None, map(codec_of, stored.values()))

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from optgen.backends import _triton_formats as formats
 from optgen.backends import _triton_phases, _triton_tile_lines
+from optgen.backends._formats import parts
 from optgen.backends._triton_kernels import PLANES, Kernel, Places
 from optgen.backends._triton_phases import Variant
 from optgen.backends._triton_streams import CONSTANTS
@@ -97,15 +99,17 @@ def in_phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
     names = dict.fromkeys(kernel.name for variant in variants.values() for kernel in variant.kernels)
     kernels = [_kernel(program, way, variants, name) for name in sorted(names)]
     asked = [f'flags["{name}"]' for name in flag_names(program)]
-    states = {name: "" for name, var in stored.items() if var.role is Role.STATE}
+    states = parts({name: var for name, var in stored.items() if var.role is Role.STATE})
     kinds = {state_kinds(program, step, states) for step in program.steps}
     lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, states)}",)], conditions=asked)
     counts = ", ".join(f"{name}={len(getattr(places, name))}" for name in ("parts", "shares", "common"))
     if way is TILES:
         lengths = ", ".join(f"{name}={len(places.planes[name])}" for name in PLANES)
         counts += f", tiles=Tiles(lines={len(places.lines)}, {lengths})"
+    if tables := formats.tables(stored):
+        counts += f", numbers=({tables},)"
     return {
-        "imports": _imports(way, names_in(line for kernel in kernels for line in lines_of(kernel))),
+        "imports": _imports(way, names_in(line for kernel in kernels for line in lines_of(kernel)), bool(tables)),
         "kernels": kernels,
         "launches": _woven({key: variant.calls for key, variant in variants.items()}, [*asked, "rounds"]),
         "kinds": lines if len(kinds) > 1 else [],
@@ -114,10 +118,12 @@ def in_phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
     }
 
 
-def _imports(way: _Way, used: set[str]) -> list[str]:
+def _imports(way: _Way, used: set[str], has_codes: bool) -> list[str]:
     """The lines that import what the kernels use besides, and what tells the form of the rule."""
     if way is CHUNKS:
-        return [*imports("._phases", ["Form", "Launches"]), *imports("._reductions", used & {*OF_PARTS, "inside"})]
+        of_parts = used & (OF_PARTS if has_codes else OF_PARTS | {"inside"})
+        sums = imports("._reductions", of_parts) if of_parts else []
+        return [*imports("._phases", ["Form", "Launches"]), *sums]
     sums = imports("._reductions", used & OF_PARTS) if used & OF_PARTS else []
     phases = imports("._phases", ["Form", "Launches"])
     return [*imports("._matrices", ["Tiles"]), *imports("._matrix_tiles", used & OF_TILES), *phases, *sums]
@@ -133,12 +139,14 @@ def _kernel(program: Program, way: _Way, every: Mapping[tuple[bool, ...], Any], 
 
     made = ", ".join(dict.fromkeys(n for v, kernel in having.values() for n in way.lines.makes(kernel)))
     (each,) = {kernel.each for _, kernel in having.values()}
-    constants = [*(f"{stream}_type" for stream in streams(program)), *conditions, *way.constants]
-    parts = {part: lines(getattr(way.lines, part)) for part in LOOP if hasattr(way.lines, part)}
+    stored = streams(program)
+    constants = [*formats.typed(stored), *conditions, *way.constants]
+    tensors = formats.with_numbers(way.tensors, stored)
+    loop = {part: lines(getattr(way.lines, part)) for part in LOOP if hasattr(way.lines, part)}
     about = f"{made}: of {way.whats[each]}."
     return kernel_of(
-        name, way.tensors, constants, about, lines(way.lines.opening), whole=way.whole, length=way.length,
-        turn=way.turn, **parts,
+        name, tensors, constants, about, lines(way.lines.opening), whole=way.whole, length=way.length,
+        turn=formats.turn(stored) if formats.names(stored) else way.turn, **loop,
     )  # fmt: skip
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from optgen.backends import _triton_formats as formats
+from optgen.backends._formats import is_coded
 from optgen.backends._triton_kernels import EMPTY, WHAT, Kernel, Places, column_of, mapped, needed_lines, past
-from optgen.backends._triton_streams import address_of, kept_in, load_text, record_length, store_text
+from optgen.backends._triton_streams import address_of, kept_in, record_length
 from optgen.fused import ORDER, is_over_model, kind_of, reduced, stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
 from optgen.languages import TRITON
@@ -40,7 +42,9 @@ class Variant:
 
     def __post_init__(self) -> None:
         whole = [w for w in self.step.writes if kind_of(self.step, w.into) == "element"]
-        states = {v.name for v in self.step.of_role(Role.STATE) if kind_of(self.step, v.name) == "element"}
+        states = {
+            v.name for v in self.step.of_role(Role.STATE) if kind_of(self.step, v.name) == "element" and not is_coded(v)
+        }
         step = replace(self.step, writes=tuple(whole))  # one number for a tensor is stored after all have read its past
         for part in phase(step, everywhere=True, read_back=set() if self.rounds else states):
             self._launch("values", "tensor", [s for s in part.body if self._is_share(s)], (), ())
@@ -137,8 +141,10 @@ def _pointers(variant: Variant, kernel: Kernel) -> Iterator[Item]:
         if name not in used:
             continue
         mine = next(v for v in step.of_role(*ORDER) if stream(variant.program, v.name) == name)
-        start = "start" if kind_of(step, mine.name) == "element" else "0"
-        yield (f"{name}_at = stream({address_of(variant.stored, name)}, {name}_type, {start})",)
+        if kind_of(step, mine.name) == "element":
+            yield from ((line,) for line in formats.pointers(variant.stored, name))
+        else:
+            yield (f"{name}_at = stream({address_of(variant.stored, name)}, {name}_type, 0)",)
     for name in sorted(values):
         if step.var(name).role is Role.STATE:
             yield (f"{name} = tl.load({stream(variant.program, name)}_at).to(COMPUTE)",)
@@ -173,9 +179,9 @@ def makes(kernel: Kernel) -> list[str]:
 
 def starts(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     """Where sums begin, one for each element of a turn."""
+    size = formats.size(variant.stored)
     for s in sums_of(variant, kernel):
-        size = "BLOCK // 2 if tail else BLOCK"
-        yield (f"{s.target}_block = tl.full(({size},), {EMPTY[s.op]}, COMPUTE)",)
+        yield (f"{s.target}_block = tl.full({size}, {EMPTY[s.op]}, COMPUTE)",)
 
 
 def sums(variant: Variant, kernel: Kernel) -> Iterator[Item]:
@@ -191,7 +197,7 @@ def body(variant: Variant, kernel: Kernel) -> Iterator[Item]:
         return
     for name in kernel.loads:
         if kind_of(variant.step, name) == "element":
-            yield (f"{name} = {load_text(stream(variant.program, name))}",)
+            yield from formats.load_lines(name, stream(variant.program, name), variant.stored)
         if variant.step.var(name).role is Role.GRAD:
             yield ("if SCALED:", f"    {name} = factor * {name}")
             yield ("if MAXIMIZE:", f"    {name} = -{name}")
@@ -206,7 +212,7 @@ def body(variant: Variant, kernel: Kernel) -> Iterator[Item]:
             case _:
                 yield mapped(statement)
     for write in kernel.stores:
-        yield (store_text(stream(variant.program, write.into), write.value),)
+        yield from formats.store_lines(stream(variant.program, write.into), write.value, variant.stored)
 
 
 def ends(variant: Variant, kernel: Kernel) -> Iterator[Item]:

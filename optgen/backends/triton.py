@@ -158,7 +158,7 @@ def shared() -> dict[str, str]:
 
 def _imports(used: Set[str], stored: Mapping[str, Var]) -> Iterator[str]:
     """The lines that import device functions. Where there are codes, streams are walked otherwise."""
-    of_codes = {"load", "store"} if formats.names(stored) else set()
+    of_codes = {"load", "store", *(used & {"inside"})} if formats.names(stored) else set()
     if of_codes:
         yield from imports("._codes", of_codes)
     yield from imports("._device", used & DEVICE - of_codes)

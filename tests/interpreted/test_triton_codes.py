@@ -20,12 +20,13 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from c_codes import FLAT
 from c_steps import assert_agree, eagerly_stepped, set_grads, some, stepped, twin
 
 import optgen
 from optgen import compile, load, stored
 from optgen.bounds import BF16, FP16, FP32, FP64
-from optgen.dsl import Rule
+from optgen.dsl import Rule, literal
 from optgen.errors import RuleError
 from optgen.verify import cases
 from optgen.verify.lockstep import FEW, run
@@ -53,7 +54,10 @@ every = pytest.mark.parametrize("name", FORMATS)
 
 
 def coded(name: str) -> Rule:
-    """AdamW with its states in formats, from 100 elements on, or its parameters too."""
+    """AdamW with its states in formats, from 100 elements on, or its parameters too; or what looks at whole tensors."""
+    if name in FLAT:
+        with literal():
+            return FLAT[name][1]()
     rule = load("adamw")
     assert isinstance(rule, Rule)
     return stored(rule, name="Coded", min_numel=100, **(FORMATS | HELD)[name])
@@ -83,13 +87,14 @@ def fused(name: str, variant: cases.Variant, storage: Storage) -> TorchRunner:
 
 
 @pytest.mark.parametrize(("name", "storage"), [
-    *((name, storage) for name in FORMATS for storage in MIXES[:2]), *((name, BRAIN) for name in HELD)], ids=str)
+    *((name, storage) for name in (*FORMATS, *FLAT) for storage in MIXES[:2]), *((name, BRAIN) for name in HELD),
+], ids=str)
 def test_what_is_stored_equals_numpy_to_the_last_bit(
     name: str, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = modules(name)
     on_the_host(made["torch"], monkeypatch)
-    variant, values = cases.variants(coded(name))[1], cases.parameters(SHAPES, storage.param, 1)
+    variant, values = cases.variants(coded(name))[:2][-1], cases.parameters(SHAPES, storage.param, 1)
     kernel = fused(name, variant, storage)
     numpy = numpy_runner(made["numpy"], values, variant.hypers, "plain", storage, kernel.decoder)
     for count in (1, 2, 3):
@@ -125,11 +130,31 @@ def test_every_variant_is_within_the_bound_in_any_dtypes_aligned_or_not(name: st
         assert not tally.note
 
 
-def test_codes_beside_sums_have_no_kernels() -> None:
-    loaded = load("lamb")
+SUMS = {"lamb": "int8", "stableadamw": "root8", "lars": "int4"}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_codes_beside_sums_are_within_the_bound(name: str) -> None:
+    loaded = load(name)
+    assert isinstance(loaded, Rule)
+    state = "b" if name == "lars" else "m"
+    rule = stored(loaded, min_numel=100, name="Coded", **{state: SUMS[name]})
+    read, made = decoder(compile(rule, "numpy")), compile(rule, "torch")
+    for number, variant in enumerate((cases.variants(rule)[0], cases.variants(rule)[-1])):
+        storage = (MIXES[0], BRAIN)[number]
+        values = cases.parameters(SHAPES, storage.param, 1)
+        runner = torch_runner(made, values, variant.hypers, "plain", storage, fused=True, read=read)
+        tally = run(rule, runner, variant.hypers, SHAPES, storage, number, FEW)
+        assert not tally.faults, tally.faults[0]
+        assert tally.decided
+        assert not tally.note
+
+
+def test_codes_beside_sums_over_rows_are_refused() -> None:
+    loaded = load("adammini")
     assert isinstance(loaded, Rule)
     rule = stored(loaded, m="int8", name="Coded")
-    with pytest.raises(RuleError, match="no codes for rules with reductions yet"):
+    with pytest.raises(RuleError, match="no codes for rules that look at rows or columns yet"):
         compile(rule, "triton")
     assert optgen.optimizer(rule).rule.fused.keys() == {"cpu"}
 

@@ -56,8 +56,9 @@ def halves(numbers: Iterable[int | None]) -> list[int]:
     return [half for number in numbers for half in ((number or 0) & 0xFFFF, (number or 0) >> 16 & 0xFFFF)]
 
 
-def options_of_codes(streams: int, strict: bool, draws: bool) -> dict[str, int]:
-    """How a kernel with codes is launched. streams: as in `block_of`; of four, 64 registers hold what a turn needs,
-    unless it draws random bits."""
-    limit = {"maxnreg": _REGISTERS} if torch.version.cuda and streams <= 4 and not (strict or draws) else {}
+def options_of_codes(streams: int, is_simple: bool) -> dict[str, int]:
+    """How a kernel with codes is launched. streams: as in `block_of`; of four, 64 registers hold what a simple turn
+    needs, which draws no random bits, rounds as the device likes, and sums nothing: a sum takes eight of a thread.
+    """
+    limit = {"maxnreg": _REGISTERS} if torch.version.cuda and streams <= 4 and is_simple else {}
     return {"BLOCK": BLOCK, "num_warps": 1, **limit}

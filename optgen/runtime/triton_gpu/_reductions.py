@@ -35,8 +35,8 @@ def inside(
 @triton.jit
 def highest(values: tl.tensor) -> tl.tensor:
     """The largest of a block; a NaN is kept, which tl.max drops."""
-    lost = tl.max((values != values).to(tl.int32), 0) != 0
-    return tl.where(lost, float("nan"), tl.max(values, 0))
+    lost = tl.max((values != values).to(tl.int32)) != 0
+    return tl.where(lost, float("nan"), tl.max(values))
 
 
 @triton.jit
