@@ -40,6 +40,8 @@ MUTANTS = (
            "return id(one.scalars), bool", "return bool", "test_batch.py bits or stack"),
     Mutant("a parameter that comes late has an estimate of its own", "runtime/pytorch/_runtime.py",
            "        _common.take_over(stepped, self.state)\n", "", "test_torch_rules.py one_estimate"),
+    Mutant("one number of a parameter is kept in few digits", "runtime/pytorch/_start.py",
+           "computed(dtype) if kind.shape is per_tensor else dtype", "dtype", "test_torch_rules.py digits"),
     Mutant("a parameter that waits keeps an old estimate", "runtime/pytorch/_common.py",
            "            entry[key].copy_(made[key])", "            pass", "test_torch_rules.py one_estimate"),
     Mutant("a step is made again though parameters wait for an estimate", "runtime/pytorch/_common.py",

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_rules import NAMES, beta1, beta2, down, eps, g, lr, m, named, rule, s, theta, u
 
-from optgen import listing, wrapping
-from optgen.common import apart
+from optgen import listing, oracle, wrapping
+from optgen.common import apart, common
 from optgen.dsl import Eq, Min, Piecewise, Rule, elems, flag, hyper, literal, load, model, norm, t, total
+from optgen.dsl.load import built_in_names
 from optgen.dsl.rule import Schedule
 from optgen.ir import Statement, Step
 from optgen.passes import Program, lower
@@ -228,3 +229,10 @@ def test_the_variants_of_a_program_are_woven_under_its_conditions() -> None:
 def test_the_states_that_are_common_to_all_parameters_are_told_by_their_keys() -> None:
     assert "(d_numerator, d_max, d)" in " ".join(apart(lower(load("prodigy"))))
     assert [apart(lower(load(name))) for name in ("adammini", "lamb", "nadam", "muon")] == [[], [], [], []]
+
+
+def test_the_oracle_reads_off_the_equations_which_states_are_common() -> None:
+    rules = [made for name in built_in_names() if isinstance(made := load(name), Rule)]
+    found = {made.name: {*oracle.common_states(made, (3, 4), {})} for made in rules}
+    assert found == {made.name: {*common(lower(made))} for made in rules}
+    assert [name for name, keys in found.items() if keys] == ["Prodigy"]

@@ -284,6 +284,19 @@ def test_all_parameters_have_one_estimate_whichever_steps(fused: bool | None) ->
     assert optimizer.state[first]["step"] == optimizer.state[late]["step"] == 3
 
 
+@pytest.mark.parametrize("fused", [False, None])
+def test_what_is_one_number_has_all_digits_beside_parameters_of_few(fused: bool | None) -> None:
+    param = torch.nn.Parameter(torch.ones(3, 2, dtype=torch.bfloat16))
+    optimizer = Prodigy([param], d0=1e-3, fused=fused)
+    param.grad = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]], dtype=torch.bfloat16)
+    for _ in range(3):
+        optimizer.step()
+    state = optimizer.state[param]
+    assert state["exp_avg"].dtype == torch.bfloat16
+    assert state["d"].dtype == torch.float32
+    assert state["d"] != state["d"].bfloat16()
+
+
 def test_a_new_value_that_is_another_quantitys_old_one_survives() -> None:
     """theta, a and b move in a circle: none may be overwritten before it is saved, views of it included."""
     rule = UpdateRule(

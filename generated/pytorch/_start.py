@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ._checkpoints import Group, on_device
-from ._rule import State, per_element
-from ._storage import real
+from ._rule import State, per_element, per_tensor
+from ._storage import computed, real
 
 
 def new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> list[Tensor]:
@@ -19,11 +19,12 @@ def new_state(kind: State, param: Tensor, grad: Tensor, group: Group) -> list[Te
     if kind.format is not None:
         made = kind.format.start(kind.shape(real(param).shape), real(param), start)
     else:
-        dtype = None if param.is_complex() else group.get("state_dtype")
+        dtype = (None if param.is_complex() else group.get("state_dtype")) or param.dtype
         if kind.shape is per_element:
             made = [torch.zeros_like(param, dtype=dtype, memory_format=torch.preserve_format)]
         else:
-            made = [torch.zeros(kind.shape(param.shape), dtype=dtype or param.dtype, device=param.device)]
+            dtype = computed(dtype) if kind.shape is per_tensor else dtype  # of one number all digits cost nothing
+            made = [torch.zeros(kind.shape(param.shape), dtype=dtype, device=param.device)]
         if isinstance(start, Tensor) or start != 0:
             real(made[0]).fill_(start)
     if callable(kind.init):

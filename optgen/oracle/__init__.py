@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 from sympy import IndexedBase, Symbol
 
-from optgen.bounds import EXACT, FLOAT, FP64, MULTI, Bounded, Machine
+from optgen.bounds import EXACT, FLOAT, FP32, FP64, MULTI, Bounded, Format, Machine
 from optgen.dsl.inputs import Given
 from optgen.dsl.rule import Eq, Rule, Schedule
 from optgen.dsl.symbols import Declaration, Hyper, Kind, first, t
@@ -61,7 +61,7 @@ def enclose(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], 
     with np.errstate(all="ignore"):  # an overflow gives an infinite error, an operation without result a NaN
         for i, tensor in stepping.items():
             new[i] = machine.stored(machine.device(tensor.read((tensor.rule.param, NOW))), machine.param)
-            states[i] = {key: machine.stored(tensor.read((q, NOW)), machine.state) for q, key in _keys(tensor)}
+            states[i] = {key: machine.stored(tensor.read((q, NOW)), _format(tensor, q)) for q, key in _keys(tensor)}
     return new, states
 
 
@@ -179,6 +179,12 @@ def _keys(tensor: Tensor) -> list[tuple[Any, str]]:
     return [(q, named.get(q, str(q.label))) for q in tensor.states()]
 
 
+def _format(tensor: Tensor, quantity: Any) -> Format:
+    """What a state is stored as: few digits of one number would save nothing."""
+    form = tensor.machine.state
+    return FP32 if form.unit > FP32.unit and quantity in tensor.single() else form
+
+
 def _fill(tensor: Tensor, param: Bounded, grad: Bounded, state: State, count: int) -> None:
     """What is known before the step: t, the gradient, and the past of the parameter and of every state."""
     rule, machine, keys = tensor.rule, tensor.machine, _keys(tensor)
@@ -187,7 +193,7 @@ def _fill(tensor: Tensor, param: Bounded, grad: Bounded, state: State, count: in
     host = tensor.on_host()
     for quantity, key in keys:
         if key not in state:
-            past = _start(tensor, rule.init.get(quantity, 0), param, grad, quantity in host)
+            past = _start(tensor, quantity, param, grad, quantity in host)
         elif quantity in host:
             past = machine.scalar(float(state[key]))
         else:
@@ -204,8 +210,9 @@ def _give(tensor: Tensor, inputs: Mapping[str, Array | None]) -> None:
             tensor.known[quantity, NOW] = tensor.machine.tensor(value)
 
 
-def _start(tensor: Tensor, value: Any, param: Bounded, grad: Bounded, host: bool) -> Bounded:
+def _start(tensor: Tensor, quantity: Any, param: Bounded, grad: Bounded, host: bool) -> Bounded:
+    value = tensor.rule.init.get(quantity, 0)
     if value in (tensor.rule.param, tensor.rule.grad):
         return tensor.machine.stored(param if value == tensor.rule.param else grad, tensor.machine.state)
     made = tensor.evaluate(sympy.sympify(value))
-    return made if host else tensor.machine.stored(tensor.machine.device(made), tensor.machine.state)
+    return made if host else tensor.machine.stored(tensor.machine.device(made), _format(tensor, quantity))

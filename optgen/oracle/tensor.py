@@ -7,7 +7,7 @@ decided first, so a state that no possible branch reads does not exist.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,21 +56,25 @@ class Tensor:
 
     def on_host(self) -> frozenset[Any]:
         """The quantities that depend on t and hyperparameters only, their own past included."""
-        return self._without(whole=True)
+        return self._free_of()
 
     def of_model(self) -> frozenset[Any]:
         """Those with one value for all tensors that step together: of sums over the model, and of each other."""
-        return self._without(whole=False) - self.on_host()
+        return self._free_of(model) - self.on_host()
 
-    def _without(self, whole: bool) -> frozenset[Any]:
-        """The quantities that depend on nothing of the tensor. whole: nor on what sums over the model hold of it."""
+    def single(self) -> frozenset[Any]:
+        """Those that are one number for a tensor or for all, but not on the host."""
+        return self._free_of(model, elems) - self.on_host()
+
+    def _free_of(self, *sums: Any) -> frozenset[Any]:
+        """The quantities that depend on nothing of the tensor, but for sums over these."""
         own: set[Any] = {self.rule.param, self.rule.grad, *self.rule.inputs}
         own |= {q for q, start in self.rule.init.items() if start in (self.rule.param, self.rule.grad)}
         equations = [(k[0], self._equation(k)) for k in self._reached() if k[1] != PAST and not self._is_outer(k)]
         before = -1
         while len(own) != before:
             before = len(own)
-            own |= {q for q, expr in equations if {key[0] for key in self._reads(expr, whole)} & own}
+            own |= {q for q, expr in equations if {key[0] for key in self._reads(expr, sums)} & own}
         return frozenset(q for q, _ in equations if q not in own)
 
     def _reached(self) -> Mapping[Key, None]:
@@ -92,17 +96,17 @@ class Tensor:
     def _is_outer(self, key: Key) -> bool:
         return key[0] == self.rule.grad or key[0] in self.rule.inputs
 
-    def _reads(self, expr: Any, whole: bool = True) -> Iterator[Key]:
-        """What an expression reads. whole: in sums over the model, too."""
+    def _reads(self, expr: Any, sums: Sequence[Any] = ()) -> Iterator[Key]:
+        """What an expression reads, but in sums over these."""
         if isinstance(expr, Indexed):
             yield key_of(expr)
         elif isinstance(expr, sympy.Piecewise):
             for value, condition in self._branches(expr):
-                yield from self._reads(condition, whole)
-                yield from self._reads(value, whole)
-        elif not isinstance(expr, IndexedBase) and (whole or model not in expr.args):
+                yield from self._reads(condition, sums)
+                yield from self._reads(value, sums)
+        elif not isinstance(expr, IndexedBase) and not {*sums} & {*expr.args}:
             for arg in expr.args:
-                yield from self._reads(arg, whole)
+                yield from self._reads(arg, sums)
 
     def _equation(self, key: Key) -> Any:
         found = by_key(self.rule).get(key)
