@@ -23,7 +23,7 @@ from optgen.ir import (
     Var,
     reads,
 )
-from optgen.listing import condition_texts, device_axes, is_elementwise
+from optgen.listing import condition_texts, device_axes, needs_matrix
 from optgen.passes import Program, asked_given
 from optgen.wrapping import WIDTH
 
@@ -171,8 +171,8 @@ def devices(program: Program) -> dict[str, str]:
         for device, function, lacks in kinds
         if not any(lacks(step, statement) for step in steps for statement in step.body)
     }
-    is_held = any("param" in part.rule.storage for part in program.chain)  # which kernels with sums do not take
-    has_both = is_held and not all(map(is_elementwise, program.chain))
+    is_held = any("param" in part.rule.storage for part in program.chain)  # which kernels of tiles do not take
+    has_both = is_held and any(map(needs_matrix, program.chain))
     return {device: function for device, function in found.items() if device == "cpu" or not has_both}
 
 

@@ -21,7 +21,7 @@ import needs
 import numpy as np
 import pytest
 import torch
-from c_codes import FLAT
+from c_codes import FLAT, of_tensor
 from torch import Tensor
 
 from optgen.backends._triton_launches import launches
@@ -179,11 +179,14 @@ def test_codes_are_those_of_numpy_to_the_bit(name: str, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("states", ["", "bf16", "int8", "int4"])
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("has_sums", [False, True])
 def test_parameters_in_formats_are_those_of_numpy_to_the_bit(
-    form: str, states: str, monkeypatch: pytest.MonkeyPatch
+    has_sums: bool, form: str, states: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Alone and beside states in formats, of large tensors and of small ones; one lies at an odd address."""
-    rule, storage = stored(load("adamw"), states, name="Held", param=form), STORAGES[1]
+    with literal():
+        rule = stored(of_tensor() if has_sums else load("adamw"), states, name="Held", param=form)
+    storage = STORAGES[1]
     torch_, numpy_ = compile(rule, "torch"), compile(rule, "numpy")
     make_strict(rule, monkeypatch)
     shapes, read = cases.Shapes("blocks", ((300, 100), (4097,), (17,))), decoder(numpy_, form)

@@ -27,7 +27,7 @@ from optgen.errors import Problem
 from optgen.fused import INSTEAD, tuple_text
 from optgen.ir import Role, Var
 from optgen.languages import TRITON
-from optgen.listing import imports, is_elementwise, names_in, needs_matrix
+from optgen.listing import imports, names_in, needs_matrix
 from optgen.passes import Program
 from optgen.render import render_python
 from optgen.weave import Item
@@ -123,14 +123,14 @@ def form(stored: Mapping[str, Var]) -> list[str]:
         return []
     told = [f"numbers=({tables(stored)},)"] if names(stored) else []
     told += ["draws=True"] if any(map(is_random, stored.values())) else []
-    return wrap(f"form = Form({', '.join([tuple_text(kinds(stored)), *told, 'one_pass=True'])})")
+    kinds = tuple_text([kind or "element" for kind in beside(stored).values()])
+    return wrap(f"form = Form({', '.join([kinds, *told, 'one_pass=True'])})")
 
 
-def kinds(stored: Mapping[str, Var]) -> list[str]:
-    """What there is a number per of what stands beside a parameter and of states, or the dtype of what has its own."""
+def beside(stored: Mapping[str, Var]) -> dict[str, str]:
+    """What stands beside a parameter and what is stored of states, with the kind of what has a dtype of its own."""
     given = {name: var for name, var in stored.items() if var.role in (Role.PARAM, Role.STATE)}
-    params = {name for name, var in given.items() if var.role is Role.PARAM}
-    return [kind or "element" for name, kind in parts(given).items() if name not in params]
+    return {name: kind for name, kind in parts(given).items() if name not in given or given[name].role is Role.STATE}
 
 
 def turn(stored: Mapping[str, Var]) -> str:
@@ -191,10 +191,9 @@ def store_lines(stream: str, value: str, stored: Mapping[str, Var]) -> Iterator[
 def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     """What keeps the backend from stepping with the formats of a rule."""
     loc = program.rule.loc
-    if not is_elementwise(program) and any(map(held, stored.values())):
-        yield Problem("the Triton backend has no formats of parameters for rules with reductions yet", loc, INSTEAD)
-    if needs_matrix(program) and names(stored):
-        yield Problem("the Triton backend has no codes for rules that look at rows or columns yet", loc, INSTEAD)
+    if needs_matrix(program) and (names(stored) or any(map(held, stored.values()))):
+        what = "codes" if names(stored) else "formats of parameters"
+        yield Problem(f"the Triton backend has no {what} for rules that look at rows or columns yet", loc, INSTEAD)
     yield from (
         Problem(f"the Triton backend has no states that are codes in some variants only, as {name} is", loc, INSTEAD)
         for name in at_times_coded(program)

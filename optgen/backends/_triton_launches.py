@@ -9,14 +9,14 @@ from typing import Any
 
 from optgen.backends import _triton_formats as formats
 from optgen.backends import _triton_phases, _triton_tile_lines
-from optgen.backends._formats import parts
+from optgen.backends._formats import takes_seed
 from optgen.backends._triton_kernels import PLANES, Kernel, Places
 from optgen.backends._triton_phases import Variant
 from optgen.backends._triton_streams import CONSTANTS
 from optgen.backends._triton_tiles import Tiled
 from optgen.backends._triton_time import LOOP, TURN, WHOLE, kernel_of, lines_of
 from optgen.fused import flag_names, scalars, state_kinds, streams
-from optgen.ir import Role, Step, Var
+from optgen.ir import Step, Var
 from optgen.listing import equation_texts, imports, is_elementwise, names_in, needs_matrix, variant_of, woven
 from optgen.passes import Program
 from optgen.weave import Item, weave
@@ -99,7 +99,7 @@ def in_phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
     names = dict.fromkeys(kernel.name for variant in variants.values() for kernel in variant.kernels)
     kernels = [_kernel(program, way, variants, name) for name in sorted(names)]
     asked = [f'flags["{name}"]' for name in flag_names(program)]
-    states = parts({name: var for name, var in stored.items() if var.role is Role.STATE})
+    states = formats.beside(stored)
     kinds = {state_kinds(program, step, states) for step in program.steps}
     lines = woven(program, lambda s: [(f"kinds = {state_kinds(program, s, states)}",)], conditions=asked)
     counts = ", ".join(f"{name}={len(getattr(places, name))}" for name in ("parts", "shares", "common"))
@@ -108,6 +108,7 @@ def in_phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
         counts += f", tiles=Tiles(lines={len(places.lines)}, {lengths})"
     if tables := formats.tables(stored):
         counts += f", numbers=({tables},)"
+    counts += ", draws=True" if takes_seed(program) else ""
     return {
         "imports": _imports(way, names_in(line for kernel in kernels for line in lines_of(kernel)), bool(tables)),
         "kernels": kernels,

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from optgen.backends import _triton_formats as formats
-from optgen.backends._formats import is_coded
+from optgen.backends import _triton_parameters as parameters
+from optgen.backends._formats import is_coded, is_random, takes_seed
 from optgen.backends._triton_kernels import EMPTY, WHAT, Kernel, Places, column_of, mapped, needed_lines, past
 from optgen.backends._triton_streams import address_of, kept_in, record_length
+from optgen.backends._triton_time import row_length
 from optgen.fused import ORDER, is_over_model, kind_of, reduced, stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, Step, Var, Write, reads
 from optgen.languages import TRITON
@@ -98,7 +100,7 @@ class Variant:
 def opening(variant: Variant, kernel: Kernel) -> list[Item]:
     """What a program reads and computes before its loop, or in all where it has none."""
     step, values = variant.step, [s for s in kernel.body if isinstance(s, Map) and not variant.is_element(s)]
-    lines = [*_work(variant, kernel), *_pointers(variant, kernel)]
+    lines = [*_work(variant, kernel), *_pointers(variant, kernel), *_chance(variant, kernel)]
     wanted = {name for s in kernel.body for name in reads(s)} | {write.value for write in kernel.stores}
     wanted -= {s.target for s in kernel.body}
     lines += [*scalars_of(step, variant.read, wanted)]
@@ -115,10 +117,11 @@ def opening(variant: Variant, kernel: Kernel) -> list[Item]:
 def _work(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     """What a program works on."""
     of_chunk, numel = kernel.each == "chunk", len(kept_in(variant.stored))
+    tensor, length = "tensor" if of_chunk else "tensor_of(word)", numel + 2 + takes_seed(variant.program)
     yield ("word = tl.load(words + tl.program_id(0))",)
     yield ("tensor = tensor_of(word)",)
-    yield (f"record = records + {'tensor' if of_chunk else 'tensor_of(word)'} * {record_length(numel + 2)}",)
-    yield (f"row = {past('scalars', 'row_of(word)', len(variant.read))}",)
+    yield (f"record = records + {tensor} * {record_length(length)}",)
+    yield (f"row = {past('scalars', 'row_of(word)', row_length(variant.program, variant.read))}",)
     yield ("start = chunk_of(word) * chunk",)
     yield (f"elements = tl.load(record + {numel})",)
     yield ("left = tl.minimum(elements - start, chunk).to(tl.int32)",)
@@ -148,6 +151,12 @@ def _pointers(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     for name in sorted(values):
         if step.var(name).role is Role.STATE:
             yield (f"{name} = tl.load({stream(variant.program, name)}_at).to(COMPUTE)",)
+
+
+def _chance(variant: Variant, kernel: Kernel) -> Iterator[Item]:
+    """What random bits depend on, for a parameter that the program rounds by chance."""
+    if any(is_random(variant.step.var(write.into)) for write in kernel.stores):
+        yield tuple(parameters.chance(variant.stored, len(variant.read), len(kept_in(variant.stored)) + 2))
 
 
 def scalars_of(step: Step, read: Sequence[Var], wanted: set[str]) -> Iterator[Item]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import sys
+from collections.abc import Callable
 from functools import cache, partialmethod
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from c_codes import FLAT
+from c_codes import FLAT, of_model, of_tensor
 from c_steps import assert_agree, eagerly_stepped, set_grads, some, stepped, twin
 
 import optgen
@@ -47,6 +48,12 @@ HELD = {  # of parameters beside states, each at least once
     for form, states in (("bf16_sr", "int8"), ("bf16_kahan", "fp8_e4m3"), ("bf16_split8", "root8"), ("master", "int4"),
                          ("bf16_split16", "mixed"), ("bf16_sr", "plain"))
 }
+SUMMED: dict[str, tuple[Callable[[], Rule], dict[str, str]]] = {  # of parameters in rules that look at whole tensors
+    f"{form}, {make.__name__}, {states}": (make, {**FORMATS.get(states, {}), "param": form})
+    for form, make, states in (("bf16_sr", of_tensor, "int8"), ("bf16_kahan", of_model, "fp32"),
+                               ("bf16_split8", of_tensor, "int4"), ("bf16_split16", of_model, "fp8_e4m3"),
+                               ("master", of_tensor, "fp32"))
+}
 BRAIN = Storage(BF16, FP32)
 MIXES = (Storage(FP32, FP32), Storage(FP64, FP64), Storage(BF16, FP32), Storage(FP16, FP16))
 SHAPES = cases.Shapes("blocks", ((1025,), (3, 171), (), (127,)))  # whole blocks and a rest; a rest alone
@@ -58,6 +65,10 @@ def coded(name: str) -> Rule:
     if name in FLAT:
         with literal():
             return FLAT[name][1]()
+    if name in SUMMED:
+        make, formats = SUMMED[name]
+        with literal():
+            return stored(make(), name="Coded", min_numel=100, **formats)
     rule = load("adamw")
     assert isinstance(rule, Rule)
     return stored(rule, name="Coded", min_numel=100, **(FORMATS | HELD)[name])
@@ -82,12 +93,13 @@ def on_the_host(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fused(name: str, variant: cases.Variant, storage: Storage) -> TorchRunner:
     values, made = cases.parameters(SHAPES, storage.param, 1), modules(name)
-    read = decoder(made["numpy"], HELD.get(name, {}).get("param", ""))
+    read = decoder(made["numpy"], coded(name).storage.get("param", ""))
     return torch_runner(made["torch"], values, variant.hypers, "plain", storage, fused=True, read=read)
 
 
 @pytest.mark.parametrize(("name", "storage"), [
-    *((name, storage) for name in (*FORMATS, *FLAT) for storage in MIXES[:2]), *((name, BRAIN) for name in HELD),
+    *((name, storage) for name in (*FORMATS, *FLAT) for storage in MIXES[:2]),
+    *((name, BRAIN) for name in (*HELD, *SUMMED)),
 ], ids=str)
 def test_what_is_stored_equals_numpy_to_the_last_bit(
     name: str, storage: Storage, monkeypatch: pytest.MonkeyPatch

@@ -169,11 +169,11 @@ class Bucket:
         promised = torch.tensor([[int(self.vector * size) or 1] for size in sizes])
         self.is_slow = (torch.tensor(columns) % promised).any(0)
         columns += [[p.numel() for p in self.params]]
-        columns += [[kept.places[i] if kept.places else 0 for i in positions]] if self.draws else []
         columns += [(self.counts.cumsum(0) - self.counts).tolist()] if form else []
         if self.tiling:
             columns += self.tiling.columns
             self.is_slow |= self.tiling.is_odd
+        columns += [[kept.places[i] if kept.places else 0 for i in positions]] if self.draws else []
         records = torch.zeros(len(positions), -(-len(columns) // 8) * 8, dtype=torch.int64)
         records[:, : len(columns)] = torch.tensor(columns).t()
         rows = range(len(positions)) if self.is_timed else [kept.rows[i] for i in positions]
