@@ -395,7 +395,8 @@ def frozen_midway(one: Torch) -> Outcome:
         a.grad, b.grad = leaf(3, seed=step), None if step in (1, 2) else leaf(3, seed=step)
         before, held = b.detach().clone(), copy.deepcopy(optimizer.state.get(b, {}))
         optimizer.step()
-        if b.grad is None:
+        if b.grad is None:  # what is common to the model goes on
+            held.update({key: optimizer.state[a][key] for key in one.cls.rule.common})
             assert torch.equal(b, before)
             assert str(held) == str(optimizer.state[b])
     counts = [optimizer.state[p].get("step") for p in (a, b)]
