@@ -40,7 +40,7 @@ from optgen.verify.storage import decoder
 pytestmark = [pytest.mark.gpu, needs.gpu, needs.triton]
 TWINS = {  # kernels are interpreted there, on tensors of the CPU
     "test_every_class_steps_within_the_bound": (
-        "interpreted/test_triton_backend.py::test_every_variant_is_computed_within_the_bound_in_any_dtypes_aligned_or_not"
+        "interpreted/test_triton_backend.py::test_variants_are_computed_within_the_bound_in_any_dtypes_aligned_or_not"
     ),
     "test_strict_arithmetic_is_that_of_ieee": (
         "interpreted/test_triton_backend.py::test_every_variant_equals_numpy_to_the_last_bit"

@@ -96,11 +96,17 @@ def test_maximize_is_a_step_along_the_negated_gradient(name: str) -> None:
     assert not torch.equal(up, torch.linspace(-1, 1, 700))
 
 
+def few(rule: Rule) -> list[cases.Variant]:
+    """At most nine variants of a rule, from among all: the interpreter is slow. Prodigy has 33, which C takes all."""
+    every = cases.variants(rule)
+    return every[:: -(-len(every) // 9)]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_every_variant_is_computed_within_the_bound_in_any_dtypes_aligned_or_not(name: str) -> None:
+def test_variants_are_computed_within_the_bound_in_any_dtypes_aligned_or_not(name: str) -> None:
     rule = load(name)
     assert isinstance(rule, Rule)
-    variants = cases.variants(rule)
+    variants = few(rule)
     first, least = NAMES.index(name), len(MIXES) // 4
     rounds = -(-least // len(variants))  # each variant, and a quarter of the mixes: the next rules have others
     for number, variant in enumerate(variants * rounds):
