@@ -88,8 +88,10 @@ def widths(sizes: list[float], vector: int, accesses: float) -> dict[str, float]
     return {str(int(width * vector)): count * accesses for width, count in Counter(sizes).items()}
 
 
-@pytest.mark.parametrize("mix", work.MIXES)
-@pytest.mark.parametrize("rule", [name for name in RULES if name not in CODED])
+@pytest.mark.parametrize(("rule", "mix"), [  # two mixes of three for each rule
+    (rule, mix) for k, rule in enumerate(name for name in RULES if name not in CODED)
+    for j, mix in enumerate(work.MIXES) if (j + k) % 3
+])
 def test_a_kernel_is_lean(rule: str, mix: str) -> None:
     for found in judged(rule, mix):
         assert_lean(found)
