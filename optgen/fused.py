@@ -23,7 +23,7 @@ from optgen.ir import (
     Var,
     reads,
 )
-from optgen.listing import condition_texts, device_axes, needs_matrix
+from optgen.listing import condition_texts, device_axes
 from optgen.passes import Program, asked_given
 from optgen.wrapping import WIDTH
 
@@ -163,17 +163,14 @@ def lacks_kernels(step: Step, statement: Statement) -> str:
 
 
 def devices(program: Program) -> dict[str, str]:
-    """The types of device on which a class steps fused, with its function that finds the kernel."""
+    """The types of device on which a class of plain numbers steps fused, with its function that finds the kernel."""
     kinds = (("cuda", "on_gpu", lacks_kernels), ("cpu", "on_cpu", lacks_products))
     steps = [step for part in program.chain for step in part.steps]
-    found = {
+    return {
         device: function
         for device, function, lacks in kinds
         if not any(lacks(step, statement) for step in steps for statement in step.body)
     }
-    is_held = any("param" in part.rule.storage for part in program.chain)  # which kernels of tiles do not take
-    has_both = is_held and any(map(needs_matrix, program.chain))
-    return {device: function for device, function in found.items() if device == "cpu" or not has_both}
 
 
 def check_passes(

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from reducing_rules import RULES
 from small_rules import g, named, theta
 from small_rules import rule as small_rule
 
+from optgen.backends._torch_states import fused_on
 from optgen.build import (
     backend,
     backend_names,
@@ -26,7 +28,7 @@ from optgen.build import (
     optimizer,
     write,
 )
-from optgen.dsl import Eq, Rule, cols, elems, literal, load, mean, rows, t, total
+from optgen.dsl import Eq, Rule, cols, elems, literal, load, mean, rows, stored, t, total
 from optgen.errors import OptgenError, RuleError
 from optgen.fused import devices
 from optgen.passes import lower
@@ -145,6 +147,21 @@ def test_a_rule_that_a_backend_cannot_take_is_told_or_refused() -> None:
     with pytest.raises(RuleError, match="no products yet"):
         build([rule], ["triton"])
     assert build([rule], ["triton", "numpy"], whole=False).files.keys() == build([rule], ["numpy"]).files.keys()
+
+
+def test_a_class_with_formats_steps_fused_on_the_devices_whose_backend_takes_it() -> None:
+    def kept(name: str, **formats: str) -> Rule:
+        rule = load(name)
+        assert isinstance(rule, Rule)
+        return stored(rule, name="Kept", **formats)
+
+    with literal():
+        widened = stored(RULES["widened"](), name="Kept", states="int8")
+    for rule, found in ((kept("lamb", param="bf16_sr", m="int8"), {"cuda", "cpu"}), (widened, set()),
+                        (kept("adammini", m="int8"), {"cpu"}), (kept("adammini", param="master"), {"cpu"})):
+        assert {*fused_on(lower(rule))} == found
+        refused = {what for _, what, _ in build([rule], None).refused}
+        assert refused == {what for what, device in (("triton", "cuda"), ("c", "cpu")) if device not in found}
 
 
 def test_a_class_steps_fused_on_the_devices_whose_backend_takes_its_rule() -> None:

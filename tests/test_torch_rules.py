@@ -284,6 +284,19 @@ def test_all_parameters_have_one_estimate_whichever_steps(fused: bool | None) ->
     assert optimizer.state[first]["step"] == optimizer.state[late]["step"] == 3
 
 
+def test_an_estimate_is_taken_from_whoever_has_one() -> None:
+    first, second, late = (torch.nn.Parameter(torch.ones(3)) for _ in range(3))
+    optimizer = Prodigy([first, second, late], d0=1e-3)
+    first.grad, second.grad = torch.tensor([1.0, 2.0, 3.0]), torch.ones(3)
+    for _ in range(3):
+        optimizer.step()
+    estimate = optimizer.state[second]["d"].item()
+    optimizer.state[first] = {"step": torch.tensor(3.0)}  # as a parameter of another rule may have
+    first.grad, second.grad, late.grad = None, None, torch.full((3,), 1e-9)
+    optimizer.step()
+    assert optimizer.state[late]["d"].item() >= estimate > 1e-3
+
+
 @pytest.mark.parametrize("fused", [False, None])
 def test_what_is_one_number_has_all_digits_beside_parameters_of_few(fused: bool | None) -> None:
     param = torch.nn.Parameter(torch.ones(3, 2, dtype=torch.bfloat16))

@@ -17,11 +17,12 @@ def take_over(stepped: Sequence[Stepped], states: States) -> None:
     new = {id(one.owner): one for one in stepped if one.first and one.rule.common}
     if not new:
         return
-    known = next((entry for param, entry in states.items() if id(param) not in new and entry), {})
+    old = [entry for param, entry in states.items() if id(param) not in new]
     for one in new.values():
-        for key in one.rule.common:
-            if key in known and key in one.stored:
-                one.stored[key].copy_(known[key])
+        for key in one.stored.keys() & {*one.rule.common}:
+            known = next((entry[key] for entry in old if key in entry), None)
+            if known is not None:
+                one.stored[key].copy_(known)
 
 
 def hand_out(stepped: Sequence[Stepped], states: States) -> bool:

@@ -164,7 +164,7 @@ def pointers(stored: Mapping[str, Var], name: str) -> Iterator[str]:
 
 
 def load_lines(name: str, stream: str, stored: Mapping[str, Var]) -> Iterator[Item]:
-    """A block of a stream becomes a quantity, in the compute dtype."""
+    """A block of a stream becomes a quantity, in the compute dtype: a gradient as it is meant."""
     var = stored[stream]
     if is_coded(var):
         at = 256 * names(stored).index(name_of(var))
@@ -174,6 +174,14 @@ def load_lines(name: str, stream: str, stored: Mapping[str, Var]) -> Iterator[It
     yield (f"{name} = {load_text(stream)}",)
     if made := held(var):
         yield from parameters.load_lines(name, stream, made)
+    if var.role is Role.GRAD:
+        yield from as_meant(name)
+
+
+def as_meant(grad: str) -> Iterator[Item]:
+    """A gradient that was loaded is unscaled, and negated where a step is to climb."""
+    yield ("if SCALED:", f"    {grad} = factor * {grad}")
+    yield ("if MAXIMIZE:", f"    {grad} = -{grad}")
 
 
 def store_lines(stream: str, value: str, stored: Mapping[str, Var]) -> Iterator[Item]:

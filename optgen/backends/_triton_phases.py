@@ -207,9 +207,6 @@ def body(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     for name in kernel.loads:
         if kind_of(variant.step, name) == "element":
             yield from formats.load_lines(name, stream(variant.program, name), variant.stored)
-        if variant.step.var(name).role is Role.GRAD:
-            yield ("if SCALED:", f"    {name} = factor * {name}")
-            yield ("if MAXIMIZE:", f"    {name} = -{name}")
     for statement in variant.quoted(filter(variant.is_element, kernel.body)):
         match statement:
             case Reduce(target=target, op=op, arg=arg):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from optgen.backends._triton_formats import as_meant
 from optgen.backends._triton_kernels import EMPTY, Kernel, column_of, mapped, needed_lines
 from optgen.backends._triton_phases import scalars_of
 from optgen.backends._triton_tile_places import COUNT, numbers, places, pointers, work
@@ -100,8 +101,7 @@ def body(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
             at = f"{stream(variant.program, name)}_at"
             yield (f"{name} = load_tile({at}, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)",)
         if variant.step.var(name).role is Role.GRAD:
-            yield ("if SCALED:", f"    {name} = factor * {name}")
-            yield ("if MAXIMIZE:", f"    {name} = -{name}")
+            yield from as_meant(name)
     for name in _lines_read(variant, kernel, "row"):
         yield (f"{name} = load_rows({_at(variant, name)}, at, height, tail, ROWS, COMPUTE)",)
     for statement in variant.quoted(filter(variant.is_element, kernel.body)):

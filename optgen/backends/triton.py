@@ -186,9 +186,6 @@ def _body(program: Program, step: Step, stored: Mapping[str, Var]) -> Iterator[I
     (part,) = phase(step, everywhere=True)
     for name in part.loads:
         yield from formats.load_lines(name, stream(program, name), stored)
-        if step.var(name).role is Role.GRAD:
-            yield ("if SCALED:", f"    {name} = factor * {name}")
-            yield ("if MAXIMIZE:", f"    {name} = -{name}")
     for statement in quoted(program, step, part.body):
         match statement:
             case Map(target=target, expr=expr):
