@@ -42,6 +42,8 @@ MUTANTS = (
            "        _common.take_over(stepped, self.state)\n", "", "test_torch_rules.py one_estimate"),
     Mutant("one number of a parameter is kept in few digits", "runtime/pytorch/_start.py",
            "computed(dtype) if kind.shape is per_tensor else dtype", "dtype", "test_torch_rules.py digits"),
+    Mutant("an estimate is looked for in one other parameter alone", "runtime/pytorch/_common.py",
+           "for entry in old if key in entry", "for entry in old[:1] if key in entry", "test_torch_rules.py whoever"),
     Mutant("a parameter that waits keeps an old estimate", "runtime/pytorch/_common.py",
            "            entry[key].copy_(made[key])", "            pass", "test_torch_rules.py one_estimate"),
     Mutant("a step is made again though parameters wait for an estimate", "runtime/pytorch/_common.py",
