@@ -92,13 +92,14 @@ def stream(program: Program, name: str) -> str:
 
 
 def streams(program: Program) -> dict[str, Var]:
-    """What lies in memory, by the quantity's name: the parameter, the gradient, states and inputs of any variant."""
-    found = {
-        stream(program, v.name): v
-        for step in program.steps
-        for v in step.of_role(*ORDER)
-        if v.place is Place.DEVICE
-    }
+    """What lies in memory, by the quantity's name: the parameter, the gradient, states and inputs of any variant.
+
+    What has a format in some variants only is as in these.
+    """
+    found: dict[str, Var] = {}
+    for v in (v for step in program.steps for v in step.of_role(*ORDER) if v.place is Place.DEVICE):
+        known = found.setdefault(stream(program, v.name), v)
+        found[stream(program, v.name)] = v if v.codec or not known.codec else known
     return dict(sorted(found.items(), key=lambda item: ORDER.index(item[1].role)))
 
 
@@ -144,9 +145,10 @@ def state_kinds(program: Program, step: Step, stored: Mapping[str, str]) -> str:
 
     stored: what is stored of them or beside a parameter, with the kind of what has one of its own, else an empty text.
     """
-    axes = {name: v.axes for name, v in streams(program).items()}
-    axes |= {stream(program, v.name): v.axes for v in step.of_role(*ORDER) if v.place is Place.DEVICE}
-    return tuple_text([kind or KINDS[axes[name]] for name, kind in stored.items()])
+    mine = {stream(program, v.name): v for v in step.of_role(*ORDER) if v.place is Place.DEVICE}
+    axes = {name: v.axes for name, v in (streams(program) | mine).items()}
+    plain = {name for name, v in mine.items() if not v.codec}  # whatever it is in other variants
+    return tuple_text([KINDS[axes[name]] if name in plain or not kind else kind for name, kind in stored.items()])
 
 
 def lacks_products(_: Step, statement: Statement) -> str:

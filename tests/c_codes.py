@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ from torch import Tensor
 from optgen import Eq, Rule, amax, cols, elems, hyper, load, model, rows, sqrt, stored, t, tensors
 from optgen.build import compile
 from optgen.dsl import literal
-from optgen.dsl.functions import Abs
+from optgen.dsl.functions import Abs, Ne, Piecewise
 
 HYPERS = {"lr": 0.01, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1}
 SWITCHES = {"decoupled_weight_decay": True}
@@ -47,6 +47,7 @@ RULES: Mapping[str, tuple[str, Callable[[], Rule]]] = {
 
 theta, g, m, v, r, c, n = tensors("theta g m v r c n")
 lr, beta1 = hyper("lr", 0.01, at_least=0), hyper("beta1", 0.9, at_least=0)
+weight_decay = hyper("weight_decay", 0.1, at_least=0)
 
 
 def _phased(name: str, *equations: Eq, **more: Any) -> Rule:
@@ -82,6 +83,16 @@ def summed_last() -> Rule:
                    Eq(theta[t], theta[t - 1] - lr * g[t] / (amax(r[t], elems) + amax(c[t], elems) + 1e-8)), min_ndim=2)
 
 
+def at_times(over: Any, is_wide: bool) -> Rule:
+    """A state of each element in one variant, in the other of each tensor or row; is_wide: which with decay. Beside it
+    one of each element in both."""
+    both = g[t], amax(Abs(g[t]), over)
+    some, others = both if is_wide else reversed(both)
+    return _phased("AtTimes", Eq(m[t], beta1 * m[t - 1] + Piecewise((some, Ne(weight_decay, 0)), (others, True))),
+                   Eq(v[t], beta1 * v[t - 1] + g[t] ** 2), Eq(n[t], amax(Abs(g[t] + m[t]), elems)),
+                   Eq(theta[t], theta[t - 1] - lr * g[t] / (sqrt(v[t]) + Abs(m[t]) + n[t] + 1e-8)))
+
+
 def _coded(make: Callable[[], Rule], states: str = "", **formats: str) -> tuple[str, Callable[[], Rule]]:
     return "", lambda: stored(make(), states, min_numel=0, name="Phased", **formats)
 
@@ -90,6 +101,8 @@ FLAT: Mapping[str, tuple[str, Callable[[], Rule]]] = {
     "of a tensor, int8": _coded(of_tensor, "int8"),
     "of a tensor, m int4, v fp8_e4m3": _coded(of_tensor, m="int4", v="fp8_e4m3"),
     "of a model, int4": _coded(of_model, "int4"),
+    "of elements at times, int8": _coded(partial(at_times, elems, True), "int8"),
+    "of a tensor at times, int4": _coded(partial(at_times, elems, False), "int4"),
 }
 BY_ROWS: Mapping[str, tuple[str, Callable[[], Rule]]] = {
     "by rows, int8": _coded(by_rows, "int8"),
@@ -97,6 +110,8 @@ BY_ROWS: Mapping[str, tuple[str, Callable[[], Rule]]] = {
     "by rows, root8": _coded(by_rows, "root8"),
     "summed last, m int4, v fp8_e4m3": _coded(summed_last, m="int4", v="fp8_e4m3"),
     "summed last, v int8": _coded(summed_last, v="int8"),
+    "of elements at times, root8": _coded(partial(at_times, cols, True), "root8"),
+    "of rows at times, int4": _coded(partial(at_times, cols, False), "int4"),
 }
 EVERY = {**RULES, **FLAT, **BY_ROWS}
 
@@ -136,7 +151,7 @@ class Pair:
         self.flags = c.flags(**_taken(c.flags, self.known()))
         self.arrays = [self.array(p) for p in self.params]
         self.kept = numpy.init(self.arrays, **self.hypers())
-        kinds = self.launcher._form.kinds or ("element",) * len(c.STATES)
+        kinds = self.launcher._form.of(self.flags).kinds or ("element",) * len(c.STATES)
         self.states = [
             [_state(p, kept[key], kind) for p, kept in zip(self.params, self.kept, strict=True)]
             if all(key in kept for kept in self.kept)

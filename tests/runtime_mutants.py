@@ -52,6 +52,8 @@ MUTANTS = (
            "None if id(one) in shared else ", "", "test_batch.py bits"),
     Mutant("a tensor is renewed before it was read", "runtime/pytorch/_in_place.py",
            "max(last.get(at, 0), 0)", "0", "test_in_place.py"),
+    Mutant("C is told a type of what is codes in this variant", "runtime/c_cpu/_runtime.py",
+           "None if has_own_dtype(kind) else dtype", "dtype", "test_c_coded_phases.py variant_stores"),
     Mutant("the closure runs without gradients", "runtime/pytorch/_runtime.py",
            "with torch.enable_grad():\n                    loss = closure()",
            "with torch.no_grad():\n                    loss = closure()", "test_optimizer_info.py"),

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 import needs
 import numpy as np
 import pytest
-import reducing_rules
 import torch
 from c_codes import RULES, Pair, bits, modules
 from c_steps import some
@@ -228,14 +227,6 @@ def test_small_parameters_have_the_step_of_the_plain_rule() -> None:
     assert "absmax" not in files["c_cpu/adamw_otherwise.py"]
     plain = build([rule], ["c"]).files["c_cpu/adamw.c"]
     assert files["c_cpu/adamw_otherwise.c"].partition("#define")[2] == plain.partition("#define")[2]
-
-
-def test_a_state_that_is_codes_in_one_variant_only_is_refused() -> None:
-    with literal():
-        rule = reducing_rules.RULES["widened"]()
-        assert build([rule], ["c"]).files["c_cpu/widened.c"]
-        with pytest.raises(RuleError, match="no states that are codes in some variants only, as s is"):
-            build([stored(rule, "int8", name="Coded")], ["c"])
 
 
 @pytest.mark.parametrize("name", ["m_values", "load_int8_signed"])

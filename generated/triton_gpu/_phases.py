@@ -24,8 +24,9 @@ class Form:
     kinds: what each of STATES has one number per, or the dtype of what has its own; or a function that tells it of a
     variant. parts, shares: how many numbers each chunk or tile, and each tensor, leaves for later launches. common: how
     many all tensors that step together have in common. tiles: what else there is of matrices. numbers: those that codes
-    stand for. draws: whether parameters are rounded by chance; a row then ends in the seed and the count, each in two
-    halves, and a record in the parameter's place among all. one_pass: whether a step is one launch.
+    stand for. at_times: which of STATES are codes in some variants only, whose dtype kernels are told in all. draws:
+    whether parameters are rounded by chance; a row then ends in the seed and the count, each in two halves, and a
+    record in the parameter's place among all. one_pass: whether a step is one launch.
     """
 
     kinds: Kinds | Callable[[Mapping[str, bool]], Kinds]
@@ -34,6 +35,7 @@ class Form:
     common: int = 0
     tiles: Tiles | None = None
     numbers: tuple[tuple[float, ...], ...] = ()
+    at_times: tuple[int, ...] = ()
     draws: bool = False
     one_pass: bool = False
 

@@ -11,7 +11,6 @@ from optgen.backends import _c_parameters
 from optgen.backends._c_lines import STEP, comment, wrapped
 from optgen.backends._formats import (
     as_float32,
-    at_times_coded,
     code_of,
     header,
     held,
@@ -59,10 +58,6 @@ def headers(stored: Mapping[str, Var]) -> list[str]:
 def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     """What keeps the backend from stepping with the formats of a rule."""
     loc = program.rule.loc
-    yield from (
-        Problem(f"the C backend has no states that are codes in some variants only, as {name} is", loc, INSTEAD)
-        for name in at_times_coded(program)
-    )
     yield from (
         Problem(f"the C backend has no blocks of {made.block} elements, which do not divide {UNIT}", loc, INSTEAD)
         for made in filter(None, map(codec_of, stored.values()))

@@ -73,7 +73,8 @@ def is_coded(var: Var) -> bool:
 
 
 def at_times_coded(program: Program) -> list[str]:
-    """The states that have a number for each element, kept as a code, in some variants, and fewer in others."""
+    """The states that have a number for each element, kept as a code, in some variants, and fewer in others, whose
+    dtype is their own."""
     found: dict[str, set[bool]] = {}
     for var in (v for step in program.steps for v in step.of_role(Role.STATE) if v.place is Place.DEVICE):
         found.setdefault(stream(program, var.name), set()).add(is_coded(var))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.backends._formats import at_times_coded, formats, header, imported, maps, name_of, residual
+from optgen.backends._formats import formats, header, imported, maps, name_of, residual
 from optgen.codecs import Codec
 from optgen.fused import devices
 from optgen.ir import Place, Role, Step, Var
@@ -69,11 +69,8 @@ def storage(made: Codec) -> dict[str, str]:
 def fused_on(program: Program) -> dict[str, str]:
     """The types of device on which a class steps fused, with its function that finds the kernel.
 
-    There are none yet for states that are codes in some variants only, and on a GPU none for codes or parameters in
-    formats where a rule looks at rows or columns.
+    There is none yet on a GPU for codes or parameters in formats where a rule looks at rows or columns.
     """
-    if any(map(at_times_coded, program.chain)):
-        return {}
     has_formats = any(made.block or made.for_param for made in formats(program))
     has_both = has_formats and any(map(needs_matrix, program.chain))
     return {device: function for device, function in devices(program).items() if device == "cpu" or not has_both}

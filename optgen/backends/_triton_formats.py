@@ -143,9 +143,10 @@ def size(stored: Mapping[str, Var]) -> str:
     return "(BLOCK // 32, 32) if tail else (BLOCK,)" if names(stored) else f"({TURN},)"
 
 
-def typed(stored: Mapping[str, Var]) -> list[str]:
-    """The constants that tell the dtypes of streams; what is kept of codes has one of its own."""
-    return [f"{name}_type" for name, var in stored.items() if not is_coded(var)]
+def typed(program: Program, stored: Mapping[str, Var]) -> list[str]:
+    """The constants that tell the dtypes of streams; what is kept of codes, in every variant, has one of its own."""
+    at_times = at_times_coded(program)
+    return [f"{name}_type" for name, var in stored.items() if name in at_times or not is_coded(var)]
 
 
 def keys(stored: Mapping[str, Var]) -> list[str]:
@@ -202,10 +203,6 @@ def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     if needs_matrix(program) and (names(stored) or any(map(held, stored.values()))):
         what = "codes" if names(stored) else "formats of parameters"
         yield Problem(f"the Triton backend has no {what} for rules that look at rows or columns yet", loc, INSTEAD)
-    yield from (
-        Problem(f"the Triton backend has no states that are codes in some variants only, as {name} is", loc, INSTEAD)
-        for name in at_times_coded(program)
-    )
     yield from (
         Problem(f"the Triton backend has no blocks of {made.block} elements, which do not divide {BLOCK}", loc, INSTEAD)
         for made in filter(None, map(codec_of, stored.values()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from optgen.backends import _triton_formats as formats
 from optgen.backends import _triton_phases, _triton_tile_lines
-from optgen.backends._formats import takes_seed
+from optgen.backends._formats import at_times_coded, takes_seed
 from optgen.backends._triton_kernels import PLANES, Kernel, Places
 from optgen.backends._triton_phases import Variant
 from optgen.backends._triton_streams import CONSTANTS
@@ -108,6 +108,8 @@ def in_phases(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
         counts += f", tiles=Tiles(lines={len(places.lines)}, {lengths})"
     if tables := formats.tables(stored):
         counts += f", numbers=({tables},)"
+    if mixed := at_times_coded(program):
+        counts += f", at_times=({', '.join(str([*states].index(name)) for name in mixed)},)"
     counts += ", draws=True" if takes_seed(program) else ""
     return {
         "imports": _imports(way, names_in(line for kernel in kernels for line in lines_of(kernel)), bool(tables)),
@@ -141,7 +143,7 @@ def _kernel(program: Program, way: _Way, every: Mapping[tuple[bool, ...], Any], 
     made = ", ".join(dict.fromkeys(n for v, kernel in having.values() for n in way.lines.makes(kernel)))
     (each,) = {kernel.each for _, kernel in having.values()}
     stored = streams(program)
-    constants = [*formats.typed(stored), *conditions, *way.constants]
+    constants = [*formats.typed(program, stored), *conditions, *way.constants]
     tensors = formats.with_numbers(way.tensors, stored)
     loop = {part: lines(getattr(way.lines, part)) for part in LOOP if hasattr(way.lines, part)}
     about = f"{made}: of {way.whats[each]}."

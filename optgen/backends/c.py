@@ -16,6 +16,7 @@ from optgen.backends._c_parameters import HELD, held_as, plainly, with_chance
 from optgen.backends._c_passes import calls, phase_lines, span_lines
 from optgen.backends._c_phases import Places, Variant
 from optgen.backends._c_values import values_lines
+from optgen.backends._formats import at_times_coded
 from optgen.backends._formats import parts as parts_of
 from optgen.codecs import Codec, companions
 from optgen.dsl.rule import Schedule
@@ -87,12 +88,13 @@ def _emit(program: Program) -> dict[str, str]:
         narrowed = {(is_held, *key): step if is_held else plainly(step)
                     for is_held in (True, False) for key, step in narrowed.items()}
     variants = {key: Variant(program, step, [*parts], read, places, by_rows) for key, step in narrowed.items()}
+    typed = [name for name, kind in parts.items() if not kind or name in at_times_coded(program)]
     both = {
         "header": comment(header(program.rule, "c")),
         "stored": len(parts),
         "scalars": len(read),
         "held": f"{HELD} JOIN(IS_, {program.rule.param.label}_type)" if held else "",
-        "macros": _macros([name for name, kind in parts.items() if not kind], flag_names(program)),
+        "macros": _macros(typed, flag_names(program)),
     }
     both["formats"] = _c_formats.headers(stored)
     in_phases = partial(_in_phases, program, variants, places)
@@ -104,7 +106,7 @@ def _emit(program: Program) -> dict[str, str]:
             states=wrap(f"STATES: tuple[str, ...] = {tuple_text(_keys(stored))}"),
             inputs=tuple_text(inputs) if (inputs := [n for n, v in stored.items() if v.role is Role.INPUT]) else "",
             scalars=[f'"{v.name}",' for v in read],
-            types=wrap(f"types = {tuple_text(['' if kind else f'{name}_type' for name, kind in parts.items()])}"),
+            types=wrap(f"types = {tuple_text([f'{name}_type' if name in typed else '' for name in parts])}"),
             flags_opens=signature("flags", flag_arguments(program), "dict[str, bool]"),
             flags=flags_lines(program),
             **(_form(program, parts) if is_phased else _form_of_formats(parts)),

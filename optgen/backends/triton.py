@@ -129,7 +129,7 @@ def _one_pass(program: Program, stored: Mapping[str, Var], read: Sequence[Var]) 
         *woven(program, lambda s: _read(s, read), conditions=conditions),
         *parameters.chance(stored, len(read), length + 1),
     ]
-    constants = [*formats.typed(stored), *conditions, *CONSTANTS]
+    constants = [*formats.typed(program, stored), *conditions, *CONSTANTS]
     body = woven(program, lambda s: _body(program, s, stored), conditions=conditions)
     tensors, turn, form = formats.with_numbers(STEP, stored), formats.turn(stored), formats.form(stored)
     return {

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ._compiler import NoKernel
 from ._library import Step, load
-from ._tables import PLAIN, SKIPPED, STEPPED, TYPES, Columns, Form, Kept, Mix, Plan, supports
+from ._tables import PLAIN, SKIPPED, STEPPED, TYPES, Columns, Form, Kept, Mix, Plan, has_own_dtype, supports
 
 __all__ = ["Form", "Launcher", "NoKernel", "supports"]
 
@@ -54,7 +54,7 @@ class Launcher:
         mix: the dtypes of the parameter, the gradient and the states, None for one that the variant has not.
         Raises NoKernel where that is not possible.
         """
-        if mix[1] in TYPES and all(dtype in TYPES for _, dtype in self._typed(mix)):
+        if mix[1] in TYPES and all(dtype in TYPES for _, dtype in self._typed(mix, flags)):
             self._function(mix, flags)
 
     def step(
@@ -130,16 +130,21 @@ class Launcher:
         if key not in self._functions:
             grad = mix[1]
             assert grad is not None
-            types = [f"{name}={TYPES[dtype]}" for name, dtype in self._typed(mix)]
+            types = [f"{name}={TYPES[dtype]}" for name, dtype in self._typed(mix, flags)]
             real = f"real={'double' if mix[0] is torch.float64 else 'float'}"
             variant = [f"{name.upper()}={int(value)}" for name, value in flags.items()]
             self._functions[key] = load(self._source, [real, f"grad_type={TYPES[grad]}", *types, *variant])
         return self._functions[key]
 
-    def _typed(self, mix: Mix) -> list[tuple[str, torch.dtype]]:
-        """What the command line calls the types of the parameter and the states, with their dtypes."""
+    def _typed(self, mix: Mix, flags: Mapping[str, bool]) -> list[tuple[str, torch.dtype]]:
+        """What the command line calls the types of the parameter and the states, with their dtypes.
+
+        A state that is codes in some variants only has a name in all, and in these no type.
+        """
         param, _, *states = mix
-        pairs = zip(self._types, (param, *states), strict=True)
+        kinds = self._form.of(flags).of_states(len(states))
+        plain = [None if has_own_dtype(kind) else dtype for dtype, kind in zip(states, kinds, strict=True)]
+        pairs = zip(self._types, (param, *plain), strict=True)
         return [(name, dtype) for name, dtype in pairs if name and dtype is not None]
 
 

@@ -55,9 +55,13 @@ class Form:
 
     def columns(self, param: Tensor, states: Sequence[Tensor | None]) -> list[tuple[Tensor, str]]:
         """The states that are there, with what they have one number per."""
+        pairs = zip(states, self.of_states(len(states)), strict=True)
+        return [(state, kind) for state, kind in pairs if state is not None]
+
+    def of_states(self, count: int) -> Kinds:
+        """What each of so many states has one number per."""
         assert not callable(self.kinds), "which kinds of states there are is asked of one variant"
-        kinds = self.kinds or ("element",) * len(states)
-        return [(state, kind) for state, kind in zip(states, kinds, strict=True) if state is not None]
+        return self.kinds or ("element",) * count
 
 
 PLAIN = Form()
@@ -71,6 +75,11 @@ def _shape(kind: str, size: Sequence[int]) -> tuple[int, ...]:
         return (-(-math.prod(whole) // int(elements)),) if elements else whole
     of_rows, of_cols, of_matrices = (*whole[:-1], 1), (*whole[:-2], 1, *whole[-1:]), (*whole[:-2], 1, 1)
     return {"element": whole, "row": of_rows, "col": of_cols, "matrix": of_matrices, "tensor": ()}[kind]
+
+
+def has_own_dtype(kind: str) -> bool:
+    """Whether a kind of state names a dtype."""
+    return kind.partition("/")[0] in DTYPES
 
 
 def _dtypes(kind: str) -> Container[torch.dtype]:

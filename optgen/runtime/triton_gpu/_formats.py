@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -40,9 +40,12 @@ def size_of(state: Tensor | None, kind: str) -> float:
     return state.element_size() / max(elements(kind), 1)
 
 
-def plain(states: Sequence[Tensor | None], kinds: Sequence[str]) -> list[Tensor | None]:
-    """The states whose dtype is not that of their format."""
-    return [state for state, kind in zip(states, kinds, strict=True) if not elements(kind)]
+def plain(
+    states: Sequence[Tensor | None], kinds: Sequence[str], at_times: Collection[int] = ()
+) -> list[Tensor | None]:
+    """The states whose dtype is not that of their format, and None for one that is codes `at_times`, and here."""
+    pairs = enumerate(zip(states, kinds, strict=True))
+    return [None if elements(kind) else state for k, (state, kind) in pairs if k in at_times or not elements(kind)]
 
 
 def tables_of(numbers: Sequence[Sequence[float]], device: torch.device) -> list[Tensor]:

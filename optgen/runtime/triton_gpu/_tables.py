@@ -128,7 +128,7 @@ class Bucket:
         self.device, self.is_timed = param.device, kept.hosted is not None
         self.compute = torch.float64 if param.dtype is torch.float64 else torch.float32
         kinds = form.of_states if form else ["element"] * len(stored)
-        typed = param, grad, *plain(stored, kinds), *inputs
+        typed = param, grad, *plain(stored, kinds, form.at_times if form else ()), *inputs
         self.types = [TYPES[self.compute if x is None else x.dtype] for x in typed]
         self.clock_types = [TYPES[torch.float32 if x is None else x.dtype] for x in kept.numbers(positions[0])]
         sizes = [param.element_size(), *map(size_of, stored, kinds)]
