@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from workshop import Workshop
 
 from optgen.bounds import BF16, FP16, FP32, FP64
-from optgen.dsl import Rule, matmul
+from optgen.dsl import Rule, cols, matmul, rows
 from optgen.verify import cases
 from optgen.verify.lockstep import COUNTS, FEW, run
 from optgen.verify.runners import Runner, Storage, machine_of, numpy_runner, torch_runner
@@ -19,6 +19,7 @@ from optgen.verify.storage import decoder
 
 SHAPES = cases.Shapes("several", ((3, 5), (4,), ()), missing=True)
 MATRICES = cases.Shapes("matrices", ((3, 5), (2, 4, 3)), missing=True)
+BLOCKS = 3, 91  # of codes, of which some are cut
 PAIR = cases.Shapes("pair", ((3, 5), ()))  # an interpreted program takes its time, and t is no matter of the kernel
 SINGLE, DOUBLE, HALF, BRAIN, MIXED = (
     Storage(FP32, FP32), Storage(FP64, FP64), Storage(FP16, FP16), Storage(BF16, BF16), Storage(BF16, FP32))
@@ -27,7 +28,8 @@ MOST_VARIANTS = 3  # of one rule; other rules begin with another variant
 
 @dataclass(frozen=True)
 class Backend:
-    """How a backend is driven: by which module, what it stores, in turns. A fused one takes no product."""
+    """How a backend is driven: by which module, what it stores, in turns. A fused one takes no product, and an
+    interpreted one no formats beside sums over rows and columns."""
 
     module: str
     runner: Callable[..., Runner]
@@ -39,6 +41,8 @@ class Backend:
     def takes(self, rule: Rule) -> bool:
         """Whether it can step a rule in this process."""
         if self.interpreted and os.environ.get("TRITON_INTERPRET") != "1":
+            return False
+        if self.interpreted and rule.storage and any(equation.rhs.has(rows, cols) for equation in rule.equations):
             return False
         return not self.fused or not any(equation.rhs.has(matmul) for equation in rule.equations)
 
@@ -62,7 +66,7 @@ def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[
     backends = {name: backend for name, backend in BACKENDS.items()
                 if turn % backend.every == 0 and backend.takes(rule)}
     modules, form = workshop.build(rule, [*backends]), rule.storage.get("param", "")
-    read = decoder(modules["numpy"], form)
+    read, has_codes = decoder(modules["numpy"], form), bool(rule.storage.keys() - {"param"})
     is_matrix = all(len(s) > 1 for kind in cases.shapes_for(rule) for s in kind.shapes)
     every = cases.variants(rule)
     for number in range(turn, turn + min(len(every), MOST_VARIANTS)):
@@ -70,6 +74,8 @@ def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[
         for name, backend in backends.items():
             storage = MIXED if form else backend.storages[turn // backend.every % len(backend.storages)]
             shapes = MATRICES if is_matrix else PAIR if backend.fused else SHAPES
+            if has_codes and storage is not DOUBLE:
+                shapes = replace(shapes, shapes=(BLOCKS, *shapes.shapes[1:]))
             counts = FEW if backend.fused else COUNTS
             values = cases.parameters(shapes, storage.param, 1)
             runner = backend.runner(modules[backend.module], values, variant.hypers, "plain", storage, read=read)

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 from agreement import BACKENDS, MATRICES, SHAPES, TURNS, agree
+from drawn_formats import formats, in_formats
 from hypothesis import HealthCheck, assume, given, seed, settings
 from random_rules import Drawn, beta, g, gamma, heavy, lr, m, random_rules, theta
 from workshop import Workshop
 
-from optgen import equations, oracle, stored
+from optgen import equations, oracle
 from optgen.bounds import FP64
-from optgen.codecs import codecs
 from optgen.dsl import (
     Abs,
     Eq,
@@ -45,8 +47,6 @@ ARITHMETIC = (ZeroDivisionError, OverflowError, ValueError)
 COUNT = int(os.environ.get("RANDOM_RULES", "40"))
 SEED = int(os.environ.get("RANDOM_SEED", "1"))
 FEATURES = ("time", "host", "flag")
-FORMS = [name for name, codec in codecs().items() if codec.for_param]
-EVERY = 3  # rule keeps its parameters in a format, if it has no reductions
 # What drawn rules found wrong, each as small as it got.
 MENDED = {
     "a past gradient": (lambda: Rule(param=theta, grad=g, name="A", equations=[
@@ -113,12 +113,11 @@ def test_what_once_came_out_wrong_is_right(name: str, workshop: Workshop) -> Non
         assert seen["elements"]
 
 
-def complaint(drawn: Drawn, turn: int, workshop: Workshop, seen: Counter[str]) -> str:
-    """What is wrong with a rule: a text, since hypothesis tells exceptions apart by where they were raised."""
-    rule = drawn.rule
-    if turn % EVERY == 0 and "reduction" not in drawn.features:
-        rule = stored(rule, param=FORMS[turn // EVERY % len(FORMS)])
-        seen["held"] += 1
+def complaint(drawn: Drawn, rule: Rule, turn: int, workshop: Workshop, seen: Counter[str]) -> str:
+    """What is wrong with a rule in formats: a text, since hypothesis tells exceptions apart by where they were raised.
+
+    drawn: the rule without them.
+    """
     try:
         agree(rule, turn, "reduction" not in drawn.features, workshop, seen)
     except ARITHMETIC as error:
@@ -127,6 +126,14 @@ def complaint(drawn: Drawn, turn: int, workshop: Workshop, seen: Counter[str]) -
     except Exception as error:  # noqa: BLE001  # whatever it is, it is to be shrunk
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def kinds_of(drawn: Drawn, rule: Rule) -> Iterator[str]:
+    """What is in formats: "held" parameters, "coded" states, either "beside sums"."""
+    has = {"held": "param" in rule.storage, "coded": bool(rule.storage.keys() - {"param"})}
+    found = [kind for kind in has if has[kind]]
+    yield from found
+    yield from (f"{kind} beside sums" for kind in found if "reduction" in drawn.features)
 
 
 def is_finite(rule: Rule) -> bool:
@@ -157,14 +164,15 @@ def explore(workshop: Workshop) -> Counter[str]:
         text = "\n".join([*equations.text(drawn.rule), f"init {drawn.rule.init}"])
         if text in texts or seen["rules"] == COUNT:
             return  # hypothesis draws some rules again
-        wrong = complaint(drawn, seen["rules"], workshop, seen)
+        rule = in_formats(drawn.rule, formats(Random(f"{SEED} {seen['rules']}")))
+        wrong = complaint(drawn, rule, seen["rules"], workshop, seen)
         if wrong:
             seen["failed"] = 1
-            raise AssertionError(f"{text}\n{wrong}")
+            raise AssertionError(f"{text}\n{rule.storage}\n{wrong}")
         if seen["failed"]:
-            return  # the same turn, and so the same storages, for all that it is shrunk to
+            return  # the same turn, and so the same storages and formats, for all that it is shrunk to
         texts.add(text)
-        seen.update(["rules", *drawn.features, f"{len(drawn.rule.equations)} equations"])
+        seen.update(["rules", *drawn.features, f"{len(drawn.rule.equations)} equations", *kinds_of(drawn, rule)])
 
     holds()
     return seen
@@ -199,7 +207,8 @@ def test_the_rules_were_as_different_as_they_should_be(seen: Counter[str]) -> No
     assert seen["reduction"] >= seen["rules"] / 5, seen
     assert seen["input"] >= seen["rules"] / 10, seen
     assert seen["fused"] >= seen["rules"] / 3, seen
-    assert seen["held"] >= seen["rules"] / 3 / EVERY - 1, seen
+    assert all(seen[kind] >= seen["rules"] / 5 for kind in ("held", "coded")), seen
+    assert all(seen[f"{kind} beside sums"] >= seen["rules"] / 20 for kind in ("held", "coded")), seen
     assert {f"{n} equations" for n in range(2, 7)} <= seen.keys(), seen
 
 
