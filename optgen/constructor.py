@@ -129,6 +129,7 @@ def update_rule(
     matrix = needs_matrix(program)
     hypers = ["hypers=(", *(f"    {hyper(d)}," for d in rule.declarations), "),"] if not suffix else ["hypers=(),"]
     lines = [*hypers, *_keys(keys)]
+    lines += ["counts_for_chance=True,"] if "step" in keys and not stores_count(program) else []
     fixed = [f"    {line}" for one in rule.structural for line in _fixed(rule, one)]
     fixed += [f"    {line}" for line in ([] if suffix else _fixed_storage(program))]
     lines += ["fixed=(", *fixed, "),"] if fixed else []
@@ -181,7 +182,7 @@ def state_keys(program: Program) -> dict[str, Var]:
 
 
 def stores_count(program: Program) -> bool:
-    """Whether the step count is stored."""
+    """Whether the step count is stored, be there chance or not."""
     reads_t = any(v.name == "t" for step in program.steps for v in step.vars)
     return reads_t or "step" in program.rule.state_keys.values()
 

@@ -320,6 +320,59 @@ def test_states_are_exchanged_with_torch(form: str) -> None:
     assert optimizer.state_dict_bitsandbytes()["state"][0].keys() == {"step", "state1", "state2"}
 
 
+def assert_same_momentum(x: Any, y: Any) -> None:
+    for p, q in zip(x.param_groups[0]["params"], y.param_groups[0]["params"], strict=True):
+        a, b = x.state.get(p, {}).get("momentum_buffer"), y.state.get(q, {}).get("momentum_buffer")
+        assert (a is None) is (b is None) is (x.param_groups[0]["momentum"] == 0)
+        assert a is None or torch.equal(a, b)
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.9}], ids=str)
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_rule_that_counts_for_chance_alone_is_exchanged_with_one_that_does_not(
+    form: str, settings: dict[str, Any]
+) -> None:
+    """torch's SGD stores no count. What it does with its momentum, and chance with its count, goes on."""
+    params, theirs = leaves((40, 30), (3,)), leaves((40, 30), (3,))
+    plain, optimizer = torch.optim.SGD(theirs, **settings), class_of(form, "sgd")(params, **settings)
+    train(plain, range(2))
+    optimizer.load_state_dict(copy.deepcopy(plain.state_dict()))
+    assert_same_momentum(optimizer, plain)
+    train(optimizer, range(2, 4))
+    assert all(optimizer.state[p]["step"] == 2 for p in params if form == "bf16_sr")
+    exported = optimizer.state_dict_fp32()
+    assert [*map(list, exported["state"].values())] == [["momentum_buffer"]] * (2 if settings else 0)
+    plain.load_state_dict(exported)
+    assert_same_momentum(optimizer, plain)
+    again = class_of(form, "sgd")(leaves((40, 30), (3,)), **settings)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.state_dict()["state"].keys() == optimizer.state_dict()["state"].keys()
+    assert all(again.state[p]["step"] == 2 for p in again.param_groups[0]["params"] if form == "bf16_sr")
+
+
+def test_what_torch_made_of_a_state_with_a_count_loads_again() -> None:
+    """It keeps what it does not know."""
+    params, theirs, last = leaves((40, 30)), leaves((40, 30)), leaves((40, 30))
+    optimizer, plain = class_of("bf16_sr", "sgd")(params, momentum=0.9, seed=7), torch.optim.SGD(theirs, momentum=0.9)
+    train(optimizer, range(3))
+    plain.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    train(plain, range(3, 4))
+    again = class_of("bf16_sr", "sgd")(last, momentum=0.9)
+    again.load_state_dict(plain.state_dict())
+    assert again.state[last[0]]["step"] == 3
+    assert again.param_groups[0]["seed"] == 7
+    assert_same_momentum(again, plain)
+
+
+def test_a_count_that_the_equations_read_must_not_be_missing() -> None:
+    optimizer = class_of("bf16_sr", "adamw")(leaves((40, 30)))
+    train(optimizer, range(1))
+    saved = optimizer.state_dict()
+    del saved["state"][0]["step"]
+    with pytest.raises(ValueError, match=r"parameter 0 of group 0: missing \['step'\], extra \[\]"):
+        optimizer.load_state_dict(saved)
+
+
 def test_a_step_after_a_checkpoint_of_torch_is_not_the_first() -> None:
     """torch's SGD dampens no first gradient, and stores no rest of a parameter."""
     params, theirs = leaves((40, 30)), leaves((40, 30))

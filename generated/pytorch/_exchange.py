@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._rule import State, per_element
+from ._rule import State, UpdateRule, per_element
 from ._storage import Blockwise, computed, in_memory, real
 
 Entry = dict[str, Any]
@@ -45,15 +45,19 @@ def as_numbers(states: Mapping[str, State], param: Tensor, state: Entry) -> Entr
 
 
 def exported(
-    saved: Entry, each: Iterable[tuple[Any, Tensor, Any, Mapping[str, State]]], export: Callable[..., Entry]
+    saved: Entry, each: Iterable[tuple[Any, Tensor, UpdateRule, Mapping[str, State]]], export: Callable[..., Entry]
 ) -> Entry:
-    """A state dict with each parameter's state turned into another. each: parameters in order, with their states."""
+    """A state dict with each parameter's state turned into another, without what is kept for the parameter's format.
+
+    each: parameters in order, with their rules and states.
+    """
     order = [at for group in saved["param_groups"] for at in group["params"]]
     states: Entry = {}
-    for at, (_, param, _, kinds) in zip(order, each, strict=True):
-        if at in saved["state"]:
-            own = {key: kind for key, kind in kinds.items() if not kind.is_beside}
-            kept = {key: value for key, value in saved["state"][at].items() if key in own or key not in kinds}
+    for at, (_, param, rule, kinds) in zip(order, each, strict=True):
+        own = {key: kind for key, kind in kinds.items() if not kind.is_beside}
+        others = kinds.keys() - own.keys() | ({"step"} if rule.counts_for_chance else set())
+        kept = {key: value for key, value in saved["state"].get(at, {}).items() if key not in others}
+        if kept:
             states[at] = export(own, param, kept)
     groups = [{key: value for key, value in group.items() if key != "storage"} for group in saved["param_groups"]]
     return {**saved, "state": states, "param_groups": groups}

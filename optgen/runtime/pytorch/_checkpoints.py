@@ -89,6 +89,8 @@ def _converted(
     if _exchange.is_of_bitsandbytes(state):
         found = _exchange.from_bitsandbytes(kinds, param, state)
         state = {key: value for key, value in found.items() if key != "step" or "step" in fitting.keys}
+    if fitting.counts_for_chance:
+        state = {"step": 0, **state}  # chance did nothing where there was no count
     plain = {key for key, kind in kinds.items() if _exchange.is_plain(kind, key, param, state)}
     given = {key: replace(kind, format=None) if key in plain else kind for key, kind in kinds.items()}
     check_state(where, _parts(fitting, given, param), param, state)

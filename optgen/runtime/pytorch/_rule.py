@@ -143,6 +143,7 @@ class UpdateRule:
     """An update rule. Its functions are called by the names of their parameters and are given what they ask for.
 
     keys: every state key of any variant, in the order of a checkpoint, "step" among them if the count is stored.
+    counts_for_chance: whether that is only since chance asks for it, which the same rule without formats does not.
     param: how a parameter of bfloat16 is stored, None for its nearest numbers. Others are stored as they are.
     states: hyperparameters -> the states of the variant in force, without "step".
     host: t, first, extents, hyperparameters, past host states -> scalars of the step, new host states among them.
@@ -167,6 +168,7 @@ class UpdateRule:
     states: Callable[..., dict[str, State]]
     host: Callable[..., Mapping[str, Scalar]]
     updates: tuple[Callable[..., dict[str, Tensor]], ...]
+    counts_for_chance: bool = False
     param: ParamFormat | None = None
     inputs: tuple[Input, ...] = ()
     combine: Mapping[str, Callable[[Sequence[Tensor]], Tensor]] = field(default_factory=dict)
