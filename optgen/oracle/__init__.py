@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = ["among", "as_rule", "decide", "enclose", "factor", "rule_for", "state
 Array = Any
 State = Mapping[str, Any]
 Inputs = Mapping[str, Sequence[Array | None]]
+Missed = Callable[[str, Array], Array]
 _EXACTLY = {reals is MULTI: Machine(EXACT, EXACT, EXACT, reals=reals) for reals in (FLOAT, MULTI)}
 
 
@@ -40,10 +42,12 @@ def step(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], sta
 
 def enclose(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], state: Sequence[State],
             count: int | Sequence[int], hypers: Mapping[str, Any] | None, machine: Machine,
-            inputs: Inputs | None = None) -> tuple[list[Bounded], list[dict[str, Bounded]]]:
+            inputs: Inputs | None = None, missed: Missed | None = None
+            ) -> tuple[list[Bounded], list[dict[str, Bounded]]]:
     """As `step`, with the error that a backend which computes and stores as `machine` does may make.
 
-    A parameter without a gradient and an empty one stay as they are. Only states of the variant in force are returned.
+    missed: given a state's key and the values that it starts at, how far from these what its storage format holds is. A
+    parameter without a gradient and an empty one stay as they are. Only states of the variant in force are returned.
     """
     counts = [count] * len(params) if isinstance(count, int) else list(count)
     new: list[Bounded] = [machine.tensor(p) for p in params]
@@ -53,7 +57,7 @@ def enclose(rule: Rule, params: Sequence[Array], grads: Sequence[Array | None], 
         if grad is not None and np.size(p):
             chosen = rule_for(rule, np.ndim(p))
             stepping[i] = _tensor(chosen, machine, np.shape(p), symbols(chosen, among(rule, chosen, hypers or {})))
-            _fill(stepping[i], new[i], machine.tensor(grad), state[i], counts[i])
+            _fill(stepping[i], new[i], machine.tensor(grad), state[i], counts[i], missed)
             _give(stepping[i], {name: of[i] for name, of in (inputs or {}).items()})
     for tensor in stepping.values():
         tensor.together = [other for other in stepping.values() if other.rule is tensor.rule]
@@ -185,7 +189,8 @@ def _format(tensor: Tensor, quantity: Any) -> Format:
     return FP32 if form.unit > FP32.unit and quantity in tensor.single() else form
 
 
-def _fill(tensor: Tensor, param: Bounded, grad: Bounded, state: State, count: int) -> None:
+def _fill(tensor: Tensor, param: Bounded, grad: Bounded, state: State, count: int,
+          missed: Missed | None) -> None:
     """What is known before the step: t, the gradient, and the past of the parameter and of every state."""
     rule, machine, keys = tensor.rule, tensor.machine, _keys(tensor)
     tensor.known |= {t: machine.scalar(count), (rule.param, PAST): param, (rule.grad, NOW): grad}
@@ -194,6 +199,8 @@ def _fill(tensor: Tensor, param: Bounded, grad: Bounded, state: State, count: in
     for quantity, key in keys:
         if key not in state:
             past = _start(tensor, quantity, param, grad, quantity in host)
+            if missed and rule.storage and quantity not in host:
+                past = replace(past, error=past.error + missed(key, past.value))
         elif quantity in host:
             past = machine.scalar(float(state[key]))
         else:

@@ -95,7 +95,8 @@ def run(rule: Rule, runner: Runner, hypers: Hypers, shapes: Shapes, storage: Sto
         besides = _besides(rule, shapes, storage, seed + number, number)
         before, _ = runner.read()
         kept = [_of_others(kept, keys) if not of and keys else of for of, keys in zip(kept, common, strict=True)]
-        wanted, states = oracle.enclose(rule, before, grads, kept, given, hypers, machine, besides)
+        wanted, states = oracle.enclose(rule, before, grads, kept, given, hypers, machine, besides,
+                                        runner.decoder.missed_at_start)
         with np.errstate(all="ignore"):
             runner.step(grads, given, besides)
         after, found = runner.read()

@@ -53,6 +53,7 @@ class Runner(Protocol):
 
     host_scalar: Format
     shares: bool  # whether all parameters have what is common to the model, whichever are stepped
+    decoder: Decoder  # of what is stored in formats
     missed: States  # for each parameter how far it, as "param", and its states in formats may be from what was to be
     # stored, at the last read
 

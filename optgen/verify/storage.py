@@ -52,6 +52,18 @@ class Decoder:
                 missed[key] = np.abs(values[key]) * ROUNDING[form.name] + 2.0**-24
         return values, missed
 
+    def missed_at_start(self, key: str, values: Array) -> Array:
+        """How far what a state holds before its first step may be from the values that it starts at."""
+        form, values = self.formats.get(key), np.asarray(values).astype(np.float64)
+        if form is None:
+            return np.zeros_like(values)
+        if hasattr(form, "block"):
+            codes, absmax = form.store(values.reshape(-1).astype(np.float32))
+            missed = _decoded(form, codes, absmax, [values.size], [0])[1].reshape(values.shape)
+        else:
+            missed = np.abs(values) * ROUNDING[form.name] + 2.0**-24
+        return np.where(values == 0, 0, missed)
+
     def read_param(self, bits: Array, stored: Mapping[str, Array]) -> tuple[Array, Array]:
         """A parameter in a format, in float64, and how far each number may be from what was to be stored.
 

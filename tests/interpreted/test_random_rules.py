@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, assume, given, seed, settings
 from random_rules import Drawn, beta, g, gamma, heavy, lr, m, random_rules, theta
 from workshop import Workshop
 
-from optgen import equations, oracle
+from optgen import equations, oracle, stored
 from optgen.bounds import FP64
 from optgen.dsl import (
     Abs,
@@ -98,6 +98,11 @@ MENDED = {
     "branches of rows and of columns": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Piecewise((mean(g[t] ** 2, cols), t <= 2), (mean(g[t], rows), g[t] > 0), (norm(g[t], elems), True))),
         Eq(theta[t], theta[t - 1] - lr * g[t] / (1 + m[t - 1] ** 2 + total(m[t] ** 2, elems)))]), False),
+    "a start that bfloat16 does not hold": (lambda: stored(Rule(param=theta, grad=g, name="A", init={m: lr}, equations=[
+        Eq(m[t], beta * m[t - 1] + g[t]), Eq(theta[t], theta[t - 1] - lr * m[t])]), "bf16", min_numel=0), True),
+    "a state of elements in one variant, in codes": (lambda: stored(Rule(param=theta, grad=g, name="A", equations=[
+        Eq(m[t], gamma * m[t - 1] + Piecewise((g[t], heavy), (norm(g[t], elems), True))),
+        Eq(theta[t], theta[t - 1] - lr * g[t] / (1 + Abs(m[t])))]), "int8", min_numel=0), False),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }
