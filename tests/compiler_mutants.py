@@ -93,6 +93,8 @@ MUTANTS = (
     Mutant("torch multiplies by the transpose of the wrong factor", "backends/_torch_lines.py",
            "{a}{'.mT' if ta else ''} @ {b}{'.mT' if tb else ''}", "{a}{'.mT' if tb else ''} @ {b}{'.mT' if ta else ''}",
            "test_small_rules.py"),
+    Mutant("a root is taken for the number that is rounded", "verify/storage.py",
+           "for power in (1.0, 0.5, 0.25):", "for power in (1.0,):", "test_storage_verify.py judge_allows"),
     Mutant("a start in a format is taken for exact", "verify/lockstep.py",
            "runner.decoder.missed_at_start", "None", "interpreted/test_random_rules.py bfloat16"),
     Mutant("a gradient's past shares the gradient's place", "fused.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 
 from optgen import compile, load, stored
+from optgen.codecs import codecs
 from optgen.dsl.rule import Rule
 from optgen.errors import OptgenError
 from optgen.verify import Row, Verdict, passed, verify_rule
 from optgen.verify.magnitudes import Distance, distances
+from optgen.verify.storage import Decoder
 
 
 def coded(name: str, states: str = "", **formats: str) -> Rule:
@@ -66,6 +69,22 @@ def test_a_wrong_code_or_scale_is_found(way: str, monkeypatch: pytest.MonkeyPatc
     rows = large(verify_rule(rule, {"numpy": module}))
     assert rows
     assert all(row.verdict is Verdict.FAIL and "state" in row.reason for row in rows)
+
+
+@pytest.mark.parametrize("sign", ["signed", "unsigned"])
+@pytest.mark.parametrize("name", [name for name, codec in codecs().items() if codec.block])
+def test_a_number_is_as_far_from_its_code_as_the_judge_allows(name: str, sign: str) -> None:
+    """Half a step of the format, or of its roots: between the last codes, too."""
+    module = compile(coded("adamw", name), "numpy")
+    form = getattr(import_module(f"{module.__package__}._{name}"), f"{name}_{sign}")
+    values = np.geomspace(1e-9, 1, 2**16, dtype=np.float32)
+    values = np.concatenate([values, np.linspace(0, 1, 2**16, dtype=np.float32)])
+    values = np.concatenate([values, -values]) if sign == "signed" else values
+    values[:: form.block] = 1
+    codes, absmax = form.store(values)
+    read, missed = Decoder({"m": form}).read({"m": codes, "m_absmax": absmax}, values.shape, [0])
+    ratio = np.abs(read["m"] - values) / missed["m"]
+    assert 0.999 < ratio.max() <= 1
 
 
 @pytest.mark.parametrize("form", ["bf16_sr", "bf16_kahan", "bf16_split8", "bf16_split16", "master"])

@@ -114,6 +114,14 @@ def _codes(form: Any, row: Array, count: int) -> Array:
     return np.stack([row & 15, row >> 4], axis=-1).reshape(-1)[:count] if form.levels <= 16 else row
 
 
+def _rounded_power(known: Array) -> float:
+    """Of which power of a number the nearest is stored: that in which all there are lie evenly, or the number."""
+    for power in (1.0, 0.5, 0.25):
+        if np.ptp(np.diff(np.sign(known) * np.abs(known) ** power)) < 1e-5:
+            return power
+    return 1.0
+
+
 @cache
 def _reach(form: Any) -> Array:
     """For each code how far the numbers that become it lie from its own, of a block whose largest is 1."""
@@ -123,8 +131,10 @@ def _reach(form: Any) -> Array:
     table = form.load(row, ones, np.zeros(codes.size, np.float32))[: form.levels].astype(np.float64)
     known = np.unique(table)
     lowest = -1.0 if known[0] < 0 else 0.0
-    borders = np.concatenate([[2 * lowest - known[0]], known, [2 - known[-1] if known[-1] < 1 else known[-1]]])
-    gaps = np.diff(borders)
-    reach = np.maximum(gaps[:-1], gaps[1:]) / 2
+    power = _rounded_power(known)
+    roots = np.sign(known) * np.abs(known) ** power
+    middles = (roots[:-1] + roots[1:]) / 2
+    borders = np.concatenate([[lowest], np.sign(middles) * np.abs(middles) ** (1 / power), [max(known[-1], 1)]])
+    reach = np.maximum(known - borders[:-1], borders[1:] - known)
     reach[1] = max(reach[1], known[1] - lowest) if lowest == 0 else reach[1]  # where a format has a 0 that it avoids
     return reach[np.searchsorted(known, table)]
