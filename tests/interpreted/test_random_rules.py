@@ -36,6 +36,7 @@ from optgen.dsl import (
     model,
     norm,
     rows,
+    sign,
     sqrt,
     t,
     total,
@@ -98,6 +99,8 @@ MENDED = {
     "branches of rows and of columns": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Piecewise((mean(g[t] ** 2, cols), t <= 2), (mean(g[t], rows), g[t] > 0), (norm(g[t], elems), True))),
         Eq(theta[t], theta[t - 1] - lr * g[t] / (1 + m[t - 1] ** 2 + total(m[t] ** 2, elems)))]), False),
+    "a sign beside a number": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(theta[t], theta[t - 1] - lr * ((0.1 + sign(g[t])) * Piecewise((2, heavy), (g[t], True)) - 0.1))]), True),
     "a start that bfloat16 does not hold": (lambda: stored(Rule(param=theta, grad=g, name="A", init={m: lr}, equations=[
         Eq(m[t], beta * m[t - 1] + g[t]), Eq(theta[t], theta[t - 1] - lr * m[t])]), "bf16", min_numel=0), True),
     "a state of elements in one variant, in codes": (lambda: stored(Rule(param=theta, grad=g, name="A", equations=[

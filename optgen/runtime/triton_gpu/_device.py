@@ -144,7 +144,7 @@ def minimum(x: tl.tensor, y: tl.tensor) -> tl.tensor:
 @triton.jit
 def sign(x: tl.tensor) -> tl.tensor:
     """-1, 0 or 1; 0 of a NaN, as torch.sign."""
-    return tl.where(x > 0, 1.0, tl.where(x < 0, -1.0, 0.0))
+    return tl.where(x > 0, 1.0, tl.where(x < 0, -1.0, 0.0)).to(x.dtype)
 
 
 @triton.jit
