@@ -15,7 +15,7 @@ from optgen.dsl.rule import Rule, Schedule
 from optgen.errors import OptgenError
 from optgen.verify import schedules
 from optgen.verify.cases import Shapes, Variant, parameters, shapes_for, smaller, variants, with_eps
-from optgen.verify.interpreter import rounded_as_on_a_gpu, verify_in_interpreter
+from optgen.verify.interpreter import interpreting, verify_in_interpreter
 from optgen.verify.lockstep import COUNTS, FEW, Tally, run
 from optgen.verify.report import Row, Verdict, judged, passed, summary, table
 from optgen.verify.runners import Runner, Storage, machine_of, missing_step, numpy_runner, torch_runner
@@ -114,7 +114,7 @@ def _compare(
         runner = torch_runner(module, values, variant.hypers, shapes.layout, storage, fused=fused, read=read)
     machine = machine_of(storage, runner, read)
     hypers = variant.hypers if machine.param is storage.param else with_eps(rule, variant.hypers, 2 * BF16.unit)
-    with rounded_as_on_a_gpu() if backend == "triton" else nullcontext():
+    with interpreting() if backend == "triton" else nullcontext():
         return run(rule, runner, hypers, shapes, storage, seed, FEW if shapes.wild else COUNTS, machine)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from optgen.verify.interpreter import rounded_as_on_a_gpu
+from optgen.verify.interpreter import interpreting
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 collect_ignore_glob = [] if INTERPRETED else ["test_*.py"]
 
 
 @pytest.fixture(autouse=True, scope="session")
-def casts_as_on_a_gpu() -> Iterator[None]:
-    with rounded_as_on_a_gpu():
+def as_optgen_interprets() -> Iterator[None]:
+    with interpreting():
         yield
