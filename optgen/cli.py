@@ -111,7 +111,7 @@ def build(
         name if given is None else with_storage(load(name), given)
         for name, given in zip(rules or asked.rules, formats, strict=True)
     ]
-    made = build_files(sources, named, whole=bool(backends))
+    made = build_files(sources, named, needed=backends or [])
     if check:
         differences = list(drift(made.files, folder, whole=not (rules or backends)))
         typer.echo("".join(differences), nl=False)

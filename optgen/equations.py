@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from sympy import true
@@ -20,9 +21,14 @@ GREEK = frozenset("alpha beta gamma delta epsilon eta theta kappa lambda mu nu p
 
 def text(rule: Rule | Schedule) -> tuple[str, ...]:
     """The equations as Python would read them, one line each: `m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]`."""
+    return _lines(_sides(rule, "factor(t)"))
+
+
+@lru_cache(maxsize=16)
+def _lines(sides: tuple[tuple[Any, Any], ...]) -> tuple[str, ...]:
     printer = _Text({"order": "none"})
     with literal():
-        return tuple(f"{printer.doprint(left)} = {printer.doprint(right)}" for left, right in _sides(rule, "factor(t)"))
+        return tuple(f"{printer.doprint(left)} = {printer.doprint(right)}" for left, right in sides)
 
 
 def latex(rule: Rule | Schedule) -> str:
@@ -33,10 +39,10 @@ def latex(rule: Rule | Schedule) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-def _sides(rule: Rule | Schedule, factor: str) -> list[tuple[Any, Any]]:
+def _sides(rule: Rule | Schedule, factor: str) -> tuple[tuple[Any, Any], ...]:
     if isinstance(rule, Schedule):
-        return [(factor, rule.value)]
-    return [(equation.lhs, equation.rhs) for equation in rule.equations]
+        return ((factor, rule.value),)
+    return tuple((equation.lhs, equation.rhs) for equation in rule.equations)
 
 
 class _Text(StrPrinter):

@@ -88,7 +88,7 @@ def _flag_entries(program: Program) -> list[str]:
 def stream(program: Program, name: str) -> str:
     """What a value in memory is called: its past and new value share a place, but not the gradient and its past."""
     stem = name.removesuffix("_prev")
-    return name if stem == str(program.rule.grad.label) else stem
+    return name if stem == program.rule.grad.label.name else stem
 
 
 def streams(program: Program) -> dict[str, Var]:

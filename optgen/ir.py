@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from sympy import Symbol
@@ -170,11 +171,17 @@ def symbol(name: str, boolean: bool = False) -> Symbol:
     return Symbol(name) if boolean else Symbol(name, real=True)
 
 
+@lru_cache(maxsize=4096)
+def names_of(expr: Any) -> tuple[str, ...]:
+    """The names of the symbols in an expression, sorted."""
+    return tuple(sorted(s.name for s in expr.free_symbols))
+
+
 def reads(statement: Statement) -> Iterator[str]:
     """The names that a statement reads."""
     match statement:
         case Map(expr=expr) | Reduce(arg=expr):
-            yield from sorted(s.name for s in expr.free_symbols)
+            yield from names_of(expr)
         case MatMul(a=a, b=b):
             yield from (a, b)
 

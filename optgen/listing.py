@@ -196,7 +196,8 @@ def _comment(text: str, sign: str) -> Item:
 def target(lhs: Any) -> str:
     """The name that an equation's left side has in the IR."""
     index = lhs.indices[0]
-    return f"{lhs.base.label}_{index}" if isinstance(index, sympy.Integer) else str(lhs.base.label)
+    name: str = lhs.base.label.name
+    return f"{name}_{index}" if isinstance(index, sympy.Integer) else name
 
 
 def host_lines(step: Step, part: Phase, last: bool) -> Iterator[Item]:

@@ -13,7 +13,8 @@ MOST = 10_000  # a whole-number index is part of a name
 
 def label(quantity: Any) -> str:
     """The name of a quantity, x for x[t] and for x itself."""
-    return str(quantity.base.label if isinstance(quantity, Indexed) else quantity.label)
+    made: str = (quantity.base if isinstance(quantity, Indexed) else quantity).label.name
+    return made
 
 
 def index_of(quantity: Indexed) -> int | str | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import sympy
 from sympy import Indexed, IndexedBase
 
 from optgen.dsl.inputs import Given
-from optgen.dsl.rule import Rule
+from optgen.dsl.rule import Eq, Rule
 from optgen.dsl.symbols import EXTENTS, Hyper, Kind, t
 from optgen.errors import Problem, RuleError
 from optgen.ir import ELEMENT, Map, Place, Role, Step, Var, Write, symbol
@@ -33,7 +34,7 @@ def resolve(
     maps = [Map(str(_name(lhs)), _rename(rhs), loc) for lhs, rhs, loc in equations]
     others = others or {}
     kept = [name.removesuffix("_prev") for name in others]
-    live = _live(maps, [label(rule.param), *_outputs(rule), *kept])
+    live = _live(maps, [label(rule.param), *_outputs(tuple(rule.equations), label(rule.param)), *kept])
     body = tuple(m for m in maps if m.target in live)
     read = {s.name for m in body for s in m.expr.free_symbols}
     _check_given(rule, variant, body)
@@ -82,7 +83,7 @@ def _rename(expr: Any) -> Any:
     plain = {node: _name(node) for node in expr.atoms(Indexed)}
     plain |= {node: symbol(node.name, node.declaration.kind is Kind.FLAG) for node in expr.atoms(Hyper)}
     plain |= {node: symbol(node.name, True) for node in expr.atoms(Given)}
-    plain |= {node: symbol(node.name) for node in (t, *EXTENTS) if expr.has(node)}
+    plain |= {node: symbol(node.name) for node in (t, *EXTENTS) if node in expr.free_symbols}
     return expr.xreplace(plain)
 
 
@@ -102,12 +103,13 @@ def _live(maps: list[Map], roots: list[str]) -> set[str]:
     return live
 
 
-def _outputs(rule: Rule) -> list[str]:
+@lru_cache(maxsize=16)
+def _outputs(equations: tuple[Eq, ...], param: str) -> tuple[str, ...]:
     """States that no variant of the update reads, such as an average of the parameters: kept for whoever looks."""
-    maps = [Map(_name(eq.lhs).name, _rename(eq.rhs)) for eq in rule.equations]
+    maps = [Map(_name(eq.lhs).name, _rename(eq.rhs)) for eq in equations]
     read = {s.name for m in maps for s in m.expr.free_symbols}
-    needed = _live(maps, [label(rule.param)])
-    return [m.target for m in maps if f"{m.target}_prev" in read and m.target not in needed]
+    needed = _live(maps, [param])
+    return tuple(m.target for m in maps if f"{m.target}_prev" in read and m.target not in needed)
 
 
 def _quantities(rule: Rule) -> list[str]:

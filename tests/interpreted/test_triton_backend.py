@@ -19,12 +19,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from workshop import Workshop
 
 from optgen import stored
+from optgen._generated import triton_gpu
 from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.build import compile
 from optgen.codecs import codecs
 from optgen.dsl import Rule, load
 from optgen.dsl.load import built_in_names
-from optgen.errors import RuleError
 from optgen.listing import is_elementwise
 from optgen.passes import lower
 from optgen.verify import cases
@@ -40,18 +40,7 @@ PAIR = cases.Shapes("pair", ((3, 50), ()))
 SMALL = cases.Shapes("small", ((3, 7), (), (17,)))  # mpmath, which judges float64, is slow
 
 
-@cache
-def fused(name: str) -> bool:
-    """Whether a built-in rule has kernels."""
-    if not isinstance(load(name), Rule):
-        return False
-    try:
-        return bool(compile(name, "triton"))
-    except RuleError:
-        return False
-
-
-NAMES = [name for name in built_in_names() if fused(name)]
+NAMES = [name for name in built_in_names() if (Path(*triton_gpu.__path__) / f"{name}.py").is_file()]
 ONE_PASS = [name for name in NAMES if is_elementwise(lower(load(name)))]  # type: ignore[arg-type]  # a rule
 
 PLAIN = [name for name in ONE_PASS if not (load(name).storage or load(name).modes)]  # type: ignore[union-attr]
