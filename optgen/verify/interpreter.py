@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, cast
@@ -56,20 +56,23 @@ def read_row(written: dict[str, Any]) -> Row:
 
 @contextmanager
 def interpreting() -> Iterator[None]:
-    """Within this context the interpreter casts bfloat16 as a GPU does, to nearest even, and calls functions sooner.
+    """Within this context the interpreter casts bfloat16 as a GPU does, to nearest even, in half the time.
 
-    By itself it truncates, at times takes the bits for an integer, and patches the language anew in each call of one
-    kernel's function by another, which takes half of its time.
+    By itself it truncates, and at times takes the bits for an integer. What took the other half: patching the language
+    anew in each call of a kernel's function by another, and looking for overflow, which a GPU does not.
     """
     interpreter: Any = import_module("triton.runtime.interpreter")
-    builder = interpreter.InterpreterBuilder
-    cast_before, patch_before = builder.cast_impl, interpreter._patch_lang
-    builder.cast_impl = _rounding(interpreter, cast_before)
-    interpreter._patch_lang = _once_a_launch(patch_before)
-    try:
+    kind, builder = interpreter.InterpreterBuilder, interpreter.interpreter_builder
+    mended = (
+        (kind, "cast_impl", _rounding(interpreter, kind.cast_impl)),
+        (interpreter, "_patch_lang", _once_a_launch(interpreter._patch_lang)),
+        (builder, "options", replace(builder.options, sanitize_overflow=False)),
+    )
+    with ExitStack() as stack:
+        for owner, name, value in mended:
+            stack.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, value)
         yield
-    finally:
-        builder.cast_impl, interpreter._patch_lang = cast_before, patch_before
 
 
 def _rounding(interpreter: Any, own: Any) -> Any:
