@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import keyword
+import os
 import re
 import subprocess
 import sys
@@ -55,6 +56,7 @@ from optgen.errors import OptgenError, RuleError
 from optgen.starter import write_starter
 
 NAMES = texts()
+EVERY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 4  # names, one is tried
 FORBIDDEN = (
     "exec",
     "compile",
@@ -562,12 +564,11 @@ def test_what_generated_code_imports_of_its_runtime_is_reserved() -> None:
     assert torch_backend.OFFERED <= RESERVED
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_name_meets_one_that_generated_code_uses(kind: str, every: int) -> None:
+def test_no_name_meets_one_that_generated_code_uses(kind: str) -> None:
     """Each name that the code itself uses, in the places of the names that a rule gives."""
     slots = ("lr", "eps", "wd", "cls") if kind == "schedule" else SLOTS
-    assert [fault for names in turns(used(kind), slots, every) for fault in wrong(kind, names)] == []
+    assert [fault for names in turns(used(kind), slots, EVERY) for fault in wrong(kind, names)] == []
 
 
 WIDE = 100
@@ -586,13 +587,12 @@ def wide(names: Sequence[str]) -> Rule:
         return Rule(param=theta, grad=g, name="Wide", equations=[*made, Eq(theta[t], theta[t - 1] - before)])
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
-def test_every_name_that_is_accepted_builds_the_code_of_a_harmless_one(every: int) -> None:
+def test_every_name_that_is_accepted_builds_the_code_of_a_harmless_one() -> None:
     plain = [f"qz{k}z" for k in range(WIDE)]
     wanted, scopes = _by_backend(build([wide(plain)])), {}
     for where, text in wanted.items():
         scopes[where] = set(words(_uncommented(text, where)))
-    names, apart = list(accepted())[::every], []
+    names, apart = list(accepted())[::EVERY], []
     while names:
         group = names[:WIDE]
         names = names[WIDE:]
@@ -609,7 +609,7 @@ def test_every_name_that_is_accepted_builds_the_code_of_a_harmless_one(every: in
         for where, text in _by_backend(made).items():
             same = re.sub(r"qz\d+z", lambda found: exchange[found[0]], wanted[where])  # noqa: B023
             assert _same(text, same, where), (where, group)
-    assert len(apart) < len(accepted()) // every // 10  # these meet each other, or what they are named after
+    assert len(apart) < len(accepted()) // EVERY // 10  # these meet each other, or what they are named after
     for name in set(apart) - {"theta", "g"}:
         build([wide([name, *plain[1:]])], ["numpy", "torch"])
 
