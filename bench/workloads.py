@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from optgen.dsl.inputs import Given
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
 from optgen.ir import Step
@@ -82,14 +83,19 @@ def optimizer_rule(name: str) -> Rule:
 
 
 def variant(rule: str, settings: Mapping[str, Any]) -> Step:
-    """The straight-line step of a rule under its defaults and these settings, from its equations."""
+    """The straight-line step of a rule under its defaults and these settings, from its equations.
+
+    It is that for a square matrix, with nothing given besides the gradient.
+    """
     loaded = optimizer_rule(rule)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"rows": 4096, "cols": 4096, "numel": 4096**2}
     for declared in loaded.declarations:
         value = settings.get(declared.name, declared.default)
         values |= zip(declared.names, value if isinstance(value, tuple) else (value,), strict=True)
 
     def holds(condition: Any) -> bool:
+        if isinstance(condition, Given):
+            return False
         return bool(condition.subs({symbol: values[symbol.name] for symbol in condition.free_symbols}))
 
     program = lower(loaded)

@@ -201,9 +201,12 @@ def _extent(axes: tuple[Axis, ...]) -> str:
 
 
 def _launches(program: Program) -> str:
-    if "cuda" not in fused_on(program):
-        return "none, each is stepped eagerly"
-    return " or ".join(str(n) for n in sorted({launches(program, step) for step in program.steps}))
+    return " or ".join(map(str, launch_counts(program))) or "none, each is stepped eagerly"
+
+
+def launch_counts(program: Program) -> list[int]:
+    """How many launches step a whole group on a GPU, by variants; none where it is stepped eagerly."""
+    return sorted({launches(program, step) for step in program.steps}) if "cuda" in fused_on(program) else []
 
 
 def _bytes(count: float) -> str:

@@ -12,7 +12,7 @@ import torch
 from typer import Typer
 from typer.testing import CliRunner
 
-from bench import cpu, gpu, plot
+from bench import cpu, gpu, plot, rules
 from bench.arguments import RULES
 from bench.candidates import OURS, Candidate, candidates, class_of
 from bench.measure import Case, cases, measure
@@ -256,3 +256,18 @@ def test_no_results_no_picture(tmp_path: Path) -> None:
     done = run(plot.main, "--results", str(tmp_path), "--out", str(tmp_path))
     assert done.exit_code == 2
     assert "bench.cpu" in done.output
+
+
+def test_a_row_of_every_rule_tells_accuracy_and_cost(tmp_path: Path) -> None:
+    made, app = tmp_path / "rules.json", Typer()
+    app.command()(rules.main)
+    done = CliRunner().invoke(app, ["--quick", "--rule", "LARS", "--rule", "Muon", "--json", str(made)])
+    assert done.exit_code == 0, done.output
+    lars, muon = json.loads(made.read_text(encoding="utf-8"))["rows"]
+    assert lars["reference"] == lars["fastest"] == "timm.Lars"
+    assert 0 < lars["difference"] < 1e-12
+    assert 0.1 < lars["error"] <= 1
+    assert (lars["launches"], lars["bytes"]) == ([1, 2], 20)
+    assert lars["reference_over_ours"] > 0 < lars["over_floor"]
+    assert (muon["launches"], muon["over_floor"]) == ([], None)  # products
+    assert CliRunner().invoke(app, ["--rule", "lars"]).exit_code == 2

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import cycle
@@ -15,11 +17,14 @@ import lion_pytorch
 import prodigyopt
 import pytorch_optimizer
 import schedulefree
+import torch
 import transformers.optimization as transformers
 from adam_mini import Adam_mini
 from torch import Tensor
 from torch.optim import Optimizer
-from transcribed import SophiaG
+
+from bench.transcribed import SophiaG
+from optgen import optim
 
 Kwargs = dict[str, Any]
 Shape = tuple[int, ...]
@@ -34,7 +39,7 @@ class Reference:
     missing. late: whether a group may be added. shapes: of the parameters, the last of which joins late.
     unless: the setting under which it reads one count of steps for all, so that neither may be.
     close: how near they must come, relative to the parameter: 1e-12, unless the package keeps float32 inside.
-    every: how many steps the curvature that it asks for is given once in.
+    every: how many steps the curvature that it asks for is given once in. package: that publishes it, if not `make`'s.
     """
 
     make: Callable[..., Optimizer]
@@ -46,11 +51,18 @@ class Reference:
     shapes: Sequence[Shape] = SHAPES
     close: float = 1e-12
     every: int = 0
+    package: str = ""
+
+    @property
+    def name(self) -> str:
+        """The package and what it calls the class."""
+        return self.package or f"{self.make.__module__.split('.')[0]}.{self.make.__name__}"
 
 
 def training(cls: Any) -> Callable[..., Optimizer]:
     """A class whose optimizers begin in evaluation, made so that they begin with training."""
 
+    @wraps(cls, updated=())
     def make(*args: Any, **kwargs: Any) -> Optimizer:
         made: Any = cls(*args, **kwargs)
         made.train()
@@ -81,7 +93,7 @@ def of_timm(module: str, name: str, *settings: Kwargs, counts: bool = True, **gi
     return Reference(timm_class(module, name), settings, given, counts)
 
 
-def adam_mini_of_rows(params: Iterable[Tensor], betas: tuple[float, float], **given: Any) -> Optimizer:
+def adam_mini_of_rows(params: Iterable[Tensor], betas: tuple[float, float] = (0.9, 0.999), **given: Any) -> Optimizer:
     """adam-mini's class, which tells blocks by name: matrices of each kind that has one a row, and vectors that are no
     biases."""
     kinds = cycle(("mlp", "embed", "v_proj", "o_proj", "lm_head"))
@@ -108,9 +120,9 @@ REFERENCES = {
         {**DECAYED, "warmup_init": True, "eps": (1e-5, 0.1)},
         {**DECAYED, "relative_step": False, "scale_parameter": False, "lr": 0.05, "use_first_moment": True},
         {"relative_step": False, "clip_threshold": 0.5, "decay_rate": -0.5, "use_first_moment": True, "beta1": 0.5},
-    ], counts=True),
+    ], counts=True, package="transformers.Adafactor"),
     "AdamMini": Reference(adam_mini_of_rows, [{"betas": (0.9, 0.999)}, QUICK], counts=True, late=False,
-                          shapes=[shape for shape in SHAPES if len(shape) < 3]),
+                          shapes=[shape for shape in SHAPES if len(shape) < 3], package="adam_mini.Adam_mini"),
     "AdaBelief": published("AdaBelief", DECAYED, QUICK),
     "AdaBound": published("AdaBound", DECAYED, {**QUICK, "final_lr": 0.02, "gamma": 0.1}, late=False),
     "Adan": of_timm("adan", "Adan", {}, DECAYED, {**DECAYED, "no_prox": True},
@@ -146,8 +158,25 @@ REFERENCES = {
     "SGDW": published("SGDW", {**DECAYED, "lr": 0.05}, {**DECAYED, "lr": 0.05, "momentum": 0.9},
                       {"momentum": 0.9, "nesterov": True}, counts=True),
     "Signum": published("SignSGD", {}, DECAYED, {"momentum": 0.0}, counts=True),
-    "Sophia": Reference(SophiaG, [{}, {"lr": 0.05, "betas": (0.8, 0.9), "rho": 0.1, "bs": 3}], counts=True, every=3),
+    "Sophia": Reference(SophiaG, [{}, {"lr": 0.05, "betas": (0.8, 0.9), "rho": 0.1, "bs": 3}], counts=True, every=3,
+                        package="Liuhong99/Sophia"),
     "StableAdamW": published("StableAdamW", {}, QUICK),
     "Tiger": published("Tiger", {}, DECAYED, {"beta": 0.5, "lr": 0.01}, counts=True),
     "Yogi": published("Yogi", DECAYED, QUICK),
 }
+
+
+FLAGS = {"amsgrad": True, "momentum": 0.9, "centered": True, "decoupled_weight_decay": True}
+
+
+def _of_torch(name: str) -> Reference:
+    """torch's own class, its loop over parameters."""
+    cls = getattr(torch.optim, name)
+    known = inspect.signature(cls).parameters
+    settings = [{}, *({key: value} for key, value in {**DECAYED, **FLAGS}.items() if key in known)]
+    shapes = [shape for shape in SHAPES if len(shape) == 2] if name == "Muon" else SHAPES
+    given = {"foreach": False} if "foreach" in known else {}
+    return Reference(cls, settings, given, counts=True, shapes=shapes, package=f"torch.optim.{name}")
+
+
+EVERY = {**{name: _of_torch(name) for name in optim.__all__ if hasattr(torch.optim, name)}, **REFERENCES}
