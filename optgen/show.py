@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -22,6 +22,7 @@ from optgen.passes.phase import phase
 
 # Bytes of one element of (parameter and gradient, state) under the three usual choices of formats.
 FORMATS = {"float32": (4, 4), "bfloat16 with float32 state": (2, 4), "bfloat16": (2, 2)}
+COMPUTED = 4  # bytes of what is computed
 
 
 def overview() -> RenderableType:
@@ -64,10 +65,12 @@ def description(rule: Rule | Schedule) -> RenderableType:
         parts += [_heading("given besides the gradient"), inputs_table(rule)] if rule.inputs else []
         parts += [_heading("state"), state_table(rule, steps)]
         parts += [_heading("bytes per parameter: state / read and written by a step"), bytes_table(steps)]
-        longest = max(steps, key=lambda step: len(_passes(step)))
-        if len(_passes(longest)) > 1:
-            parts += [_heading("passes over memory, and bytes per parameter that each reads and writes")]
-            parts += [passes_table(longest)]
+        longest = max(steps, key=lambda step: len(_passes(step, COMPUTED)))
+        cuts = {tuple(_passes(longest, state)): None for _, state in FORMATS.values()}
+        for rounds, cut in enumerate(cuts if len(next(iter(cuts))) > 1 else ()):
+            told = ", where storing a state rounds it" if rounds else ""
+            parts += [_heading(f"passes over memory, and bytes per parameter that each reads and writes{told}")]
+            parts += [passes_table(longest, cut)]
         parts += [Text(""), Text(f"launches for a whole group of parameters on a GPU: {_launches(program)}")]
     return Group(*parts)
 
@@ -126,32 +129,39 @@ def bytes_table(steps: tuple[Step, ...]) -> RenderableType:
 def bytes_per_element(step: Step, weight: int, state: int) -> tuple[float, float]:
     """Bytes of state, and bytes that a step reads and writes, per element. Row and column statistics count nothing."""
     kept = sum(_size(step.var(v.name), weight, state) for v in step.of_role(Role.STATE))
-    return kept, sum(_moved(step, part, weight, state) for part in _phases(step))
+    return kept, sum(_moved(step, part, weight, state) for part in _passes(step, state))
 
 
-def passes_table(step: Step) -> RenderableType:
-    """What each pass of a fused step over memory reads and writes for each element."""
-    table = _table("pass", "reads", "writes", *FORMATS)
-    for number, part in enumerate(_passes(step), 1):
-        reads = [name for name in part.loads if _size(step.var(name), 1, 1)]
+def passes_table(step: Step, passes: Sequence[Phase]) -> RenderableType:
+    """What each pass of a fused step over memory reads and writes for each element, in the formats that are so cut."""
+    formats = {name: sizes for name, sizes in FORMATS.items() if tuple(_passes(step, sizes[1])) == tuple(passes)}
+    table = _table("pass", "reads", "writes", *formats)
+    for number, part in enumerate(passes, 1):
+        reads = [name for name in part.loads if _size(_memory(step, name), 1, 1)]
         writes = [w.value for w in part.stores if _size(step.var(w.into), 1, 1)]
-        costs = (_bytes(_moved(step, part, *sizes)) for sizes in FORMATS.values())
+        costs = (_bytes(_moved(step, part, *sizes)) for sizes in formats.values())
         table.add_row(str(number), ", ".join(reads), ", ".join(writes) or "none", *costs)
     return table
 
 
-def _phases(step: Step) -> tuple[Phase, ...]:
-    """The phases of a fused step, which reads nothing back that a narrow format could have rounded."""
-    return phase(step, everywhere=True, read_back=())
+def _passes(step: Step, state: int) -> list[Phase]:
+    """The phases of a fused step that go over all elements; it reads nothing back that storing has rounded.
 
-
-def _passes(step: Step) -> list[Phase]:
-    """The phases that go over all elements."""
-    return [part for part in _phases(step) if _moved(step, part, 1, 1)]
+    state: bytes of a state's element.
+    """
+    whole = [v.name for v in step.of_role(Role.STATE) if v.axes == ELEMENT and codec_of(v) is None]
+    parts = phase(step, everywhere=True, read_back=whole if state == COMPUTED else ())
+    return [part for part in parts if _moved(step, part, 1, 1)]
 
 
 def _moved(step: Step, part: Phase, weight: int, state: int) -> float:
-    return sum(_size(step.var(name), weight, state) for name in (*part.loads, *(w.into for w in part.stores)))
+    places = [*(_memory(step, name) for name in part.loads), *(step.var(w.into) for w in part.stores)]
+    return sum(_size(var, weight, state) for var in places)
+
+
+def _memory(step: Step, name: str) -> Var:
+    """Where a value lies that a phase loads: a new one where an earlier phase has stored it."""
+    return step.var({w.value: w.into for w in step.writes}.get(name, name))
 
 
 def _size(var: Var, weight: int, state: int) -> float:

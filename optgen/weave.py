@@ -118,9 +118,9 @@ def _branch(
     conditions: list[str],
     syntax: Syntax,
 ) -> tuple[int, frozenset[Variant], str]:
-    """The end of the longest run that one literal guards, with its variants and text; else the run of one guard.
+    """The end of the longest run that one literal guards, with its variants and text; else the run in the first guard.
 
-    A literal that covers no more than the items of one guard would only nest a second `if` inside.
+    A literal that covers no more than the items of that guard would only nest a second `if` inside.
     """
     best: tuple[int, int, frozenset[Variant], str] | None = None
     for i, condition in enumerate(conditions):
@@ -130,7 +130,7 @@ def _branch(
             if end > at and inside != universe and (best is None or (end, value) > (best[0], best[1])):
                 best = (end, int(value), inside, condition if value else _negate(condition, syntax))
     guard = items[at][1]
-    end = _run(items, at, lambda g: g == guard)
+    end = _run(items, at, guard.issuperset)
     if best is not None and (best[0] > end or best[2] == guard):
         return best[0], best[2], best[3]
     return end, guard, _text(guard, universe, conditions, syntax)

@@ -180,6 +180,8 @@ MUTANTS = (
            "int64_t end = to - start < x->numel ? ((to - start) * count + rounded) / x->numel : count;",
            "int64_t end = to - start < x->numel ? (to - start) * count / x->numel : count;",
            "test_c_reductions.py any_number"),
+    Mutant("no store of a state is said to round", "runtime/c_cpu/_runtime.py",
+           "return not stored <= {None, compute}", "return False", "test_c_reductions.py rounds"),
     Mutant("a sum over the model is that of its last tensor", "runtime/c_cpu/_phases.h",
            "sum += summed(tile_parts", "sum = summed(tile_parts", "test_c_reductions.py oracle and clipped"),
     Mutant("a mean of columns is their sum", "runtime/c_cpu/_phases.h",

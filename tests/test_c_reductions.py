@@ -22,7 +22,7 @@ from workshop import Workshop
 
 from optgen import optim
 from optgen.bounds import BF16, FP16, FP32, FP64
-from optgen.build import build
+from optgen.build import build, compile
 from optgen.dsl import literal
 from optgen.errors import RuleError
 from optgen.verify import cases
@@ -207,6 +207,25 @@ def test_a_step_allocates_a_small_part_of_its_parameters() -> None:
     where = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=where)
     assert int(done.stdout) < 0.1 * 4 * 4096**2 / 1024
+
+
+@pytest.mark.parametrize(("state", "rounds"), [(torch.bfloat16, True), (torch.float32, False)])
+def test_a_state_that_a_store_rounds_is_computed_again(
+    state: torch.dtype, rounds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LAMB's moments in bfloat16 are read back by no later pass: its update is that of the eager class."""
+    module, asked = compile("lamb", "torch"), list[bool]()
+    make: Any = optimizer_class(module)
+    launcher = make.rule.fused["cpu"]().launcher
+    own = type(launcher())._rounds
+    monkeypatch.setattr(type(launcher()), "_rounds", lambda *given: asked.append(own(*given)) or asked[-1])
+    a = some((30, 40))
+    b = twin(a)
+    for side, fused in ((a, True), (b, False)):
+        group = {"params": side, "fused": fused, "state_dtype": state}
+        stepped(side, make([group], lr=0.5, weight_decay=0.1))
+    assert asked == [rounds]
+    assert_agree(a[0], b[0], 16)
 
 
 def test_a_product_is_refused_by_name() -> None:

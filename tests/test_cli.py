@@ -88,9 +88,9 @@ def test_show_tells_how_parameters_are_stored() -> None:
 def test_show_tells_what_each_pass_over_memory_of_lamb_moves() -> None:
     _, output = run("show", "lamb")
     words = " ".join(output.split())
-    assert "exp_avg, exp_avg_sq 8 / 48 8 / 36 4 / 24" in words
-    assert "1 g none 4 2 2 2 theta_prev, g, m_prev, v_prev none 16 12 8" in words
-    assert "3 theta_prev, g, m_prev, v_prev theta, m, v 28 22 14" in words
+    assert "exp_avg, exp_avg_sq 8 / 44 8 / 34 4 / 24" in words
+    assert "1 g none 4 2 2 theta_prev, g, m_prev, v_prev m, v 24 20 3 theta_prev, m, v theta 16 12" in words
+    assert "1 g none 2 2 theta_prev, g, m_prev, v_prev none 8 3 theta_prev, g, m_prev, v_prev theta, m, v 14" in words
     assert "GPU: 3 or 4" in words
 
 

@@ -146,6 +146,19 @@ def test_a_state_waits_to_be_stored_where_that_moves_less_memory() -> None:
     assert [w.value for w in second.stores] == ["theta", "r"]
 
 
+def test_a_state_is_read_back_only_where_that_moves_less_memory() -> None:
+    """A norm of it and of the parameter need both; what its mean alone needs is computed again at no more cost."""
+    with literal():
+        moment = Eq(m[t], 0.5 * m[t - 1] + g[t])
+        less, same = (
+            only(rule("Back", moment, Eq(s[t], norm(of, elems)), down(m[t] / s[t])))
+            for of in (m[t] + theta[t - 1], g[t])
+        )
+    states = ["m_prev"]
+    assert [part.loads for part in phase(less, True, states)] == [("theta_prev", "g", "m_prev"), ("theta_prev", "m")]
+    assert [part.loads for part in phase(same, True, states)] == [("g",), ("theta_prev", "g", "m_prev")]
+
+
 def test_reductions_of_the_same_level_share_a_phase() -> None:
     with literal():
         step = only(rule("Level", Eq(r[t], mean(g[t], cols)), Eq(s[t], total(g[t], elems)),

@@ -31,6 +31,7 @@
 
 /* The command line defines the types and the variant:
  * -Dreal=float -Dtheta_type=fp32 -Dgrad_type=fp32 -Dm_type=fp32 -Dv_type=fp32 -DHAS_WEIGHT_DECAY=0 -DALWAYS_ADAPT=0
+ * -DROUNDS=0
  */
 
 /* g_sq_sum: of a part of a tensor. */
@@ -119,6 +120,8 @@ static void phase_2(const struct part *part)
             //     True))
             const real theta = theta_prev - lr * u;
             store(theta_type, theta_at + i, theta);
+        #endif
+        #if (!HAS_WEIGHT_DECAY && !ALWAYS_ADAPT) || !ROUNDS
             store(m_type, m_at + i, m);
             store(v_type, v_at + i, v);
         #endif
@@ -152,36 +155,49 @@ static void phase_2(const struct part *part)
         const struct tensor *tensor = part->tensor;
         const double *row = part->row;
         real *values = part->values;
-        const real factor = part->factor;
-        const grad_type *grad = part->grad;
+        #if ROUNDS
+            const real factor = part->factor;
+            const grad_type *grad = part->grad;
+        #endif
         const int64_t length = part->cols;
         theta_type *theta_at = (theta_type *)tensor->at[0] + part->start;
         m_type *m_at = (m_type *)tensor->at[1] + part->start;
         v_type *v_at = (v_type *)tensor->at[2] + part->start;
         const real lr = (real)row[0];
-        const real beta1 = (real)row[1];
-        const real beta2 = (real)row[2];
+        #if ROUNDS
+            const real beta1 = (real)row[1];
+            const real beta2 = (real)row[2];
+        #endif
         const real eps = (real)row[3];
         const real weight_decay = (real)row[4];
-        const real inv_max_grad_norm = (real)row[5];
-        const real one_minus_beta1 = (real)row[6];
-        const real one_minus_beta2 = (real)row[7];
+        #if ROUNDS
+            const real inv_max_grad_norm = (real)row[5];
+            const real one_minus_beta1 = (real)row[6];
+            const real one_minus_beta2 = (real)row[7];
+        #endif
         const real inv_one_minus_beta1_t = (real)row[8];
         const real inv_sqrt_one_minus_beta2_t = (real)row[9];
-        const real G = values[0];
+        #if ROUNDS
+            const real G = values[0];
+        #endif
         const real r = values[2];
         #pragma omp simd
         for (int64_t i = 0; i < length; i++) {
             const real theta_prev = load(theta_type, theta_at + i);
-            const real g = factor * load(grad_type, grad + i);
-            const real m_prev = load(m_type, m_at + i);
-            const real v_prev = load(v_type, v_at + i);
-            // g_clip[t] = g[t]/Max(1, G[t]/max_grad_norm)
-            const real g_clip = g / maximum((real)1, G * inv_max_grad_norm);
-            // m[t] = beta1*m[t - 1] + (1 - beta1)*g_clip[t]
-            const real m = beta1 * m_prev + one_minus_beta1 * g_clip;
-            // v[t] = beta2*v[t - 1] + (1 - beta2)*g_clip[t]**2
-            const real v = beta2 * v_prev + one_minus_beta2 * (g_clip * g_clip);
+            #if ROUNDS
+                const real g = factor * load(grad_type, grad + i);
+                const real m_prev = load(m_type, m_at + i);
+                const real v_prev = load(v_type, v_at + i);
+                // g_clip[t] = g[t]/Max(1, G[t]/max_grad_norm)
+                const real g_clip = g / maximum((real)1, G * inv_max_grad_norm);
+                // m[t] = beta1*m[t - 1] + (1 - beta1)*g_clip[t]
+                const real m = beta1 * m_prev + one_minus_beta1 * g_clip;
+                // v[t] = beta2*v[t - 1] + (1 - beta2)*g_clip[t]**2
+                const real v = beta2 * v_prev + one_minus_beta2 * (g_clip * g_clip);
+            #else
+                const real m = load(m_type, m_at + i);
+                const real v = load(v_type, v_at + i);
+            #endif
             // u[t] = m[t]/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) + eps) + weight_decay*theta[t - 1]
             const real u = m * inv_one_minus_beta1_t / (sqrt(v) * inv_sqrt_one_minus_beta2_t + eps) +
                 weight_decay * theta_prev;
@@ -189,8 +205,10 @@ static void phase_2(const struct part *part)
             //     True))
             const real theta = theta_prev - lr * r * u;
             store(theta_type, theta_at + i, theta);
-            store(m_type, m_at + i, m);
-            store(v_type, v_at + i, v);
+            #if ROUNDS
+                store(m_type, m_at + i, m);
+                store(v_type, v_at + i, v);
+            #endif
         }
     }
 #endif

@@ -82,7 +82,7 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """theta_prev_sq_mean, U_sq_mean, V: of one chunk of one tensor."""
+    """theta_prev_sq_mean, U_sq_mean: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 8
@@ -121,8 +121,6 @@ def _phase_1(
             U = div(g, sqrt(maximum(V, U_scale), STRICT), STRICT)
             # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - alpha[t]/Max(1, rms(U[t], elems)/d)*U[t]
             U_sq_mean_block += inside(U * U, 0.0, at, left, tail, BLOCK)
-            if not ROUNDS:
-                store(V_at, V, at, left, tail, BLOCK, VEC)
         theta_prev_sq_mean += tl.sum(theta_prev_sq_mean_block)
         U_sq_mean += tl.sum(U_sq_mean_block)
     tl.store(mine + 0, theta_prev_sq_mean)
@@ -170,8 +168,7 @@ def _phase_2(
     V_at = stream(record + 1, V_type, start)
     eps2 = tl.load(row + 0)
     rho = tl.load(row + 1)
-    if ROUNDS:
-        w = tl.load(row + 2)
+    w = tl.load(row + 2)
     U_scale = tl.load(row + 3)
     one_minus_lr_weight_decay = tl.load(row + 4)
     inv_d = tl.load(row + 5)
@@ -188,12 +185,9 @@ def _phase_2(
                 g = factor * g
             if MAXIMIZE:
                 g = -g
-            if ROUNDS:
-                V_prev = load(V_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                # V[t] = V[t - 1] + w[t]*(g[t]**2 - V[t - 1])
-                V = V_prev + w * (g * g - V_prev)
-            else:
-                V = load(V_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            V_prev = load(V_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # V[t] = V[t - 1] + w[t]*(g[t]**2 - V[t - 1])
+            V = V_prev + w * (g * g - V_prev)
             # U[t] = g[t]/sqrt(Max(V[t], eps1**2))
             U = div(g, sqrt(maximum(V, U_scale), STRICT), STRICT)
             # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - alpha[t]/Max(1, rms(U[t], elems)/d)*U[t]
@@ -202,8 +196,7 @@ def _phase_2(
                 - div(alpha, maximum(tl.full((), 1, COMPUTE), sqrt(U_sq_mean, STRICT) * inv_d), STRICT) * U
             )
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
-            if ROUNDS:
-                store(V_at, V, at, left, tail, BLOCK, VEC)
+            store(V_at, V, at, left, tail, BLOCK, VEC)
 
 
 @triton.jit

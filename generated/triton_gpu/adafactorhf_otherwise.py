@@ -97,7 +97,7 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """u_sq_mean, v, theta_prev_sq_mean: of one chunk of one tensor."""
+    """u_sq_mean, theta_prev_sq_mean: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 8
@@ -144,8 +144,6 @@ def _phase_1(
             u = div(g, sqrt(v, STRICT), STRICT)
             # s[t] = eta[t]/Max(1, rms(u[t], elems)/clip_threshold)*u[t]
             u_sq_mean_block += inside(u * u, 0.0, at, left, tail, BLOCK)
-            if not ROUNDS:
-                store(v_at, v, at, left, tail, BLOCK, VEC)
         if scale_parameter:
             theta_prev_sq_mean += tl.sum(theta_prev_sq_mean_block)
         u_sq_mean += tl.sum(u_sq_mean_block)
@@ -200,8 +198,7 @@ def _phase_2(
     v_at = stream(record + 1, v_type, start)
     if use_first_moment:
         m_at = stream(record + 2, m_type, start)
-    if ROUNDS:
-        eps1 = tl.load(row + 0)
+    eps1 = tl.load(row + 0)
     if scale_parameter:
         eps2 = tl.load(row + 1)
     if use_first_moment:
@@ -209,9 +206,8 @@ def _phase_2(
     if scale_parameter:
         weight_decay = tl.load(row + 3)
         rho = tl.load(row + 4)
-    if ROUNDS:
-        beta2 = tl.load(row + 5)
-        one_minus_beta2 = tl.load(row + 6)
+    beta2 = tl.load(row + 5)
+    one_minus_beta2 = tl.load(row + 6)
     inv_clip_threshold = tl.load(row + 7)
     if use_first_moment:
         one_minus_beta1 = tl.load(row + 8)
@@ -235,14 +231,11 @@ def _phase_2(
                 g = -g
             if use_first_moment:
                 m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-            if ROUNDS:
-                v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                # q[t] = g[t]**2 + eps1
-                q = g * g + eps1
-                # v[t] = beta2[t]*v[t - 1] + (1 - beta2[t])*q[t]
-                v = beta2 * v_prev + one_minus_beta2 * q
-            else:
-                v = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # q[t] = g[t]**2 + eps1
+            q = g * g + eps1
+            # v[t] = beta2[t]*v[t - 1] + (1 - beta2[t])*q[t]
+            v = beta2 * v_prev + one_minus_beta2 * q
             # u[t] = g[t]/sqrt(v[t])
             u = div(g, sqrt(v, STRICT), STRICT)
             # s[t] = eta[t]/Max(1, rms(u[t], elems)/clip_threshold)*u[t]
@@ -264,8 +257,7 @@ def _phase_2(
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
             if use_first_moment:
                 store(m_at, m, at, left, tail, BLOCK, VEC)
-            if ROUNDS:
-                store(v_at, v, at, left, tail, BLOCK, VEC)
+            store(v_at, v, at, left, tail, BLOCK, VEC)
 
 
 @triton.jit

@@ -150,12 +150,10 @@ def _phase_1(
     ROWS: tl.constexpr,
     COLS: tl.constexpr,
 ) -> None:
-    """g_sq_mean, m: of one tile of one matrix."""
+    """g_sq_mean: of one tile of one matrix."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 16
-    if not ROUNDS:
-        row = scalars + row_of(word) * 8
     elements = tl.load(record + 3)
     rows = tl.load(record + 5)
     cols = tl.load(record + 6)
@@ -176,10 +174,6 @@ def _phase_1(
     row_parts = planes + tl.load(record + 8)
     g_sq_mean_parts = row_parts + at_col // COLS * all_rows + row_start
     g_at = stream(gradients + tensor, g_type, start)
-    if not ROUNDS:
-        m_at = stream(record + 1, m_type, start)
-        beta1 = tl.load(row + 0)
-        one_minus_beta1 = tl.load(row + 3)
     whole = whole_rows(word, height, width, ROWS, COLS)
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
@@ -188,15 +182,9 @@ def _phase_1(
                 g = factor * g
             if MAXIMIZE:
                 g = -g
-            if not ROUNDS:
-                m_prev = load_tile(m_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-                # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-                m = beta1 * m_prev + one_minus_beta1 * g
             # v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, cols)
             g_sq_mean = tl.sum(inside(g * g, 0.0, at, height, width, tail, ROWS, COLS), 1)
             put_rows(g_sq_mean_parts, g_sq_mean, at, height, tail, ROWS)
-            if not ROUNDS:
-                store_tile(m_at, m, at, height, width, cols, tail, ROWS, COLS, VEC)
 
 
 @triton.jit
@@ -246,8 +234,7 @@ def _phase_2(
     width = tl.minimum(cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
-    if ROUNDS:
-        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
+    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     all_rows = matrices * rows
     all_cols = matrices * cols
     row_parts = planes + tl.load(record + 8)
@@ -255,14 +242,11 @@ def _phase_2(
     row_values = col_parts + all_cols * down * 0
     v_values = row_values + row_start
     theta_at = stream(record + 0, theta_type, start)
-    if ROUNDS:
-        g_at = stream(gradients + tensor, g_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
     m_at = stream(record + 1, m_type, start)
-    if ROUNDS:
-        beta1 = tl.load(row + 0)
+    beta1 = tl.load(row + 0)
     eps = tl.load(row + 2)
-    if ROUNDS:
-        one_minus_beta1 = tl.load(row + 3)
+    one_minus_beta1 = tl.load(row + 3)
     one_minus_lr_weight_decay = tl.load(row + 5)
     lr_over_one_minus_beta1_t = tl.load(row + 6)
     inv_sqrt_one_minus_beta2_t = tl.load(row + 7)
@@ -270,19 +254,15 @@ def _phase_2(
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
             theta_prev = load_tile(theta_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-            if ROUNDS:
-                g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-                if SCALED:
-                    g = factor * g
-                if MAXIMIZE:
-                    g = -g
-                m_prev = load_tile(m_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-            else:
-                m = load_tile(m_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
+            if MAXIMIZE:
+                g = -g
+            m_prev = load_tile(m_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
             v = load_rows(v_values, at, height, tail, ROWS, COMPUTE)
-            if ROUNDS:
-                # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-                m = beta1 * m_prev + one_minus_beta1 * g
+            # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+            m = beta1 * m_prev + one_minus_beta1 * g
             # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) +
             #     eps)*m[t]
             theta = (
@@ -290,8 +270,7 @@ def _phase_2(
                 - div(lr_over_one_minus_beta1_t, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT) * m
             )
             store_tile(theta_at, theta, at, height, width, cols, tail, ROWS, COLS, VEC)
-            if ROUNDS:
-                store_tile(m_at, m, at, height, width, cols, tail, ROWS, COLS, VEC)
+            store_tile(m_at, m, at, height, width, cols, tail, ROWS, COLS, VEC)
 
 
 @triton.jit

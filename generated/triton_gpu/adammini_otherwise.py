@@ -81,12 +81,10 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """g_sq_mean, m: of one chunk of one tensor."""
+    """g_sq_mean: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 8
-    if not ROUNDS:
-        row = scalars + row_of(word) * 8
     start = chunk_of(word) * chunk
     elements = tl.load(record + 3)
     left = tl.minimum(elements - start, chunk).to(tl.int32)
@@ -95,10 +93,6 @@ def _phase_1(
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     mine = parts + tl.program_id(0).to(tl.int64)
     g_at = stream(gradients + tensor, g_type, start)
-    if not ROUNDS:
-        m_at = stream(record + 1, m_type, start)
-        beta1 = tl.load(row + 0)
-        one_minus_beta1 = tl.load(row + 3)
     g_sq_mean = tl.full((), 0.0, COMPUTE)
     whole = whole_blocks(word, left, BLOCK)
     for tail in tl.static_range(2):
@@ -109,14 +103,8 @@ def _phase_1(
                 g = factor * g
             if MAXIMIZE:
                 g = -g
-            if not ROUNDS:
-                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-                m = beta1 * m_prev + one_minus_beta1 * g
             # v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, elems)
             g_sq_mean_block += inside(g * g, 0.0, at, left, tail, BLOCK)
-            if not ROUNDS:
-                store(m_at, m, at, left, tail, BLOCK, VEC)
         g_sq_mean += tl.sum(g_sq_mean_block)
     tl.store(mine + 0, g_sq_mean)
 
@@ -155,22 +143,18 @@ def _phase_2(
     left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
-    if ROUNDS:
-        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
+    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     its_parts = parts + tl.load(record + 4)
     chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
-    if ROUNDS:
-        g_at = stream(gradients + tensor, g_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
     m_at = stream(record + 1, m_type, start)
     v_at = stream(record + 2, v_type, 0)
     v_prev = tl.load(v_at).to(COMPUTE)
-    if ROUNDS:
-        beta1 = tl.load(row + 0)
+    beta1 = tl.load(row + 0)
     beta2 = tl.load(row + 1)
     eps = tl.load(row + 2)
-    if ROUNDS:
-        one_minus_beta1 = tl.load(row + 3)
+    one_minus_beta1 = tl.load(row + 3)
     one_minus_beta2 = tl.load(row + 4)
     one_minus_lr_weight_decay = tl.load(row + 5)
     lr_over_one_minus_beta1_t = tl.load(row + 6)
@@ -182,17 +166,14 @@ def _phase_2(
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
-            if ROUNDS:
-                g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                if SCALED:
-                    g = factor * g
-                if MAXIMIZE:
-                    g = -g
-                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-                m = beta1 * m_prev + one_minus_beta1 * g
-            else:
-                m = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
+            if MAXIMIZE:
+                g = -g
+            m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+            m = beta1 * m_prev + one_minus_beta1 * g
             # theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr/(1 - beta1**t)/(sqrt(v[t])/sqrt(1 - beta2**t) +
             #     eps)*m[t]
             theta = (
@@ -200,8 +181,7 @@ def _phase_2(
                 - div(lr_over_one_minus_beta1_t, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT) * m
             )
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
-            if ROUNDS:
-                store(m_at, m, at, left, tail, BLOCK, VEC)
+            store(m_at, m, at, left, tail, BLOCK, VEC)
 
 
 @triton.jit

@@ -83,7 +83,7 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """phi_mean, m: of one chunk of one tensor."""
+    """phi_mean: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 8
@@ -116,8 +116,6 @@ def _phase_1(
             phi = tl.where(m * g > 0, tl.full((), 1, COMPUTE), tl.full((), 0, COMPUTE))
             # k[t] = phi[t]/Max(mean(phi[t], elems), 0.001)
             phi_mean_block += inside(phi, 0.0, at, left, tail, BLOCK)
-            if not ROUNDS:
-                store(m_at, m, at, left, tail, BLOCK, VEC)
         phi_mean += tl.sum(phi_mean_block)
     tl.store(mine + 0, phi_mean)
 
@@ -163,12 +161,10 @@ def _phase_2(
     g_at = stream(gradients + tensor, g_type, start)
     m_at = stream(record + 1, m_type, start)
     v_at = stream(record + 2, v_type, start)
-    if ROUNDS:
-        beta1 = tl.load(row + 0)
+    beta1 = tl.load(row + 0)
     beta2 = tl.load(row + 1)
     eps = tl.load(row + 2)
-    if ROUNDS:
-        one_minus_beta1 = tl.load(row + 3)
+    one_minus_beta1 = tl.load(row + 3)
     one_minus_beta2 = tl.load(row + 4)
     one_minus_lr_weight_decay = tl.load(row + 5)
     lr_over_one_minus_beta1_t = tl.load(row + 6)
@@ -183,14 +179,10 @@ def _phase_2(
                 g = factor * g
             if MAXIMIZE:
                 g = -g
-            if ROUNDS:
-                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
             v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
-            if ROUNDS:
-                # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
-                m = beta1 * m_prev + one_minus_beta1 * g
-            else:
-                m = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
+            m = beta1 * m_prev + one_minus_beta1 * g
             # v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
             v = beta2 * v_prev + one_minus_beta2 * (g * g)
             # phi[t] = Piecewise((1, m[t]*g[t] > 0), (0, True))
@@ -204,8 +196,7 @@ def _phase_2(
                 - lr_over_one_minus_beta1_t * div(k * m, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT)
             )
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
-            if ROUNDS:
-                store(m_at, m, at, left, tail, BLOCK, VEC)
+            store(m_at, m, at, left, tail, BLOCK, VEC)
             store(v_at, v, at, left, tail, BLOCK, VEC)
 
 

@@ -109,7 +109,7 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """r_sum, den, s, m, v: of one chunk of one tensor."""
+    """r_sum, den, s: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 16
@@ -123,27 +123,18 @@ def _phase_1(
     mine = parts + tl.program_id(0).to(tl.int64) * 2
     theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)
-    if not ROUNDS:
-        m_at = stream(record + 1, m_type, start)
-        v_at = stream(record + 2, v_type, start)
     p0_at = stream(record + 4, p0_type, start)
     s_at = stream(record + 5, s_type, start)
     d_at = stream(record + 7, d_type, 0)
     d_prev = tl.load(d_at).to(COMPUTE)
     if not use_bias_correction:
         lr = tl.load(row + 0)
-    if not ROUNDS:
-        beta1 = tl.load(row + 1)
-        beta2 = tl.load(row + 2)
     if not decouple:
         weight_decay = tl.load(row + 4)
     b3 = tl.load(row + 8)
     if use_bias_correction:
         a_scale = tl.load(row + 9)
     inv_d0 = tl.load(row + 10)
-    if not ROUNDS:
-        one_minus_beta1 = tl.load(row + 11)
-        one_minus_beta2 = tl.load(row + 12)
     r_sum = tl.full((), 0.0, COMPUTE)
     den = tl.full((), 0.0, COMPUTE)
     # a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
@@ -162,9 +153,6 @@ def _phase_1(
                 g = factor * g
             if MAXIMIZE:
                 g = -g
-            if not ROUNDS:
-                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
             p0_prev = load(p0_at, at, left, tail, BLOCK, VEC, COMPUTE)
             s_prev = load(s_at, at, left, tail, BLOCK, VEC, COMPUTE)
             # g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
@@ -174,12 +162,6 @@ def _phase_1(
                 g_wd = g + weight_decay * theta_prev
             # r[t] = b3[t]*r[t - 1] + total(d[t - 1]/d0*a[t]*(g_wd[t]*(p0[t] - theta[t - 1])), model)
             r_sum_block += inside(d_prev * inv_d0 * a * (g_wd * (p0_prev - theta_prev)), 0.0, at, left, tail, BLOCK)
-            if not ROUNDS:
-                # m[t] = beta1*m[t - 1] + (1 - beta1)*d[t - 1]*g_wd[t]
-                m = beta1 * m_prev + one_minus_beta1 * d_prev * g_wd
-                # v[t] = beta2*v[t - 1] + (1 - beta2)*(d[t - 1]*g_wd[t])**2
-                v_base = d_prev * g_wd
-                v = beta2 * v_prev + one_minus_beta2 * (v_base * v_base)
             # s[t] = b3[t]*s[t - 1] + d[t - 1]/d0*Piecewise((d[t - 1], safeguard_warmup), (a[t], True))*g_wd[t]
             if safeguard_warmup:
                 s = b3 * s_prev + d_prev * inv_d0 * d_prev * g_wd
@@ -187,9 +169,6 @@ def _phase_1(
                 s = b3 * s_prev + d_prev * inv_d0 * a * g_wd
             # den[t] = total(Abs(s[t]), model)
             den_block += inside(tl.abs(s), 0.0, at, left, tail, BLOCK)
-            if not ROUNDS:
-                store(m_at, m, at, left, tail, BLOCK, VEC)
-                store(v_at, v, at, left, tail, BLOCK, VEC)
             store(s_at, s, at, left, tail, BLOCK, VEC)
         r_sum += tl.sum(r_sum_block)
         den += tl.sum(den_block)
@@ -241,11 +220,9 @@ def _phase_2(
     left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
-    if ROUNDS:
-        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
+    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     theta_at = stream(record + 0, theta_type, start)
-    if ROUNDS:
-        g_at = stream(gradients + tensor, g_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
     m_at = stream(record + 1, m_type, start)
     v_at = stream(record + 2, v_type, start)
     r_at = stream(record + 3, r_type, 0)
@@ -256,12 +233,10 @@ def _phase_2(
     r_prev = tl.load(r_at).to(COMPUTE)
     if not use_bias_correction:
         lr = tl.load(row + 0)
-    if ROUNDS:
-        beta1 = tl.load(row + 1)
-        beta2 = tl.load(row + 2)
+    beta1 = tl.load(row + 1)
+    beta2 = tl.load(row + 2)
     eps = tl.load(row + 3)
-    if decouple or ROUNDS:
-        weight_decay = tl.load(row + 4)
+    weight_decay = tl.load(row + 4)
     if has_growth_rate:
         d0 = tl.load(row + 5)
     d_coef = tl.load(row + 6)
@@ -270,9 +245,8 @@ def _phase_2(
     b3 = tl.load(row + 8)
     if use_bias_correction:
         a_scale = tl.load(row + 9)
-    if ROUNDS:
-        one_minus_beta1 = tl.load(row + 11)
-        one_minus_beta2 = tl.load(row + 12)
+    one_minus_beta1 = tl.load(row + 11)
+    one_minus_beta2 = tl.load(row + 12)
     r_sum = tl.load(common + 0)
     den = tl.load(common + 1)
     # a[t] = d[t - 1]*Piecewise((lr*(sqrt(1 - beta2**t)/(1 - beta1**t)), use_bias_correction), (lr, True))
@@ -298,27 +272,23 @@ def _phase_2(
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
-            if ROUNDS:
-                g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                if SCALED:
-                    g = factor * g
-                if MAXIMIZE:
-                    g = -g
-                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                # g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
-                if decouple:
-                    g_wd = g
-                else:
-                    g_wd = g + weight_decay * theta_prev
-                # m[t] = beta1*m[t - 1] + (1 - beta1)*d[t - 1]*g_wd[t]
-                m = beta1 * m_prev + one_minus_beta1 * d_prev * g_wd
-                # v[t] = beta2*v[t - 1] + (1 - beta2)*(d[t - 1]*g_wd[t])**2
-                v_base = d_prev * g_wd
-                v = beta2 * v_prev + one_minus_beta2 * (v_base * v_base)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
+            if MAXIMIZE:
+                g = -g
+            m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # g_wd[t] = Piecewise((g[t], decouple), (g[t] + weight_decay*theta[t - 1], True))
+            if decouple:
+                g_wd = g
             else:
-                m = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                v = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+                g_wd = g + weight_decay * theta_prev
+            # m[t] = beta1*m[t - 1] + (1 - beta1)*d[t - 1]*g_wd[t]
+            m = beta1 * m_prev + one_minus_beta1 * d_prev * g_wd
+            # v[t] = beta2*v[t - 1] + (1 - beta2)*(d[t - 1]*g_wd[t])**2
+            v_base = d_prev * g_wd
+            v = beta2 * v_prev + one_minus_beta2 * (v_base * v_base)
             # theta[t] = Piecewise((theta[t - 1]*(1 - weight_decay*a[t]), decouple), (theta[t - 1], True)) -
             #     a[t]*m[t]/(sqrt(v[t]) + d[t]*eps)
             if decouple:
@@ -326,9 +296,8 @@ def _phase_2(
             else:
                 theta = theta_prev - div(a * m, sqrt(v, STRICT) + d * eps, STRICT)
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
-            if ROUNDS:
-                store(m_at, m, at, left, tail, BLOCK, VEC)
-                store(v_at, v, at, left, tail, BLOCK, VEC)
+            store(m_at, m, at, left, tail, BLOCK, VEC)
+            store(v_at, v, at, left, tail, BLOCK, VEC)
 
 
 @triton.jit

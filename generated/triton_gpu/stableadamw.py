@@ -85,7 +85,7 @@ def _phase_1(
     BLOCK: tl.constexpr,
     VEC: tl.constexpr,
 ) -> None:
-    """rms_t_mean, m, v: of one chunk of one tensor."""
+    """rms_t_mean: of one chunk of one tensor."""
     word = tl.load(words + tl.program_id(0))
     tensor = tensor_of(word)
     record = records + tensor * 8
@@ -98,14 +98,8 @@ def _phase_1(
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     mine = parts + tl.program_id(0).to(tl.int64)
     g_at = stream(gradients + tensor, g_type, start)
-    if not ROUNDS:
-        m_at = stream(record + 1, m_type, start)
     v_at = stream(record + 2, v_type, start)
-    if not ROUNDS:
-        h1 = tl.load(row + 3)
     h2 = tl.load(row + 4)
-    if not ROUNDS:
-        one_minus_h1 = tl.load(row + 5)
     one_minus_h2 = tl.load(row + 6)
     rms_t_mean_scale = tl.load(row + 7)
     rms_t_mean = tl.full((), 0.0, COMPUTE)
@@ -118,19 +112,11 @@ def _phase_1(
                 g = factor * g
             if MAXIMIZE:
                 g = -g
-            if not ROUNDS:
-                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
             v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
-            if not ROUNDS:
-                # m[t] = h1[t]*m[t - 1] + (1 - h1[t])*g[t]
-                m = h1 * m_prev + one_minus_h1 * g
             # v[t] = h2[t]*v[t - 1] + (1 - h2[t])*g[t]**2
             v = h2 * v_prev + one_minus_h2 * (g * g)
             # rms_t[t] = sqrt(mean(g[t]**2/Max(v[t], eps**2), elems))
             rms_t_mean_block += inside(div(g * g, maximum(v, rms_t_mean_scale), STRICT), 0.0, at, left, tail, BLOCK)
-            if not ROUNDS:
-                store(m_at, m, at, left, tail, BLOCK, VEC)
-                store(v_at, v, at, left, tail, BLOCK, VEC)
         rms_t_mean += tl.sum(rms_t_mean_block)
     tl.store(mine + 0, rms_t_mean)
 
@@ -169,23 +155,20 @@ def _phase_2(
     left = tl.minimum(elements - start, chunk).to(tl.int32)
     if SCALED:
         left = tl.where(truth(found_inf), 0, left)
-    if ROUNDS:
-        factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
+    factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     its_parts = parts + tl.load(record + 4)
     chunks = tl.cdiv(elements, chunk).to(tl.int32)
     theta_at = stream(record + 0, theta_type, start)
-    if ROUNDS:
-        g_at = stream(gradients + tensor, g_type, start)
+    g_at = stream(gradients + tensor, g_type, start)
     m_at = stream(record + 1, m_type, start)
     v_at = stream(record + 2, v_type, start)
     lr = tl.load(row + 0)
     eps = tl.load(row + 1)
     weight_decay = tl.load(row + 2)
-    if ROUNDS:
-        h1 = tl.load(row + 3)
-        h2 = tl.load(row + 4)
-        one_minus_h1 = tl.load(row + 5)
-        one_minus_h2 = tl.load(row + 6)
+    h1 = tl.load(row + 3)
+    h2 = tl.load(row + 4)
+    one_minus_h1 = tl.load(row + 5)
+    one_minus_h2 = tl.load(row + 6)
     rms_t_mean = div(summed(its_parts + 0, chunks, 1), elements.to(COMPUTE), STRICT)
     # rms_t[t] = sqrt(mean(g[t]**2/Max(v[t], eps**2), elems))
     rms_t = sqrt(rms_t_mean, STRICT)
@@ -195,27 +178,22 @@ def _phase_2(
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, left if tail else whole, BLOCK // 2 if tail else BLOCK, num_stages=1):
             theta_prev = load(theta_at, at, left, tail, BLOCK, VEC, COMPUTE)
-            if ROUNDS:
-                g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                if SCALED:
-                    g = factor * g
-                if MAXIMIZE:
-                    g = -g
-                m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                # m[t] = h1[t]*m[t - 1] + (1 - h1[t])*g[t]
-                m = h1 * m_prev + one_minus_h1 * g
-                # v[t] = h2[t]*v[t - 1] + (1 - h2[t])*g[t]**2
-                v = h2 * v_prev + one_minus_h2 * (g * g)
-            else:
-                m = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
-                v = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            g = load(g_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            if SCALED:
+                g = factor * g
+            if MAXIMIZE:
+                g = -g
+            m_prev = load(m_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            v_prev = load(v_at, at, left, tail, BLOCK, VEC, COMPUTE)
+            # m[t] = h1[t]*m[t - 1] + (1 - h1[t])*g[t]
+            m = h1 * m_prev + one_minus_h1 * g
+            # v[t] = h2[t]*v[t - 1] + (1 - h2[t])*g[t]**2
+            v = h2 * v_prev + one_minus_h2 * (g * g)
             # theta[t] = theta[t - 1]*(1 - eta[t]*weight_decay) - eta[t]*(m[t]/(sqrt(v[t]) + eps))
             theta = theta_prev * (1 - eta * weight_decay) - eta * div(m, sqrt(v, STRICT) + eps, STRICT)
             store(theta_at, theta, at, left, tail, BLOCK, VEC)
-            if ROUNDS:
-                store(m_at, m, at, left, tail, BLOCK, VEC)
-                store(v_at, v, at, left, tail, BLOCK, VEC)
+            store(m_at, m, at, left, tail, BLOCK, VEC)
+            store(v_at, v, at, left, tail, BLOCK, VEC)
 
 
 @triton.jit

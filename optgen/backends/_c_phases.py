@@ -57,7 +57,8 @@ def _number(names: list[str], name: str) -> int:
 class Variant:
     """One variant.
 
-    stored, read: as the kernel numbers them. elements, stores: what each phase computes and stores for each element.
+    stored, read: as the kernel numbers them. rounds: whether storing a state may round it, so that it must be computed
+    again. elements, stores: what each phase computes and stores for each element.
     between, kept: what is computed and stored before each phase, and after the last, that is no number per element.
     """
 
@@ -67,6 +68,7 @@ class Variant:
     read: Sequence[Var]
     places: Places
     by_rows: bool
+    rounds: bool = True
     elements: list[list[Statement]] = field(default_factory=list)
     stores: list[list[tuple[str, str]]] = field(default_factory=list)
     between: list[list[Statement]] = field(default_factory=list)
@@ -77,7 +79,8 @@ class Variant:
         waiting: list[Statement] = []
         coded = [w.into for w in self.step.writes if self.is_coded(w.into)]
         apart = coded if self.by_rows else ()  # tiles would cut their blocks
-        for part in phase(self.step, everywhere=True, read_back=(), apart=apart):
+        states = [v.name for v in self.step.of_role(Role.STATE) if self.kind(v.name) == "element" and not is_coded(v)]
+        for part in phase(self.step, everywhere=True, read_back=() if self.rounds else states, apart=apart):
             waiting += [s for s in part.body if not self.is_element(s) and s.target not in done]
             done |= {s.target for s in waiting}
             elements = [s for s in part.body if self.is_element(s)]
@@ -116,8 +119,10 @@ class Variant:
         return (self.kind(statement.target) if isinstance(statement, Map) else self.argument(statement)) == "element"
 
     def is_stored(self, name: str) -> bool:
-        """Whether a name is read from memory: the parameter, the gradient, a past state."""
-        return self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE, Role.INPUT) and self.kind(name) != "host"
+        """Whether a name that is not computed is read from memory: the parameter, the gradient, a state."""
+        kind = self.kind(name)  # what there is one of per element is not kept elsewhere
+        is_known = self.step.var(name).role in (Role.PARAM, Role.GRAD, Role.STATE, Role.INPUT)
+        return kind == "element" or (is_known and kind != "host")
 
     def sums(self, k: int, model: bool) -> list[Reduce]:
         """What phase k reduces over elements: of all tensors, or within one."""

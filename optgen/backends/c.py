@@ -55,8 +55,9 @@ MACROS = re.compile(
 )
 CONSTANTS = frozenset(
     """STORED SCALARS STEPPED SKIPPED MISCOUNTED STARVED ALONE LEAST BLOCK UNIT IS_float IS_bf16 WIDE TALL LONG JOIN
-    JOIN_ PER_TENSOR PER_MATRIX PER_ROW PER_COL PER_TILE PER_ROW_PART PER_COL_PART""".split()
+    JOIN_ ROUNDS PER_TENSOR PER_MATRIX PER_ROW PER_COL PER_TILE PER_ROW_PART PER_COL_PART""".split()
 )
+ROUNDS = "ROUNDS"  # whether storing a state may round it, as the command line says
 # What the functions of a rule with reductions use besides.
 IN_PHASES = frozenset(
     """values along down line length matrix tiles tiles_across tile_parts matrix_values row_values col_values
@@ -81,25 +82,20 @@ def _emit(program: Program) -> dict[str, str]:
     stored = {name: var for name, var in streams(program).items() if var.role is not Role.GRAD}
     read, taken, parts = with_chance(program, scalars(program)), _taken(program, stored), parts_of(stored)
     check_passes(program, "C", taken, lacks_products, _c_formats.problems(program, stored))
-    places, by_rows, is_phased = Places(), needs_matrix(program), not is_elementwise(program)
-    narrowed = {variant_of(step): narrow(step, taken | names(program)) for step in program.steps}
-    held = held_as(program)
-    if held:
-        narrowed = {(is_held, *key): step if is_held else plainly(step)
-                    for is_held in (True, False) for key, step in narrowed.items()}
-    variants = {key: Variant(program, step, [*parts], read, places, by_rows) for key, step in narrowed.items()}
+    variants, conditions = _variants(program, taken, [*parts], read)
+    held, is_phased = held_as(program), not is_elementwise(program)
     typed = [name for name, kind in parts.items() if not kind or name in at_times_coded(program)]
     both = {
         "header": comment(header(program.rule, "c")),
         "stored": len(parts),
         "scalars": len(read),
         "held": f"{HELD} JOIN(IS_, {program.rule.param.label}_type)" if held else "",
-        "macros": _macros(typed, flag_names(program)),
+        "macros": _macros(typed, [condition for condition in conditions if condition != HELD]),
     }
     both["formats"] = _c_formats.headers(stored)
-    in_phases = partial(_in_phases, program, variants, places)
+    unit = _c_formats.unit(stored)
     return {
-        "c": in_phases(both) if is_phased else _in_one_pass(program, variants, stored, both),
+        "c": _in_phases(conditions, variants, both) if is_phased else _in_one_pass(conditions, variants, unit, both),
         "py": render_python(
             "c_py.jinja",
             header=header(program.rule, "c"),
@@ -112,6 +108,27 @@ def _emit(program: Program) -> dict[str, str]:
             **(_form(program, parts) if is_phased else _form_of_formats(parts)),
         ),
     }
+
+
+def _variants(
+    program: Program, taken: frozenset[str], stored: Sequence[str], read: Sequence[Var]
+) -> tuple[Variants, list[str]]:
+    """The variants by what holds in them of the conditions, which the C file asks in this order."""
+    make = partial(Variant, program, stored=stored, read=read, places=Places(), by_rows=needs_matrix(program))
+    steps = {variant_of(step): narrow(step, taken | names(program)) for step in program.steps}
+    conditions = [flag.upper() for flag in flag_names(program)]
+    if held_as(program):
+        steps = {(is_held, *key): step if is_held else plainly(step)
+                 for is_held in (True, False) for key, step in steps.items()}
+        conditions = [HELD, *conditions]
+    variants = {key: make(step) for key, step in steps.items()}
+    if is_elementwise(program):
+        return variants, conditions
+    exact = {key: make(step, rounds=False) for key, step in steps.items()}
+    if all(exact[key].stores == variant.stores for key, variant in variants.items()):
+        return variants, conditions
+    both = {(*key, rounds): v for rounds, of in ((True, variants), (False, exact)) for key, v in of.items()}
+    return both, [*conditions, ROUNDS]
 
 
 def _keys(stored: Mapping[str, Var]) -> list[str]:
@@ -136,22 +153,23 @@ def _taken(program: Program, stored: Mapping[str, Var]) -> frozenset[str]:
     return frozenset(taken)
 
 
-def _in_one_pass(program: Program, variants: Variants, stored: Mapping[str, Var], both: Mapping[str, Any]) -> str:
+def _in_one_pass(conditions: Sequence[str], variants: Variants, unit: int, both: Mapping[str, Any]) -> str:
     """The C file of an elementwise rule."""
-    span = _woven(program, {key: _indented(span_lines(variant)) for key, variant in variants.items()})
-    return render("c.jinja", span=span, unit=_c_formats.unit(stored), **both)
+    span = _woven(conditions, {key: _indented(span_lines(variant)) for key, variant in variants.items()})
+    return render("c.jinja", span=span, unit=unit, **both)
 
 
-def _in_phases(program: Program, variants: Variants, places: Places, both: Mapping[str, Any]) -> str:
+def _in_phases(conditions: Sequence[str], variants: Variants, both: Mapping[str, Any]) -> str:
     """The C file of a rule with reductions."""
     functions = []
     for k in range(max(len(variant.elements) for variant in variants.values()) + 1):
         for name, takes, lines in (("values", VALUES, values_lines), ("phase", PART, phase_lines)):
             opened = f"/* {_about(name, k, variants.values())} */", f"static void {name}_{k + 1}({takes})", "{"
-            woven = _woven(program, {key: _function(opened, lines(variant, k)) for key, variant in variants.items()})
+            woven = _woven(conditions, {key: _function(opened, lines(variant, k)) for key, variant in variants.items()})
             functions += [woven] if woven else []
-    steps = _woven(program, {key: calls(variant) for key, variant in variants.items()})
-    return render("c_phases.jinja", functions=functions, calls=steps, places=places.macros(), **both)
+    steps = _woven(conditions, {key: calls(variant) for key, variant in variants.items()})
+    places = next(iter(variants.values())).places.macros()
+    return render("c_phases.jinja", functions=functions, calls=steps, places=places, **both)
 
 
 def _function(opened: Item, lines: Sequence[Item]) -> Iterator[Item]:
@@ -209,12 +227,11 @@ def shared() -> dict[str, str]:
 def _macros(stored: Sequence[str], flags: Sequence[str]) -> list[str]:
     """What a command line has to define, as for float32 and the variant where no condition holds."""
     types = [f"-D{name}_type=fp32" for name in [stored[0], "grad", *stored[1:]]]
-    text = " ".join(["-Dreal=float", *types, *(f"-D{flag.upper()}=0" for flag in flags)])
+    text = " ".join(["-Dreal=float", *types, *(f"-D{flag}=0" for flag in flags)])
     return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _woven(program: Program, items: Mapping[tuple[bool, ...], Iterable[Item]]) -> list[str]:
+def _woven(conditions: Sequence[str], items: Mapping[tuple[bool, ...], Iterable[Item]]) -> list[str]:
     """The items of all variants as one text under #if, wrapped."""
-    conditions = [HELD] * bool(held_as(program)) + [flag.upper() for flag in flag_names(program)]
-    joined = weave({variant: [*each] for variant, each in items.items()}, conditions, C)
+    joined = weave({variant: [*each] for variant, each in items.items()}, [*conditions], C)
     return [part for line in aligned(joined) for part in wrapped(line)]

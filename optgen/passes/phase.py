@@ -4,7 +4,8 @@ Assumes a hoisted step. Establishes that a phase reads stored quantities, result
 products, and what it computes itself: what an earlier phase computed is computed again, or loaded if it was stored. A
 stored quantity is overwritten in the last phase that still needs its past. Where nothing may be read back, since a
 store may round it, a stored quantity is computed again too, and one that is kept apart is stored in a phase that sums
-over no elements. What kernels may sum or store later, they do where the phases then move less memory.
+over no elements. What kernels may sum or store later, they do where the phases then move less memory, and they read
+nothing of each element back unless that moves less.
 """
 
 from __future__ import annotations
@@ -23,6 +24,18 @@ def phase(
     read_back: the stored quantities of which a phase may load what an earlier one has stored, by their past names;
     None for all. apart: those that no phase stores which sums over elements, by their past names.
     """
+    best = _least(step, everywhere, read_back, apart)
+    few = None if read_back is None else [name for name in read_back if step.var(name).axes != ELEMENT]
+    if everywhere and few is not None and len(few) < len(read_back or ()):
+        others = _least(step, everywhere, few, apart)
+        best = others if len(others) == len(best) and _moved(step, others) <= _moved(step, best) else best
+    return best
+
+
+def _least(
+    step: Step, everywhere: bool, read_back: Collection[str] | None, apart: Collection[str]
+) -> tuple[Phase, ...]:
+    """The phases in which what may wait does so as long as each wait moves less memory."""
     best = _Cutter(step, everywhere, read_back, apart, {}).phases()
     later: dict[str, int] = {}
     for name in _movable(step) if everywhere and len(best) > 1 else ():

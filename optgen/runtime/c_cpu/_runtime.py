@@ -132,9 +132,18 @@ class Launcher:
             assert grad is not None
             types = [f"{name}={TYPES[dtype]}" for name, dtype in self._typed(mix, flags)]
             real = f"real={'double' if mix[0] is torch.float64 else 'float'}"
+            rounds = f"ROUNDS={int(self._rounds(mix, flags))}"
             variant = [f"{name.upper()}={int(value)}" for name, value in flags.items()]
-            self._functions[key] = load(self._source, [real, f"grad_type={TYPES[grad]}", *types, *variant])
+            self._functions[key] = load(self._source, [real, f"grad_type={TYPES[grad]}", *types, rounds, *variant])
         return self._functions[key]
+
+    def _rounds(self, mix: Mix, flags: Mapping[str, bool]) -> bool:
+        """Whether what is stored of a state, one number per element, may be rounded."""
+        param, _, *states = mix
+        compute = torch.float64 if param is torch.float64 else torch.float32
+        kinds = self._form.of(flags).of_states(len(states))
+        stored = {dtype for dtype, kind in zip(states, kinds, strict=True) if kind == "element"}
+        return not stored <= {None, compute}
 
     def _typed(self, mix: Mix, flags: Mapping[str, bool]) -> list[tuple[str, torch.dtype]]:
         """What the command line calls the types of the parameter and the states, with their dtypes.
