@@ -139,7 +139,8 @@ def _step(
             # theta[t] = theta[t - 1] - lr*(m_hat[t]/(sqrt(v_hat[t]) + eps) + weight_decay*theta[t - 1])
             theta = theta_prev - lr * (div(m_hat, sqrt(v_hat, STRICT) + eps, STRICT) + weight_decay * theta_prev)
             if theta_type == tl.bfloat16:
-                store(theta_at, by_chance(theta, seed, count, place, start + at), at, left, tail, BLOCK, VEC)
+                rounded = by_chance(theta, seed, count, place, start + at)
+                store(theta_at, rounded, at, left, tail, BLOCK, VEC)
             else:
                 store(theta_at, theta, at, left, tail, BLOCK, VEC)
             store(m_at, m, at, left, tail, BLOCK, VEC)

@@ -71,6 +71,6 @@ def fused_on(program: Program) -> dict[str, str]:
 
     There is none yet on a GPU for codes or parameters in formats where a rule looks at rows or columns.
     """
-    has_formats = any(made.block or made.for_param for made in formats(program))
+    has_formats = any(made.block for made in formats(program))
     has_both = has_formats and any(map(needs_matrix, program.chain))
     return {device: function for device, function in devices(program).items() if device == "cpu" or not has_both}

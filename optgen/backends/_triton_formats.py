@@ -19,7 +19,7 @@ from optgen.backends._formats import (
     name_of,
     parts,
 )
-from optgen.backends._triton_streams import address_of, load_text, store_text
+from optgen.backends._triton_streams import BLOCKS, Walk, address_of
 from optgen.backends._triton_time import TURN
 from optgen.codecs import Codec, codec_of, companions
 from optgen.codecs._evaluate import numbers, stays
@@ -164,17 +164,17 @@ def pointers(stored: Mapping[str, Var], name: str) -> Iterator[str]:
         yield f"{kept}_at = stream({address_of(stored, kept)}, {TYPES[part.dtype]}, {start})"
 
 
-def load_lines(name: str, stream: str, stored: Mapping[str, Var]) -> Iterator[Item]:
-    """A block of a stream becomes a quantity, in the compute dtype: a gradient as it is meant."""
+def load_lines(name: str, stream: str, stored: Mapping[str, Var], walk: Walk = BLOCKS) -> Iterator[Item]:
+    """What a turn takes of a stream becomes a quantity, in the compute dtype: a gradient as it is meant."""
     var = stored[stream]
     if is_coded(var):
         at = 256 * names(stored).index(name_of(var))
         given = f"{stream}_at, {stream}_absmax_at, {f'numbers + {at}' if at else 'numbers'}"
         yield (f"{name} = load_{var.codec}({given}, at, left, tail, BLOCK, VEC, COMPUTE)",)
         return
-    yield (f"{name} = {load_text(stream)}",)
+    yield (f"{name} = {walk.loaded(stream)}",)
     if made := held(var):
-        yield from parameters.load_lines(name, stream, made)
+        yield from parameters.load_lines(name, stream, made, walk)
     if var.role is Role.GRAD:
         yield from as_meant(name)
 
@@ -185,24 +185,23 @@ def as_meant(grad: str) -> Iterator[Item]:
     yield ("if MAXIMIZE:", f"    {grad} = -{grad}")
 
 
-def store_lines(stream: str, value: str, stored: Mapping[str, Var]) -> Iterator[Item]:
-    """A value is stored as a block of a stream, rounded to what the stream holds."""
+def store_lines(stream: str, value: str, stored: Mapping[str, Var], walk: Walk = BLOCKS) -> Iterator[Item]:
+    """A value is stored as what a turn makes of a stream, rounded to what the stream holds."""
     var = stored[stream]
     if is_coded(var):
         given = f"{stream}_at, {stream}_absmax_at, {value}"
         yield (f"store_{name_of(var)}({given}, at, left, tail, BLOCK, VEC, STRICT)",)
     elif made := held(var):
-        yield from parameters.store_lines(stream, value, made)
+        yield from parameters.store_lines(stream, value, made, walk)
     else:
-        yield (store_text(stream, value),)
+        yield (walk.stored(stream, value),)
 
 
 def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     """What keeps the backend from stepping with the formats of a rule."""
     loc = program.rule.loc
-    if needs_matrix(program) and (names(stored) or any(map(held, stored.values()))):
-        what = "codes" if names(stored) else "formats of parameters"
-        yield Problem(f"the Triton backend has no {what} for rules that look at rows or columns yet", loc, INSTEAD)
+    if needs_matrix(program) and names(stored):
+        yield Problem("the Triton backend has no codes for rules that look at rows or columns yet", loc, INSTEAD)
     yield from (
         Problem(f"the Triton backend has no blocks of {made.block} elements, which do not divide {BLOCK}", loc, INSTEAD)
         for made in filter(None, map(codec_of, stored.values()))

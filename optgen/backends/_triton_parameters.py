@@ -6,28 +6,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from optgen.backends._formats import held, is_random, residual
-from optgen.backends._triton_streams import load_text, store_text
+from optgen.backends._triton_streams import Walk
 from optgen.codecs import Codec
 from optgen.ir import Var
 from optgen.weave import Item
 
-FUNCTIONS = frozenset("by_chance half_up joined kahan_rest lower_half own put_halves whole_at".split())
-OF_CHANCE = frozenset(["count", "place", "seed"])  # names of what random bits depend on
+FUNCTIONS = frozenset("by_chance half_up joined kahan_rest lower_half own put_halves tile_by_chance whole_at".split())
+OF_CHANCE = frozenset(["count", "place", "rounded", "seed"])  # names of what random bits depend on, and round
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
     """The expressions of a format: a number, of a parameter and of what is stored beside it; what is stored of a number
-    as the parameter, and beside it. loaded: the dtype in which the latter is read."""
+    as the parameter, and beside it. loaded: the dtype in which the latter is read. is_random: chance makes
+    what is stored, `rounded`."""
 
     number: str = ""
     kept: str = "{0}"
     rest: str = ""
     loaded: str = "COMPUTE"
+    is_random: bool = False
 
 
 WAYS = {
-    "Stochastic": _Way(kept="by_chance({0}, seed, count, place, start + at)"),
+    "Stochastic": _Way(kept="rounded", is_random=True),
     "Kahan": _Way("{0} + {1}", rest="kahan_rest({0})"),
     "Split": _Way("joined({0}, {1}, {bits})", "half_up({0})", "lower_half({0}, {bits})", "tl.int32"),
     "Master": _Way("own({0}, {1})", rest="{0}"),
@@ -57,7 +59,7 @@ def chance(stored: Mapping[str, Var], scalars: int, numbers: int) -> Iterator[st
         yield f"    place = tl.load(record + {numbers}).to(tl.uint32)"
 
 
-def load_lines(name: str, stem: str, made: Codec) -> Iterator[Item]:
+def load_lines(name: str, stem: str, made: Codec, walk: Walk) -> Iterator[Item]:
     """The number of a parameter, of what was loaded as the parameter."""
     way = WAYS[made.kind]
     for part in made.parts[1:]:
@@ -65,19 +67,19 @@ def load_lines(name: str, stem: str, made: Codec) -> Iterator[Item]:
         number = way.number.format(name, beside, bits=residual(made))
         yield (
             asks(stem),
-            f"    {beside} = {load_text(beside, way.loaded)}",
+            f"    {beside} = {walk.loaded(beside, way.loaded)}",
             f"    {name} = {number}",
         )
 
 
-def store_lines(stem: str, value: str, made: Codec) -> Iterator[Item]:
+def store_lines(stem: str, value: str, made: Codec, walk: Walk) -> Iterator[Item]:
     """What is stored of a number, as the parameter and beside it."""
     way = WAYS[made.kind]
     kept, rest = (text.format(value, bits=residual(made)) for text in (way.kept, way.rest))
-    beside = [f"    {store_text(f'{stem}{part.suffix}', rest)}" for part in made.parts[1:]]
-    plain = store_text(stem, value)
+    beside = [f"    {walk.stored(f'{stem}{part.suffix}', rest)}" for part in made.parts[1:]]
+    plain, drawn = walk.stored(stem, value), [f"    rounded = {walk.by_chance.format(value)}"] * way.is_random
     if kept == value:
         yield (plain,)
         yield (asks(stem), *beside)
     else:
-        yield (asks(stem), f"    {store_text(stem, kept)}", *beside, "else:", f"    {plain}")
+        yield (asks(stem), *drawn, f"    {walk.stored(stem, kept)}", *beside, "else:", f"    {plain}")

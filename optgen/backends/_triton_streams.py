@@ -6,11 +6,40 @@ The address stands in a record, or beside the gradient's.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from optgen.backends._formats import parts
 from optgen.ir import Role, Var
 
 CONSTANTS = "MAXIMIZE SCALED STRICT COMPUTE BLOCK VEC".split()  # of a kernel, after its types and static conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How a loop goes over elements: the texts that load a stream, as numbers of a dtype, and store a value as one; what
+    they are told of where a turn is; and the text that rounds a value by chance."""
+
+    load: str
+    store: str
+    where: str
+    by_chance: str
+
+    def loaded(self, stream: str, dtype: str = "COMPUTE") -> str:
+        """What a turn takes of a stream of numbers, widened to the compute dtype, or as numbers of another."""
+        return f"{self.load}({stream}_at, {self.where}, {dtype})"
+
+    def stored(self, stream: str, value: str) -> str:
+        """What a turn makes of a stream of numbers, rounded to the stream's dtype."""
+        return f"{self.store}({stream}_at, {value}, {self.where})"
+
+
+BLOCKS = Walk("load", "store", "at, left, tail, BLOCK, VEC", "by_chance({}, seed, count, place, start + at)")
+TILES = Walk(
+    "load_tile",
+    "store_tile",
+    "at, height, width, cols, tail, ROWS, COLS, VEC",
+    "tile_by_chance({}, seed, count, place, start + at * cols, cols, tail, VEC)",
+)
 
 
 def kept_in(stored: Mapping[str, Var]) -> list[str]:
@@ -32,13 +61,3 @@ def address_of(stored: Mapping[str, Var], name: str) -> str:
 def record_length(numbers: int) -> int:
     """How long a record of so many numbers is: whole cache lines."""
     return -(-numbers // 8) * 8
-
-
-def load_text(stream: str, dtype: str = "COMPUTE") -> str:
-    """A block of a stream of numbers, widened to the compute dtype, or as numbers of another."""
-    return f"load({stream}_at, at, left, tail, BLOCK, VEC, {dtype})"
-
-
-def store_text(stream: str, value: str) -> str:
-    """A block of a stream of numbers, rounded to the stream's dtype."""
-    return f"store({stream}_at, {value}, at, left, tail, BLOCK, VEC)"

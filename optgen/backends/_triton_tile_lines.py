@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.backends._triton_formats import as_meant
+from optgen.backends import _triton_formats as formats
 from optgen.backends._triton_kernels import EMPTY, Kernel, column_of, mapped, needed_lines
 from optgen.backends._triton_phases import scalars_of
-from optgen.backends._triton_tile_places import COUNT, numbers, places, pointers, work
+from optgen.backends._triton_streams import TILES
+from optgen.backends._triton_tile_places import COUNT, chance, numbers, places, pointers, work
 from optgen.backends._triton_tiles import Tiled
 from optgen.fused import stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, reads
@@ -24,7 +25,7 @@ def opening(variant: Tiled, kernel: Kernel) -> list[Item]:
     """What a program reads and computes before its loop, or before it looks at lines, or in all."""
     wanted = {name for s in kernel.body for name in reads(s)} | {write.value for write in kernel.stores}
     wanted -= {s.target for s in kernel.body}
-    lines = [*work(variant, kernel), *places(variant, kernel), *pointers(variant, kernel)]
+    lines = [*work(variant, kernel), *places(variant, kernel), *pointers(variant, kernel), *chance(variant, kernel)]
     lines += [*scalars_of(variant.step, variant.read, wanted), *numbers(variant, wanted)]
     if kernel.each == "chunk":
         lines += _of_columns(variant, kernel)
@@ -98,10 +99,7 @@ def body(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
         return
     for name in kernel.loads:
         if variant.kind(name) == "element":
-            at = f"{stream(variant.program, name)}_at"
-            yield (f"{name} = load_tile({at}, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)",)
-        if variant.step.var(name).role is Role.GRAD:
-            yield from as_meant(name)
+            yield from formats.load_lines(name, stream(variant.program, name), variant.stored, TILES)
     for name in _lines_read(variant, kernel, "row"):
         yield (f"{name} = load_rows({_at(variant, name)}, at, height, tail, ROWS, COMPUTE)",)
     for statement in variant.quoted(filter(variant.is_element, kernel.body)):
@@ -113,8 +111,7 @@ def body(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
             case _:
                 yield mapped(statement)
     for write in kernel.stores:
-        at = f"{stream(variant.program, write.into)}_at"
-        yield (f"store_tile({at}, {write.value}, at, height, width, cols, tail, ROWS, COLS, VEC)",)
+        yield from formats.store_lines(stream(variant.program, write.into), write.value, variant.stored, TILES)
 
 
 def _summed(variant: Tiled, s: Reduce) -> Iterator[Item]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from optgen.backends import _triton_formats as formats
+from optgen.backends import _triton_parameters as parameters
+from optgen.backends._formats import is_random, takes_seed
 from optgen.backends._triton_kernels import Kernel, column_of, past
 from optgen.backends._triton_streams import address_of, kept_in, record_length
 from optgen.backends._triton_tiles import LINES, Tiled
+from optgen.backends._triton_time import row_length
 from optgen.fused import ORDER, is_over_model, stream
 from optgen.ir import Op, Reduce, Role, reads
 from optgen.weave import Item
 
 COUNT = {"row": "across", "col": "down"}  # tiles that a line crosses
 CROSSED = {"row": "at_col // COLS", "col": "at_row // tall"}  # which of them this one is
-START = {"element": "start", "row": "row_start", "col": "col_start", "matrix": "matrix", "tensor": "0"}
+START = {"row": "row_start", "col": "col_start", "matrix": "matrix", "tensor": "0"}
 
 
 def work(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
@@ -21,8 +25,8 @@ def work(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     numel, each = len(kept_in(variant.stored)), kernel.each
     yield ("word = tl.load(words + tl.program_id(0))",)
     yield ("tensor = tensor_of(word)",)
-    yield (f"record = records + tensor * {record_length(numel + 6)}",)
-    yield (f"row = {past('scalars', 'row_of(word)', len(variant.read))}",)
+    yield (f"record = records + tensor * {record_length(numel + 6 + takes_seed(variant.program))}",)
+    yield (f"row = {past('scalars', 'row_of(word)', row_length(variant.program, variant.read))}",)
     yield (f"elements = tl.load(record + {numel})",)
     yield (f"rows = tl.load(record + {numel + 2})",)
     yield (f"cols = tl.load(record + {numel + 3})",)
@@ -89,11 +93,20 @@ def pointers(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     for name in variant.stored:
         if name in used:
             mine = next(v for v in step.of_role(*ORDER) if stream(variant.program, v.name) == name)
-            place = start[variant.kind(mine.name)]
-            yield (f"{name}_at = stream({address_of(variant.stored, name)}, {name}_type, {place})",)
+            kind = variant.kind(mine.name)
+            if kind == "element":
+                yield from ((line,) for line in formats.pointers(variant.stored, name))
+            else:
+                yield (f"{name}_at = stream({address_of(variant.stored, name)}, {name}_type, {start[kind]})",)
     for name in sorted(read):
         if step.var(name).role is Role.STATE and variant.kind(name) in ("matrix", "tensor"):
             yield (f"{name} = tl.load({stream(variant.program, name)}_at).to(COMPUTE)",)
+
+
+def chance(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
+    """What random bits depend on, for a parameter that the program rounds by chance."""
+    if any(is_random(variant.step.var(write.into)) for write in kernel.stores):
+        yield tuple(parameters.chance(variant.stored, len(variant.read), len(kept_in(variant.stored)) + 6))
 
 
 def numbers(variant: Tiled, wanted: set[str]) -> Iterator[Item]:
