@@ -23,11 +23,10 @@ from bench import sass
 from bench.sass import Kernel, Loop
 from bench.work import MIXES, PLACES, TURN, TYPES, Case, Work, program_of, work_of
 from optgen.backends._formats import is_coded, is_random
-from optgen.backends._torch_states import fused_on
 from optgen.build import compile
 from optgen.dsl.load import load
 from optgen.dsl.rule import Rule
-from optgen.fused import streams
+from optgen.fused import devices, streams
 from optgen.passes import lower
 
 WARPS = 4
@@ -118,7 +117,7 @@ def _masked(loops: Sequence[Loop], main: Loop, work: Work) -> Loop:
 def has_kernel(name: str) -> bool:
     """Whether a built-in rule, or the one at a path, has a Triton kernel."""
     rule = load(name)
-    return isinstance(rule, Rule) and "cuda" in fused_on(lower(rule))
+    return isinstance(rule, Rule) and "cuda" in devices(lower(rule))
 
 
 def compiled(module: ModuleType, case: Case) -> Kernel:
@@ -133,14 +132,14 @@ def compiled(module: ModuleType, case: Case) -> Kernel:
         "COMPUTE": TYPES["fp64" if types[0] is tl.float64 else "fp32"],
     }  # fmt: skip
     options = {"num_warps": WARPS}
-    if "numbers" in function.arg_names:
+    if "numbers" in function.arg_names and not work.tile:
         is_simple = work.name == "_step" and not (case.strict or any(map(is_random, stored.values())))
         is_limited = is_simple and len(work.sizes) <= 4
         options = {"num_warps": 1, **({"maxnreg": REGISTERS} if is_limited else {})}
         constants["BLOCK"] = TURN
-    if work.tile:
+    if "COLS" in function.arg_names:
         constants["ROWS"], constants["COLS"] = sys.modules[f"{module.__package__}._matrices"].turn_of(vector)
-        del constants["BLOCK"]
+    constants = {name: value for name, value in constants.items() if name in function.arg_names}
     scalar = "*fp64" if types[0] is tl.float64 else "*fp32"
     given = {**dict.fromkeys(("words", "records", "gradients"), "*i64"), "grad_scale": "*fp32", "found_inf": "*fp32"}
     given |= dict.fromkeys(("scalars", "parts", "shares", "common", "lines", "planes"), scalar)
@@ -174,7 +173,8 @@ def _read(
 
 def _figures(loop: Loop, work: Work, vector: float) -> Figures:
     """vector: how many elements of a row a thread takes, for which it reads what there is of the row."""
-    by_element, left = work.decoded + work.of_rows / vector, work.shared[1] + work.left_of_rows
+    by_element = work.decoded + work.of_cols + work.of_rows / vector
+    left = work.shared[1] + work.left_of_rows
     moved, size, shared = (
         (loop.stores, sum(work.stored), left)
         if work.stored

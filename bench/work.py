@@ -53,7 +53,8 @@ class Work:
 
     decoded: of how many streams codes are read. shared: how many numbers a thread reads, and how many it writes, in a
     turn, of what blocks of codes have in common, and their bytes by the element. tile: whether a kernel goes over
-    tiles. of_rows, left_of_rows: how many numbers it then reads and leaves for each row.
+    tiles. of_rows, left_of_rows: how many numbers it then reads and leaves for each row. of_cols: how many it reads for
+    each element where it goes straight through rows.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Work:
     tile: bool = False
     of_rows: int = 0
     left_of_rows: int = 0
+    of_cols: int = 0
 
 
 def cases(
@@ -114,10 +116,13 @@ def work_of(case: Case) -> Work:
     blocks = [[made.block for name in of if (made := _coded(step, name))] for of in names]
     read_by_one = sum(min(vectors, TURN // block) for block in blocks[0])
     shared = read_by_one, len(blocks[1]), sum(4 / block for of in blocks for block in of)
-    is_tile = not isinstance(part, Phase) and needs_matrix(program)
-    of_rows = {n for s in part.body for n in reads(s) if is_tile and kind_of(step, n) == "row"}
+    is_tile = not isinstance(part, Phase) and needs_matrix(program) and part.each == "chunk"
+    is_span = not isinstance(part, Phase) and part.each == "span"
+    read_of = {n: kind_of(step, n) for s in part.body for n in reads(s) if is_tile or is_span}
+    of_rows, of_cols = ([kind for kind in read_of.values() if kind == wanted] for wanted in ("row", "col"))
     left = [s for s in part.body if is_tile and kind_of(step, s.target) == "row"]
-    return Work(name, read, stored, flags, sizes, len(blocks[0]), shared, is_tile, len(of_rows), len(left))
+    lines = len(of_rows), len(left), len(of_cols) if is_span else 0
+    return Work(name, read, stored, flags, sizes, len(blocks[0]), shared, is_tile, *lines)
 
 
 def _coded(step: Step, name: str) -> Codec | None:
@@ -132,7 +137,7 @@ def _passes(case: Case) -> tuple[Step, list[tuple[str, Phase | Launch]]]:
     if is_elementwise(program):
         return step, [("_step", part) for part in phase(step, everywhere=True)]
     kernels = variant_for(program, step, _rounds(case)).kernels
-    return step, [(kernel.name, kernel) for kernel in kernels if kernel.each == "chunk"]
+    return step, [(kernel.name, kernel) for kernel in kernels if kernel.each in ("chunk", "span")]
 
 
 def _rounds(case: Case) -> bool:

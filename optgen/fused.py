@@ -165,7 +165,7 @@ def lacks_kernels(step: Step, statement: Statement) -> str:
 
 
 def devices(program: Program) -> dict[str, str]:
-    """The types of device on which a class of plain numbers steps fused, with its function that finds the kernel."""
+    """The types of device on which a class steps fused, with its function that finds the kernel."""
     kinds = (("cuda", "on_gpu", lacks_kernels), ("cpu", "on_cpu", lacks_products))
     steps = [step for part in program.chain for step in part.steps]
     return {

@@ -8,7 +8,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optgen.backends._torch_states import fused_on
 from optgen.backends._triton_launches import launches
 from optgen.codecs import codec_of, codecs, companions
 from optgen.dsl.inputs import Given
@@ -16,6 +15,7 @@ from optgen.dsl.load import built_in_names, load
 from optgen.dsl.rule import Rule, Schedule
 from optgen.dsl.symbols import Declaration, t
 from optgen.equations import text
+from optgen.fused import devices
 from optgen.ir import BATCH, COLS, ELEMENT, ROWS, TENSOR, Axis, Phase, Role, Step, Var
 from optgen.passes import Program, lower, without_copies
 from optgen.passes.phase import phase
@@ -216,7 +216,7 @@ def _launches(program: Program) -> str:
 
 def launch_counts(program: Program) -> list[int]:
     """How many launches step a whole group on a GPU, by variants; none where it is stepped eagerly."""
-    return sorted({launches(program, step) for step in program.steps}) if "cuda" in fused_on(program) else []
+    return sorted({launches(program, step) for step in program.steps}) if "cuda" in devices(program) else []
 
 
 def _bytes(count: float) -> str:

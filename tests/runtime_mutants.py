@@ -7,6 +7,12 @@ import sys
 from mutation import Mutant, main
 
 MUTANTS = (
+    Mutant("a span goes on from one matrix into the next", "runtime/triton_gpu/_matrices.py",
+           "if prod(param.shape[:-2]) > 1 and prod(param.shape[-2:]) % block:", "if False:",
+           "interpreted/test_triton_codes.py late and int8"),
+    Mutant("elements of a tile are counted along its own rows", "runtime/triton_gpu/_matrix_tiles.py",
+           "    line = first + row * cols\n", "    line = first + row * COLS\n",
+           "interpreted/test_triton_codes.py last_bit and bf16_sr and by_rows"),
     Mutant("the count advances without a gradient", "runtime/pytorch/_runtime.py",
            "if grad is None or (only is not None and id(param) not in only):",
            "if grad is None and 'step' in self.state.get(param, {}):\n                self.state[param]['step'] += 1\n"

@@ -21,7 +21,7 @@ import needs
 import numpy as np
 import pytest
 import torch
-from c_codes import FLAT, of_tensor
+from c_codes import FLAT, by_rows, of_tensor, summed_last
 from torch import Tensor
 
 from optgen.backends._triton_launches import launches
@@ -49,6 +49,9 @@ TWINS = {  # kernels are interpreted there, on tensors of the CPU
         "interpreted/test_triton_codes.py::test_what_is_stored_equals_numpy_to_the_last_bit"
     ),
     "test_parameters_in_formats_are_those_of_numpy_to_the_bit": (
+        "interpreted/test_triton_codes.py::test_what_is_stored_equals_numpy_to_the_last_bit"
+    ),
+    "test_formats_beside_sums_over_rows_are_those_of_numpy_to_the_bit": (
         "interpreted/test_triton_codes.py::test_what_is_stored_equals_numpy_to_the_last_bit"
     ),
     "test_random_bits_are_those_of_numpy_from_any_block_on": (
@@ -186,15 +189,34 @@ def test_parameters_in_formats_are_those_of_numpy_to_the_bit(
     """Alone and beside states in formats, of large tensors and of small ones; one lies at an odd address."""
     with literal():
         rule = stored(of_tensor() if has_sums else load("adamw"), states, name="Held", param=form)
-    storage = STORAGES[1]
-    torch_, numpy_ = compile(rule, "torch"), compile(rule, "numpy")
     make_strict(rule, monkeypatch)
-    shapes, read = cases.Shapes("blocks", ((300, 100), (4097,), (17,))), decoder(numpy_, form)
+    assert_stored_as_numpy(rule, ((300, 100), (4097,), (17,)))
+
+
+@pytest.mark.parametrize("states", ["", "int8", "int4"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("make", [by_rows, summed_last])
+def test_formats_beside_sums_over_rows_are_those_of_numpy_to_the_bit(
+    make: Callable[[], Rule], form: str, states: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of matrices whose rows end where blocks of codes do, and of others."""
+    with literal():
+        rule = stored(make(), states, name="Held", param=form)
+    make_strict(rule, monkeypatch)
+    assert_stored_as_numpy(rule, ((300, 512), (65, 257), (130, 260), (3, 64, 68), (9, 7)))
+
+
+def assert_stored_as_numpy(rule: Rule, sizes: tuple[tuple[int, ...], ...]) -> None:
+    """Asserts that kernels store the bits of NumPy. The second parameter lies at an odd address."""
+    storage, form = STORAGES[1], rule.storage["param"]
+    torch_, numpy_ = compile(rule, "torch"), compile(rule, "numpy")
+    shapes, read = cases.Shapes("blocks", sizes), decoder(numpy_, form)
     values, hypers = cases.parameters(shapes, BF16, 1), cases.variants(rule)[0].hypers
     kernel = torch_runner(torch_, values, hypers, "plain", storage, None, DEVICE)
     numpy = numpy_runner(numpy_, values, hypers, "plain", storage, read)
     param = kernel.params[1]
-    param.data = torch.empty(4098, dtype=torch.bfloat16, device=DEVICE)[1:].copy_(param.data)
+    room = torch.empty(param.numel() + 1, dtype=torch.bfloat16, device=DEVICE)[1:]
+    param.data = room.view(param.shape).copy_(param.data)
     for count in (1, 2, 3):
         grads = [storage.round(g) for g in cases.gradients(shapes, BF16, count)]
         for runner in (kernel, numpy):

@@ -36,6 +36,7 @@ MOST_INSTRUCTIONS = {"fp32": 26, "mixed": 29, "bf16": 32}  # of AdamW for an ele
 # where an access has no more.
 MOST_MORE = {"bf16_sr": {"mixed": 17, "bf16": 8}, "bf16_kahan": {"bf16": 7}, "bf16_split8": {"bf16": 8},
              "bf16_split16": {"mixed": 6}, "master": {"mixed": 5, "bf16": 6}}
+MOST_MORE_IN_TILES = 12
 MOST_BESIDE_CODES = {90: 96, 100: 112}  # registers, of kernels that draw or read more than four streams
 
 
@@ -124,6 +125,32 @@ def test_codes_beside_sums_take_no_more_than_whole_accesses(storage: str) -> Non
         assert each.main.fp64 == each.main.atomics == each.main.calls == each.main.shared == 0
         assert each.minimum == pytest.approx(each.main.bytes)
     assert [round(each.minimum) for each in found] == [4, 10, 16]
+
+
+@pytest.mark.parametrize("form", ["bf16_sr", "master"])
+def test_tiles_of_parameters_in_a_format_are_lean(form: str) -> None:
+    """Chance is drawn once for eight elements of a row, too."""
+    plain, found = judged("adafactor", "bf16"), judged("adafactor", "bf16", storage=f"param={form}")
+    for mine, other in zip(found, plain, strict=True):
+        assert_lean(mine)
+        assert mine.main.instructions <= other.main.instructions + MOST_MORE_IN_TILES
+
+
+@pytest.mark.parametrize("mix", ["fp32", "bf16"])
+def test_codes_beside_sums_over_rows_take_no_more_than_whole_accesses(mix: str) -> None:
+    """Codes are stored by a pass straight through rows, which reads values of columns in whole accesses."""
+    *tiles, found = judged("adafactorhf", mix, storage="m=int8")
+    for each in tiles:
+        assert_lean(each)
+    assert work.work_of(case_of(found)).name == "_span_1"
+    assert found.spills == found.stack == found.local == 0
+    assert found.registers <= (128 if mix == "fp32" else MOST_OF_TILES)
+    assert found.main.fp64 == found.main.atomics == found.main.calls == found.main.shared == 0
+    assert found.main.bytes == pytest.approx(found.minimum)
+    vectors = found.main.elements / (4 if mix == "fp32" else 8)
+    # Parameters and gradients, and four columns at a time; then codes, a number for each of these, and one of each row.
+    assert found.main.loads["16"] == (3 if mix == "fp32" else 4) * vectors
+    assert found.main.instructions <= 64
 
 
 @pytest.mark.parametrize("strict", [FAST, STRICT])

@@ -43,14 +43,19 @@ def turn_of(vector: int) -> tuple[int, int]:
     return _TURN // (_WARP * vector), _WARP * vector
 
 
-def fault_of(param: Tensor) -> str:
-    """Empty if tiles can be made of a parameter, else what stands in the way."""
+def fault_of(param: Tensor, block: int = 1) -> str:
+    """Empty if tiles can be made of a parameter, else what stands in the way.
+
+    block: how many elements make a block of codes. Each matrix is walked through on its own.
+    """
     if param.dim() < 2:
         return "a parameter that is no matrix"
     if not param.is_contiguous():
         return "a parameter that does not lie row by row"
     if param.size(-1) > _WIDEST or prod(param.shape[:-2]) * _up(param.size(-1), _NARROWEST) > _MOST:
         return "a parameter of too many or too wide matrices"
+    if prod(param.shape[:-2]) > 1 and prod(param.shape[-2:]) % block:
+        return "a parameter with blocks of codes that reach from one matrix into the next"
     return ""
 
 
@@ -78,13 +83,19 @@ class Tiling:
         self.tall = _tall(matrices * across, rows, int(sizes.prod(1).sum()) // (self.cols * programs))
         down = _up(rows, self.tall)
         self.is_odd = cols % vector != 0
+        self._matrices, self._elements = matrices, rows * cols  # of each
         self.counts = matrices * down * across
         self.lines = matrices * (_up(rows, LINE.value) + _up(cols, LINE.value))
         of_rows = rows * (tiles.row_parts * across + tiles.row_values)
         of_cols = cols * (tiles.col_parts * down + tiles.col_values)
-        planes = matrices * (of_rows + of_cols)
+        planes = _up(matrices * (of_rows + of_cols), vector) * vector  # values of columns, the first, are aligned
         self.size = int(planes.sum())
         self.columns = [x.tolist() for x in (rows, cols, self.lines.cumsum(0) - self.lines, planes.cumsum(0) - planes)]
+
+    def spans(self, chunk: int) -> Tensor:
+        """How many programs each tensor has that go through so many elements of a matrix."""
+        counts: Tensor = self._matrices * _up(self._elements, chunk)
+        return counts
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """How kernels over tiles are launched, where others are launched as given."""

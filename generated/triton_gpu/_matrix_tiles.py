@@ -81,6 +81,20 @@ def store_tile(
 
 
 @triton.jit
+def elements_of(
+    first: tl.tensor, cols: tl.tensor, tail: tl.constexpr, HEIGHT: tl.constexpr, COLS: tl.constexpr, VEC: tl.constexpr
+) -> tl.tensor:
+    """The places in a tensor of some rows of a tile, from element `first` on, (rows, cols) int64.
+
+    In the main loop rows begin at a multiple of VEC, and what stands before the last bits of a place is computed
+    without these, so that the compiler sees it to be the same for VEC elements.
+    """
+    row, col = tl.arange(0, HEIGHT)[:, None], tl.arange(0, COLS)[None, :]
+    line = first + row * cols
+    return line + col if tail else ((line & -VEC) + (col & -VEC)) | (col & (VEC - 1))
+
+
+@triton.jit
 def inside(
     value: tl.tensor,
     empty: tl.constexpr,

@@ -13,6 +13,7 @@ import triton
 import triton.language as tl
 
 from ._device import put
+from ._matrix_tiles import elements_of
 
 
 @triton.jit
@@ -42,14 +43,15 @@ def places_like(x: tl.tensor) -> tl.tensor:
 @triton.jit
 def random_bits(i: tl.tensor, seed: tl.tensor, count: tl.tensor, place: tl.tensor, first: tl.tensor) -> tl.tensor:
     """16 random bits for each element. i: its place from element `first` on, which is a multiple of what i spans."""
-    return drawn(i, (first >> 3).to(tl.uint32) + (i >> 3).to(tl.uint32), (first >> 35).to(tl.uint32), seed, count, place)
+    eight = (first >> 3).to(tl.uint32) + (i >> 3).to(tl.uint32)
+    return drawn(i, eight, (first >> 35).to(tl.uint32), seed, count, place)
 
 
 @triton.jit
 def drawn(
     i: tl.tensor, a: tl.tensor, b: tl.tensor, seed: tl.tensor, count: tl.tensor, place: tl.tensor
 ) -> tl.tensor:
-    """16 random bits for each element. i: its place; a, b: the halves of that of the eight that it is one of.
+    """16 random bits for each element. i: its place; a, b: the halves of the number of its eight.
 
     Salmon, Moraes, Dror & Shaw, Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011: Philox 4x32 of 7 rounds, with the
     key (seed, count) and the counter (element // 8, its upper half, place, 0). It gives eight elements their bits: what
@@ -101,14 +103,8 @@ def tile_by_chance(
     tail: tl.constexpr,
     VEC: tl.constexpr,
 ) -> tl.tensor:
-    """The same of some rows of a tile, (rows, cols), from element `first` on.
-
-    In the main loop rows begin at a multiple of VEC, and what stands before the last bits of an element is computed
-    without these, so that the compiler sees it to be the same.
-    """
-    row, col = tl.arange(0, x.shape[0])[:, None], tl.arange(0, x.shape[1])[None, :]
-    line = first + row * cols
-    i = line + col if tail else ((line & -VEC) + (col & -VEC)) | (col & (VEC - 1))
+    """The same of some rows of a tile, (rows, cols), from element `first` on."""
+    i = elements_of(first, cols, tail, x.shape[0], x.shape[1], VEC)
     random = drawn(i, (i >> 3).to(tl.uint32), (i >> 35).to(tl.uint32), seed, count, place)
     return upper_half(bits_of(x) + random.to(tl.int32))
 

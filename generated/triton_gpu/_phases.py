@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._formats import elements
 from ._matrices import Tiles, Tiling
 from ._reductions import combine
 
@@ -44,6 +45,11 @@ class Form:
         return replace(self, kinds=self.kinds(flags)) if callable(self.kinds) else self
 
     @property
+    def block(self) -> int:
+        """How many elements make a block of codes, of the longest; 1 without codes."""
+        return max([1, *map(elements, self.of_states)])
+
+    @property
     def of_states(self) -> Kinds:
         """The kind of each of STATES."""
         assert not callable(self.kinds), "which kinds of states there are is asked of one variant"
@@ -64,9 +70,18 @@ class Scratch:
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """What launches differ in that go straight through the rows of matrices. words: a word of work for each span."""
+
+    words: Tensor
+    chunk: int
+    constants: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Launches:
     """Makes the launches of a step. words, heads, lines: a word of work for each chunk or tile, for the first of each
-    tensor, and for each program over rows or columns."""
+    tensor, and for each program over rows or columns. spans: if codes are stored beside tiles."""
 
     words: Tensor
     heads: Tensor
@@ -76,22 +91,27 @@ class Launches:
     chunk: int
     types: Sequence[Any]
     constants: Mapping[str, Any]
+    spans: Spans | None = None
 
     def each_chunk(self, kernel: Any) -> None:
         """One program for each chunk or tile."""
-        self._launch(kernel, self.words)
+        self._launch(kernel, self.words, self.constants, self.chunk)
+
+    def each_span(self, kernel: Any) -> None:
+        """One program for some elements of each matrix, straight through its rows."""
+        assert self.spans is not None, "a rule whose kernels store codes has spans"
+        self._launch(kernel, self.spans.words, self.spans.constants, self.chunk, self.spans.chunk)
 
     def each_tensor(self, kernel: Any) -> None:
         """One program for each tensor that has elements."""
-        self._launch(kernel, self.heads)
+        self._launch(kernel, self.heads, self.constants, self.chunk)
 
     def each_line(self, kernel: Any) -> None:
         """One program for some rows or columns of each matrix."""
-        self._launch(kernel, self.lines)
+        self._launch(kernel, self.lines, self.constants, self.chunk)
 
-    def _launch(self, kernel: Any, words: Tensor) -> None:
-        given = words, *self.tables, *self.scratch.left, self.chunk
-        kernel[(len(words),)](*given, *self.types, **self.constants)
+    def _launch(self, kernel: Any, words: Tensor, constants: Mapping[str, Any], *sizes: int) -> None:
+        kernel[(len(words),)](words, *self.tables, *self.scratch.left, *sizes, *self.types, **constants)
 
     def sum_of_chunks(self, column: int, place: int) -> None:
         """What is common to all: the sum of what the chunks have left in a column."""

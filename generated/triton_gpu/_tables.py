@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from ._counts import can_count
-from ._formats import plain, size_of, tables_of
+from ._formats import options_of_codes, plain, size_of, tables_of
 from ._kept import Columns, Kept, there
 from ._layout import CLASSES, TYPES, same_order
 from ._matrices import Tiling, fault_of
 from ._mirror import Mirror, upload
-from ._phases import Form, Launches, Scratch, chunk_of_parts
+from ._phases import Form, Launches, Scratch, Spans, chunk_of_parts
 from ._reading import know
 
 # A word of work, from the top: slow (1 bit), tensor (20), row of scalars (13), chunk (30).
@@ -55,7 +55,7 @@ class Plan:
         places: set[int] = set()
         for i, param in enumerate(kept.params):
             place = param.data_ptr() if param.numel() else id(param)  # a tied parameter takes its steps in turn
-            is_cut = form is None or form.tiles is None or not fault_of(param)
+            is_cut = form is None or form.tiles is None or not fault_of(param, form.block)
             if place in places or not (is_cut and kept.fits(moving, i, of_states)):
                 self.rest.append(i)
                 continue
@@ -148,7 +148,7 @@ class Bucket:
         self._share_out(form)
         self.promised = torch.tensor([[self.vector * size] for size in moved])
         self._fill(kept, form, sizes)
-        self.gradients, self.words, self.table = (Mirror(self.device) for _ in range(3))
+        self.gradients, self.words, self.table, self.spans = (Mirror(self.device) for _ in range(4))
         self.addresses, self.slow, self.rows = b"", b"", torch.empty(0)
         self.scale, self.found_inf = torch.ones(1, device=self.device), torch.zeros(1, device=self.device)
 
@@ -157,7 +157,8 @@ class Bucket:
         numels, shapes = torch.tensor([p.numel() for p in self.params]), [p.shape for p in self.params]
         tiles, programs = form and form.tiles, programs_of(self.device)
         self.tiling = Tiling(tiles, shapes, self.vector, programs) if tiles else None
-        self.chunk = self.tiling.tall if self.tiling else chunk_of_work(int(numels.sum()), programs)
+        self.span = chunk_of_work(int(numels.sum()), programs)
+        self.chunk = self.tiling.tall if self.tiling else self.span
         if form and not tiles:  # each program of a later launch adds up what those of its tensor have left
             self.chunk = max(self.chunk, chunk_of_parts(int(numels.max())))
         self.counts = self.tiling.counts if self.tiling else (numels + (self.chunk - 1)) // self.chunk
@@ -213,14 +214,23 @@ class Bucket:
             constants = {**flags, "COMPUTE": TYPES[self.compute], "VEC": self.vector, **scaled, **options}
             if self.scratch:
                 constants["ROUNDS"] = self.rounds
+                spans = self._spans(constants) if self.tiling and self.numbers else None
                 constants = self.tiling.options(constants) if self.tiling else constants
                 work = words, self.heads, self.lines
-                made = Launches(*work, tables, self.scratch, self.chunk, self.types, constants)
+                made = Launches(*work, tables, self.scratch, self.chunk, self.types, constants, spans)
                 kernels.step(made, flags, self.rounds)
             else:
                 kernels.step[(len(words),)](words, *tables, self.chunk, *self.types, **constants)
         del alive
         increment_version(self.params)  # autograd must learn that a parameter it may have saved was overwritten
+
+    def _spans(self, constants: Mapping[str, Any]) -> Spans:
+        """How codes are stored beside tiles."""
+        tiling = self.tiling
+        assert tiling is not None
+        words = self.spans.of(self.slow, lambda: self._work(tiling.spans(self.span)))
+        how = {**constants, **options_of_codes(self.streams, False), "COLS": tiling.cols}
+        return Spans(words, self.span, how)
 
     def _follow(self, moving: Columns, taken: array[int]) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The tables of work and of gradients and inputs, and what must live until the launch."""
@@ -239,7 +249,7 @@ class Bucket:
         if addresses != self.addresses:
             slow = self.is_slow | (table % self.promised != 0).any(0)
             self.addresses, self.slow = addresses, bytes(slow.tolist())
-        words = self.words.of(self.slow, self._work)
+        words = self.words.of(self.slow, lambda: self._work(self.counts))
         return words, self.gradients.of(addresses, lambda: self._beside(table)), alive
 
     def _beside(self, table: Tensor) -> Tensor:
@@ -248,9 +258,9 @@ class Bucket:
         found[:, self.present] = table.t()
         return found
 
-    def _work(self) -> Tensor:
+    def _work(self, counts: Tensor) -> Tensor:
         slow = torch.tensor([*self.slow])
-        return _words(self.base + slow * _SLOW, self.counts)
+        return _words(self.base + slow * _SLOW, counts)
 
     def _give(self, given: Sequence[Sequence[Any]]) -> Tensor:
         """The table of what the host gives."""

@@ -94,7 +94,6 @@ def _lines_1(
     rows = tl.load(record + 5)
     cols = tl.load(record + 6)
     matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
     across = tl.cdiv(cols, COLS)
     row_blocks = tl.cdiv(rows, LINE)
     blocks = row_blocks + tl.cdiv(cols, LINE)
@@ -102,10 +101,10 @@ def _lines_1(
     block = chunk_of(word) % blocks
     goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)
     all_rows = matrices * rows
-    all_cols = matrices * cols
-    row_parts = planes + tl.load(record + 8)
+    col_values = planes + tl.load(record + 8)
+    row_parts = col_values
     col_parts = row_parts + all_rows * across
-    row_values = col_parts + all_cols * down * 0
+    row_values = col_parts
     g_sq_mean_parts = row_parts
     v_values = row_values
     v_at = stream(record + 2, v_type, 0)
@@ -171,7 +170,8 @@ def _phase_1(
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     all_rows = matrices * rows
-    row_parts = planes + tl.load(record + 8)
+    col_values = planes + tl.load(record + 8)
+    row_parts = col_values
     g_sq_mean_parts = row_parts + at_col // COLS * all_rows + row_start
     g_at = stream(gradients + tensor, g_type, start)
     whole = whole_rows(word, height, width, ROWS, COLS)
@@ -236,10 +236,10 @@ def _phase_2(
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     all_rows = matrices * rows
-    all_cols = matrices * cols
-    row_parts = planes + tl.load(record + 8)
+    col_values = planes + tl.load(record + 8)
+    row_parts = col_values
     col_parts = row_parts + all_rows * across
-    row_values = col_parts + all_cols * down * 0
+    row_values = col_parts
     v_values = row_values + row_start
     theta_at = stream(record + 0, theta_type, start)
     g_at = stream(gradients + tensor, g_type, start)

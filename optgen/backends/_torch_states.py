@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optgen.backends._formats import formats, header, imported, maps, name_of, residual
+from optgen.backends._formats import header, imported, maps, name_of, residual
 from optgen.codecs import Codec
-from optgen.fused import devices
 from optgen.ir import Place, Role, Step, Var
 from optgen.languages import SCALAR, TORCH
-from optgen.listing import extents, host_names, needs_matrix
-from optgen.passes import Program
+from optgen.listing import extents, host_names
 from optgen.printers import to_text
 from optgen.render import render_python
 from optgen.weave import Item
@@ -64,13 +62,3 @@ def storage(made: Codec) -> dict[str, str]:
         block=made.block,
     )
     return {f"_{made.name}.py": text}
-
-
-def fused_on(program: Program) -> dict[str, str]:
-    """The types of device on which a class steps fused, with its function that finds the kernel.
-
-    There is none yet on a GPU for codes or parameters in formats where a rule looks at rows or columns.
-    """
-    has_formats = any(made.block for made in formats(program))
-    has_both = has_formats and any(map(needs_matrix, program.chain))
-    return {device: function for device, function in devices(program).items() if device == "cpu" or not has_both}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from optgen.backends import _triton_parameters as parameters
@@ -19,15 +19,15 @@ from optgen.backends._formats import (
     name_of,
     parts,
 )
-from optgen.backends._triton_streams import BLOCKS, Walk, address_of
+from optgen.backends._triton_streams import BLOCKS, TILES, Walk, address_of
 from optgen.backends._triton_time import TURN
-from optgen.codecs import Codec, codec_of, companions
+from optgen.codecs import Codec, codec, codec_of, companions
 from optgen.codecs._evaluate import numbers, stays
 from optgen.errors import Problem
 from optgen.fused import INSTEAD, tuple_text
 from optgen.ir import Role, Var
 from optgen.languages import TRITON
-from optgen.listing import imports, names_in, needs_matrix
+from optgen.listing import imports, names_in
 from optgen.passes import Program
 from optgen.render import render_python
 from optgen.weave import Item
@@ -44,8 +44,7 @@ def storage(made: Codec) -> dict[str, str]:
     """The file of a format. Plain numbers need none."""
     if not made.block:
         return {}
-    is_packed = made.parts[0].elements == 2
-    get, put = ("halves_of", "put_halves") if is_packed else ("bytes_of", "put_bytes")
+    get, put = ("halves_of", "put_halves") if _is_packed(made) else ("bytes_of", "put_bytes")
     found = [{**each, "code": code_of(made, each["name"])} for each in maps(made, LANGUAGE)]
     used = names_in(line for each in found for line in each["encode"])
     assert all(stays(each["code"]) for each in found), f"{made.name} would need its codes limited"
@@ -72,6 +71,11 @@ def storage(made: Codec) -> dict[str, str]:
         put=put,
     )
     return {f"_{made.name}.py": text}
+
+
+def _is_packed(made: Codec) -> bool:
+    """Whether two codes share a byte."""
+    return made.parts[0].elements == 2
 
 
 def _rows(values: Sequence[float]) -> list[str]:
@@ -103,13 +107,13 @@ def with_numbers(tensors: Sequence[str], stored: Mapping[str, Var]) -> list[str]
     return [*tensors[:first], *(["numbers"] if names(stored) else []), *tensors[first:]]
 
 
-def imported(stored: Mapping[str, Var]) -> Iterator[str]:
-    """The lines that import it."""
+def imported(stored: Mapping[str, Var], used: Set[str]) -> Iterator[str]:
+    """The lines that import it. used: the names that kernels read."""
     coded = [var for var in stored.values() if is_coded(var)]
     for made in sorted({var.codec for var in coded}):
         found = {name_of(var) for var in coded if var.codec == made}
-        every = {*map(table, found), f"load_{made}", *map("store_{}".format, found)}
-        yield from imports(f"._{made}", every)
+        functions = {f"load_{made}", *map("store_{}".format, found)}
+        yield from imports(f"._{made}", {*map(table, found), *(functions & used)})
 
 
 def tables(stored: Mapping[str, Var]) -> str:
@@ -154,13 +158,13 @@ def keys(stored: Mapping[str, Var]) -> list[str]:
     return [key for var in stored.values() if var.role in (Role.PARAM, Role.STATE) for key in companions(var)]
 
 
-def pointers(stored: Mapping[str, Var], name: str) -> Iterator[str]:
+def pointers(stored: Mapping[str, Var], name: str, walk: Walk = BLOCKS) -> Iterator[str]:
     """Where a stream starts, and what else is kept of it. stored: all streams."""
     made, coded = codec_of(stored[name]), is_coded(stored[name])
     if not coded:
         yield f"{name}_at = stream({address_of(stored, name)}, {name}_type, start)"
     for part in made.parts[not coded :] if made else ():
-        kept, start = f"{name}{part.suffix}", "start" if part.elements == 1 else f"start // {part.elements}"
+        kept, start = f"{name}{part.suffix}", "start" if part.elements == 1 else walk.shared.format(part.elements)
         yield f"{kept}_at = stream({address_of(stored, kept)}, {TYPES[part.dtype]}, {start})"
 
 
@@ -168,9 +172,13 @@ def load_lines(name: str, stream: str, stored: Mapping[str, Var], walk: Walk = B
     """What a turn takes of a stream becomes a quantity, in the compute dtype: a gradient as it is meant."""
     var = stored[stream]
     if is_coded(var):
-        at = 256 * names(stored).index(name_of(var))
+        at, coded = 256 * names(stored).index(name_of(var)), codec(var.codec)
         given = f"{stream}_at, {stream}_absmax_at, {f'numbers + {at}' if at else 'numbers'}"
-        yield (f"{name} = load_{var.codec}({given}, at, left, tail, BLOCK, VEC, COMPUTE)",)
+        if walk is TILES:
+            kind = "halves" if _is_packed(coded) else "bytes"
+            yield (f"{name} = load_tile_{kind}({given}, start, {walk.where}, {coded.block}, COMPUTE)",)
+        else:
+            yield (f"{name} = load_{coded.name}({given}, {walk.where}, COMPUTE)",)
         return
     yield (f"{name} = {walk.loaded(stream)}",)
     if made := held(var):
@@ -200,8 +208,6 @@ def store_lines(stream: str, value: str, stored: Mapping[str, Var], walk: Walk =
 def problems(program: Program, stored: Mapping[str, Var]) -> Iterator[Problem]:
     """What keeps the backend from stepping with the formats of a rule."""
     loc = program.rule.loc
-    if needs_matrix(program) and names(stored):
-        yield Problem("the Triton backend has no codes for rules that look at rows or columns yet", loc, INSTEAD)
     yield from (
         Problem(f"the Triton backend has no blocks of {made.block} elements, which do not divide {BLOCK}", loc, INSTEAD)
         for made in filter(None, map(codec_of, stored.values()))

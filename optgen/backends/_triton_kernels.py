@@ -32,7 +32,8 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A launch over chunks, tensors or lines. body: what it computes; the sums among it are left for later launches.
+    """A launch over chunks, which may be tiles, spans, tensors or lines. body: what it computes; the sums among it are
+    left for later launches.
 
     finishes: sums whose parts it adds up. keeps: which values of lines it leaves for later launches.
     """
@@ -59,7 +60,7 @@ def mapped(statement: Statement) -> Item:
 
 def past(base: str, size: str, number: int) -> str:
     """An address beyond some of one size."""
-    return f"{base} + {size}" + (f" * {number}" if number != 1 else "")
+    return f"{base} + {size}" + (f" * {number}" if number != 1 else "") if number else base
 
 
 def needed_lines(lines: Sequence[Item], rest: Iterable[Item], loop: Iterable[str]) -> list[Item]:

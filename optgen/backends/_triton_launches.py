@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -28,14 +28,16 @@ OF_TILES = frozenset(
     """LINE highest_along inside lines_largest lines_summed load_cols load_lines load_rows load_tile put_cols
     put_lines put_rows store_tile whole_rows""".split()
 )
+OF_CODED = frozenset("load_tile_bytes load_tile_halves of_cols of_rows".split())
 IN_CHUNKS = OF_PARTS | frozenset("chunks common elements inside its_parts launches mine parts shares ROUNDS".split())
 IN_TILES = (
     OF_PARTS
     | OF_TILES
+    | OF_CODED
     | frozenset(
-        """across all_cols all_rows at_col at_row block blocks col_parts col_start col_values cols common down elements
-        height its_lines its_parts launches line lines matrices matrix mine parts planes row_blocks row_parts row_start
-        row_values rows shares tall width COLS ROUNDS ROWS""".split()
+        """across all_cols all_rows at_col at_row block blocks chunk col_parts col_start col_values cols common down
+        elements first height its_lines its_parts launches line lines matrices matrix mine parts planes row_blocks
+        row_parts row_start row_values rows shares spans tall width COLS ROUNDS ROWS""".split()
     )
 )
 
@@ -71,6 +73,10 @@ TILES = _Way(
     "ROWS // 2 if tail else ROWS",
     {"chunk": "one tile of one matrix", "line": "some rows or columns of one matrix", "tensor": "one tensor"},
 )
+SPANS = replace(
+    TILES, tensors=[*TILES.tensors, "chunk"], constants=[*CONSTANTS, "COLS"], whole=WHOLE, length="left", turn="BLOCK",
+    whats={"span": "some elements of one matrix, straight through its rows"},
+)  # fmt: skip
 
 
 def way_of(program: Program) -> _Way:
@@ -129,7 +135,9 @@ def _imports(way: _Way, used: set[str], has_codes: bool) -> list[str]:
         return [*imports("._phases", ["Form", "Launches"]), *sums]
     sums = imports("._reductions", used & OF_PARTS) if used & OF_PARTS else []
     phases = imports("._phases", ["Form", "Launches"])
-    return [*imports("._matrices", ["Tiles"]), *imports("._matrix_tiles", used & OF_TILES), *phases, *sums]
+    tiles = [*imports("._matrices", ["Tiles"]), *imports("._matrix_tiles", used & OF_TILES)]
+    coded = imports("._coded_matrices", used & OF_CODED) if used & OF_CODED else []
+    return [*coded, *tiles, *phases, *sums]
 
 
 def _kernel(program: Program, way: _Way, every: Mapping[tuple[bool, ...], Any], name: str) -> dict[str, Any]:
@@ -142,6 +150,7 @@ def _kernel(program: Program, way: _Way, every: Mapping[tuple[bool, ...], Any], 
 
     made = ", ".join(dict.fromkeys(n for v, kernel in having.values() for n in way.lines.makes(kernel)))
     (each,) = {kernel.each for _, kernel in having.values()}
+    way = SPANS if each == "span" else way
     stored = streams(program)
     constants = [*formats.typed(program, stored), *conditions, *way.constants]
     tensors = formats.with_numbers(way.tensors, stored)
@@ -149,7 +158,7 @@ def _kernel(program: Program, way: _Way, every: Mapping[tuple[bool, ...], Any], 
     about = f"{made}: of {way.whats[each]}."
     return kernel_of(
         name, tensors, constants, about, lines(way.lines.opening), whole=way.whole, length=way.length,
-        turn=formats.turn(stored) if formats.names(stored) else way.turn, **loop,
+        turn=formats.turn(stored) if way is CHUNKS else way.turn, **loop,
     )  # fmt: skip
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from optgen.backends._formats import held, is_random, residual
+from optgen.backends._triton_kernels import Kernel
 from optgen.backends._triton_streams import Walk
 from optgen.codecs import Codec
-from optgen.ir import Var
+from optgen.ir import Step, Var
 from optgen.weave import Item
 
 FUNCTIONS = frozenset("by_chance half_up joined kahan_rest lower_half own put_halves tile_by_chance whole_at".split())
@@ -57,6 +58,14 @@ def chance(stored: Mapping[str, Var], scalars: int, numbers: int) -> Iterator[st
         yield f"    seed = whole_at(row + {scalars})"
         yield f"    count = whole_at(row + {scalars + 2})"
         yield f"    place = tl.load(record + {numbers}).to(tl.uint32)"
+
+
+def chance_of(
+    step: Step, kernel: Kernel, stored: Mapping[str, Var], scalars: int, numbers: int
+) -> Iterator[Item]:
+    """The same of a kernel that may store a parameter."""
+    if any(is_random(step.var(write.into)) for write in kernel.stores):
+        yield tuple(chance(stored, scalars, numbers))
 
 
 def load_lines(name: str, stem: str, made: Codec, walk: Walk) -> Iterator[Item]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from optgen.backends import _triton_formats as formats
 from optgen.backends import _triton_parameters as parameters
-from optgen.backends._formats import is_coded, is_random, takes_seed
+from optgen.backends._formats import is_coded, takes_seed
 from optgen.backends._triton_kernels import EMPTY, WHAT, Kernel, Places, column_of, mapped, needed_lines, past
 from optgen.backends._triton_streams import address_of, kept_in, record_length
 from optgen.backends._triton_time import row_length
@@ -155,8 +155,8 @@ def _pointers(variant: Variant, kernel: Kernel) -> Iterator[Item]:
 
 def _chance(variant: Variant, kernel: Kernel) -> Iterator[Item]:
     """What random bits depend on, for a parameter that the program rounds by chance."""
-    if any(is_random(variant.step.var(write.into)) for write in kernel.stores):
-        yield tuple(parameters.chance(variant.stored, len(variant.read), len(kept_in(variant.stored)) + 2))
+    scalars, numbers = len(variant.read), len(kept_in(variant.stored)) + 2
+    yield from parameters.chance_of(variant.step, kernel, variant.stored, scalars, numbers)
 
 
 def scalars_of(step: Step, read: Sequence[Var], wanted: set[str]) -> Iterator[Item]:

@@ -16,13 +16,15 @@ CONSTANTS = "MAXIMIZE SCALED STRICT COMPUTE BLOCK VEC".split()  # of a kernel, a
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How a loop goes over elements: the texts that load a stream, as numbers of a dtype, and store a value as one; what
-    they are told of where a turn is; and the text that rounds a value by chance."""
+    """How a loop goes over elements: the functions that load a stream and store one; what they are told of where a turn
+    is; the text that rounds a value by chance; and where that begins of which there is a number for so many elements.
+    """
 
     load: str
     store: str
     where: str
     by_chance: str
+    shared: str
 
     def loaded(self, stream: str, dtype: str = "COMPUTE") -> str:
         """What a turn takes of a stream of numbers, widened to the compute dtype, or as numbers of another."""
@@ -33,12 +35,19 @@ class Walk:
         return f"{self.store}({stream}_at, {value}, {self.where})"
 
 
-BLOCKS = Walk("load", "store", "at, left, tail, BLOCK, VEC", "by_chance({}, seed, count, place, start + at)")
+BLOCKS = Walk(
+    "load",
+    "store",
+    "at, left, tail, BLOCK, VEC",
+    "by_chance({}, seed, count, place, start + at)",
+    "start // {}",
+)
 TILES = Walk(
     "load_tile",
     "store_tile",
     "at, height, width, cols, tail, ROWS, COLS, VEC",
     "tile_by_chance({}, seed, count, place, start + at * cols, cols, tail, VEC)",
+    "0",
 )
 
 

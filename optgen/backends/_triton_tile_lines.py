@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from optgen.backends import _triton_formats as formats
 from optgen.backends._triton_kernels import EMPTY, Kernel, column_of, mapped, needed_lines
 from optgen.backends._triton_phases import scalars_of
-from optgen.backends._triton_streams import TILES
-from optgen.backends._triton_tile_places import COUNT, chance, numbers, places, pointers, work
+from optgen.backends._triton_tile_places import COUNT, WALKS, chance, numbers, places, pointers, work
 from optgen.backends._triton_tiles import Tiled
 from optgen.fused import stream
 from optgen.ir import Map, Op, Reduce, Role, Statement, reads
@@ -34,8 +33,8 @@ def opening(variant: Tiled, kernel: Kernel) -> list[Item]:
     for statement in variant.quoted(values):
         lines += [statement if isinstance(statement, tuple) else mapped(statement)]
     rest = [item for part in (starts, body, rows, cols, ends) for item in part(variant, kernel)]
-    loop = {"chunk": ["word", "height", "width"], "line": ["block", "row_blocks"], "tensor": []}
-    return needed_lines(lines, rest, loop[kernel.each])
+    loop = {"chunk": ["word", "height", "width"], "span": ["word", "left"], "line": ["block", "row_blocks"]}
+    return needed_lines(lines, rest, loop.get(kernel.each, []))
 
 
 def _of_columns(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
@@ -95,13 +94,13 @@ def _over(op: Op, value: str, axis: int) -> str:
 
 def body(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     """What is done with some rows of a tile: loads, one statement a line with its equation, stores."""
-    if kernel.each != "chunk":
+    if kernel.each not in WALKS:
         return
+    walk = WALKS[kernel.each]
     for name in kernel.loads:
         if variant.kind(name) == "element":
-            yield from formats.load_lines(name, stream(variant.program, name), variant.stored, TILES)
-    for name in _lines_read(variant, kernel, "row"):
-        yield (f"{name} = load_rows({_at(variant, name)}, at, height, tail, ROWS, COMPUTE)",)
+            yield from formats.load_lines(name, stream(variant.program, name), variant.stored, walk)
+    yield from _of_rows(variant, kernel) if kernel.each == "chunk" else _of_both(variant, kernel)
     for statement in variant.quoted(filter(variant.is_element, kernel.body)):
         match statement:
             case Reduce():
@@ -111,7 +110,23 @@ def body(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
             case _:
                 yield mapped(statement)
     for write in kernel.stores:
-        yield from formats.store_lines(stream(variant.program, write.into), write.value, variant.stored, TILES)
+        yield from formats.store_lines(stream(variant.program, write.into), write.value, variant.stored, walk)
+
+
+def _of_rows(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
+    """What a turn reads of its rows in a tile, whose columns are known."""
+    for name in _lines_read(variant, kernel, "row"):
+        yield (f"{name} = load_rows({_at(variant, name)}, at, height, tail, ROWS, COMPUTE)",)
+
+
+def _of_both(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
+    """What a turn reads, straight through rows, of the row and the column of each element."""
+    where = "at_col, cols, at, left, tail, BLOCK, VEC"
+    for name in _lines_read(variant, kernel, "row"):
+        yield (f"{name} = of_rows({_at(variant, name)}, {where}, COMPUTE)",)
+    for name in _lines_read(variant, kernel, "col"):
+        aligned = "1" if variant.step.var(name).role is Role.STATE else "VEC"  # a state may lie anywhere
+        yield (f"{name} = of_cols({_at(variant, name)}, {where}, {aligned}, COMPUTE)",)
 
 
 def _summed(variant: Tiled, s: Reduce) -> Iterator[Item]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from optgen.backends import _triton_formats as formats
 from optgen.backends import _triton_parameters as parameters
-from optgen.backends._formats import is_random, takes_seed
+from optgen.backends._formats import takes_seed
 from optgen.backends._triton_kernels import Kernel, column_of, past
-from optgen.backends._triton_streams import address_of, kept_in, record_length
+from optgen.backends._triton_streams import BLOCKS, TILES, address_of, kept_in, record_length
 from optgen.backends._triton_tiles import LINES, Tiled
 from optgen.backends._triton_time import row_length
 from optgen.fused import ORDER, is_over_model, stream
@@ -17,6 +17,7 @@ from optgen.weave import Item
 
 COUNT = {"row": "across", "col": "down"}  # tiles that a line crosses
 CROSSED = {"row": "at_col // COLS", "col": "at_row // tall"}  # which of them this one is
+WALKS = {"chunk": TILES, "span": BLOCKS}  # of what goes over elements
 START = {"row": "row_start", "col": "col_start", "matrix": "matrix", "tensor": "0"}
 
 
@@ -35,23 +36,43 @@ def work(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     yield ("across = tl.cdiv(cols, COLS)",)
     yield ("row_blocks = tl.cdiv(rows, LINE)",)
     yield ("blocks = row_blocks + tl.cdiv(cols, LINE)",)
-    if each == "chunk":
-        yield ("matrix = chunk_of(word) // (down * across)",)
-        yield ("at_row = chunk_of(word) // across % down * tall",)
-        yield ("at_col = chunk_of(word) % across * COLS",)
-        yield ("row_start = matrix * rows + at_row",)
-        yield ("col_start = matrix * cols + at_col",)
-        yield ("start = row_start * cols + at_col",)
-        yield ("height = tl.minimum(rows - at_row, tall).to(tl.int32)",)
-        yield ("width = tl.minimum(cols - at_col, COLS).to(tl.int32)",)
-        yield ("if SCALED:", "    height = tl.where(truth(found_inf), 0, height)")
-    else:
-        yield ("matrix = chunk_of(word) // blocks",)
-        yield ("block = chunk_of(word) % blocks",)
+    yield from {"chunk": _tile, "span": _span}.get(each, _block)()
     yield ("factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0",)
-    kind = {"chunk": "parts", "line": "lines", "tensor": "shares"}[each]
+    kind = {"line": "lines", "tensor": "shares"}.get(each, "parts")
     yield (f"mine = {past(kind, 'tl.program_id(0).to(tl.int64)', len(getattr(variant.places, kind)))}",)
     yield ("goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)",)
+
+
+def _tile() -> Iterator[Item]:
+    """Which tile, and what it has of elements, rows and columns."""
+    yield ("matrix = chunk_of(word) // (down * across)",)
+    yield ("at_row = chunk_of(word) // across % down * tall",)
+    yield ("at_col = chunk_of(word) % across * COLS",)
+    yield ("row_start = matrix * rows + at_row",)
+    yield ("col_start = matrix * cols + at_col",)
+    yield ("start = row_start * cols + at_col",)
+    yield ("height = tl.minimum(rows - at_row, tall).to(tl.int32)",)
+    yield ("width = tl.minimum(cols - at_col, COLS).to(tl.int32)",)
+    yield ("if SCALED:", "    height = tl.where(truth(found_inf), 0, height)")
+
+
+def _span() -> Iterator[Item]:
+    """Which elements of a matrix, and in which row and column the first of them is."""
+    yield ("spans = tl.cdiv(rows * cols, chunk)",)
+    yield ("matrix = chunk_of(word) // spans",)
+    yield ("first = chunk_of(word) % spans * chunk",)
+    yield ("at_col = first % cols",)
+    yield ("row_start = matrix * rows + first // cols",)
+    yield ("col_start = matrix * cols",)
+    yield ("start = matrix * rows * cols + first",)
+    yield ("left = tl.minimum(rows * cols - first, chunk).to(tl.int32)",)
+    yield ("if SCALED:", "    left = tl.where(truth(found_inf), 0, left)")
+
+
+def _block() -> Iterator[Item]:
+    """Which rows or columns."""
+    yield ("matrix = chunk_of(word) // blocks",)
+    yield ("block = chunk_of(word) % blocks",)
 
 
 def places(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
@@ -61,11 +82,11 @@ def places(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     yield (f"its_lines = {past('lines', f'tl.load(record + {numel + 4})', len(places.lines))}",)
     yield ("all_rows = matrices * rows",)
     yield ("all_cols = matrices * cols",)
-    yield (f"row_parts = planes + tl.load(record + {numel + 5})",)
+    yield (f"col_values = planes + tl.load(record + {numel + 5})",)
+    yield (f"row_parts = {past('col_values', 'all_cols', len(places.planes['col_values']))}",)
     yield (f"col_parts = {past('row_parts', 'all_rows * across', len(places.planes['row_parts']))}",)
     yield (f"row_values = {past('col_parts', 'all_cols * down', len(places.planes['col_parts']))}",)
-    yield (f"col_values = {past('row_values', 'all_rows', len(places.planes['row_values']))}",)
-    start = {kind: [START[kind]] if kernel.each == "chunk" else [] for kind in LINES}
+    start = {kind: [START[kind]] if kernel.each in WALKS else [] for kind in LINES}
     for kind in LINES:
         values, sums = places.planes[f"{kind}_values"], places.planes[f"{kind}_parts"]
         for name in [v.name for v in variant.step.vars if v.name in (*values, *sums) and variant.kind(v.name) == kind]:
@@ -89,13 +110,13 @@ def pointers(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     step = variant.step
     read = {name for s in kernel.body for name in reads(s)}
     used = {stream(variant.program, name) for name in (*read, *(w.into for w in kernel.stores))}
-    start = START if kernel.each == "chunk" else {**START, "row": "0", "col": "0"}
+    start = START if kernel.each in WALKS else {**START, "row": "0", "col": "0"}
     for name in variant.stored:
         if name in used:
             mine = next(v for v in step.of_role(*ORDER) if stream(variant.program, v.name) == name)
             kind = variant.kind(mine.name)
             if kind == "element":
-                yield from ((line,) for line in formats.pointers(variant.stored, name))
+                yield from ((line,) for line in formats.pointers(variant.stored, name, WALKS[kernel.each]))
             else:
                 yield (f"{name}_at = stream({address_of(variant.stored, name)}, {name}_type, {start[kind]})",)
     for name in sorted(read):
@@ -105,8 +126,8 @@ def pointers(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
 
 def chance(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     """What random bits depend on, for a parameter that the program rounds by chance."""
-    if any(is_random(variant.step.var(write.into)) for write in kernel.stores):
-        yield tuple(parameters.chance(variant.stored, len(variant.read), len(kept_in(variant.stored)) + 6))
+    scalars, numbers = len(variant.read), len(kept_in(variant.stored)) + 6
+    yield from parameters.chance_of(variant.step, kernel, variant.stored, scalars, numbers)
 
 
 def numbers(variant: Tiled, wanted: set[str]) -> Iterator[Item]:

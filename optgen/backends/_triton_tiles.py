@@ -1,8 +1,9 @@
 """Triton tiles: the launches of one variant of a rule that sums over rows or columns.
 
 A phase goes over all elements in tiles of matrices, and leaves a part of what it sums of each row and column that
-crosses a tile. Between phases a launch over lines, rows and columns, adds these up, computes what there is one of per
-row or column, and stores it. What is one number for a matrix or tensor is computed where it is needed.
+crosses a tile. One that stores codes sums nothing, and goes in spans instead, straight through the rows of a matrix:
+tiles would cut their blocks. Between phases a launch over lines, rows and columns, adds these up, computes what there
+is one of per row or column, and stores it. What is one number for a matrix or tensor is computed where it is needed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from optgen.backends._formats import is_coded
 from optgen.backends._triton_kernels import WHAT, Kernel, Places, column_of
 from optgen.fused import is_over_model, kind_of, reduced
 from optgen.ir import Map, Reduce, Role, Statement, Step, Var, Write, reads
@@ -19,7 +21,7 @@ from optgen.passes.phase import phase
 from optgen.weave import Item
 
 LINES = ("row", "col")
-NAMES = {"chunk": "_phase", "line": "_lines", "tensor": "_values"}
+NAMES = {"chunk": "_phase", "span": "_span", "line": "_lines", "tensor": "_values"}
 
 
 @dataclass(slots=True)
@@ -42,12 +44,13 @@ class Tiled:
     def __post_init__(self) -> None:
         late = [w for w in self.step.writes if self.kind(w.into) in ("matrix", "tensor")]
         kinds = LINES if self.rounds else ("element", *LINES)  # of what may be read back; values of lines are kept
-        states = {v.name for v in self.step.of_role(Role.STATE) if self.kind(v.name) in kinds}
+        coded = {v.name for v in self.step.of_role(Role.STATE) if is_coded(v)}
+        states = {v.name for v in self.step.of_role(Role.STATE) if self.kind(v.name) in kinds} - coded
         step = replace(self.step, writes=tuple(w for w in self.step.writes if w not in late))
         done: set[str] = set()
         sums: list[Reduce] = []  # of lines, that tiles have left
         waiting: list[Write] = []  # for others to have read the past
-        for part in phase(step, everywhere=True, read_back=states):
+        for part in phase(step, everywhere=True, read_back=states, apart=coded):
             lines = [s for s in part.body if self._is_of_lines(s) and s.target not in done]
             elements = [s for s in part.body if self.is_element(s)]
             waiting += [w for w in part.stores if self.kind(w.into) in LINES]
@@ -58,7 +61,8 @@ class Tiled:
             done |= {s.target for s in lines}
             self._add("tensor", [s for s in part.body if self._is_share(s)])
             whole = tuple(w for w in part.stores if self.kind(w.into) == "element")
-            self._add("chunk", elements, whole, loads=part.loads)
+            each = "span" if coded & {w.into for w in whole} else "chunk"
+            self._add(each, elements, whole, loads=part.loads)
             sums += [s for s in elements if isinstance(s, Reduce) and self.kind(s.target) in LINES]
         self._add("line", (), tuple(waiting), finishes=sums)
         self._add("line", (), tuple(w for w in late if self.kind(w.into) == "matrix"))
@@ -76,7 +80,7 @@ class Tiled:
         statements = self._with_values(body, stores)
         self.kernels.append(Kernel(name, each, statements, loads, stores, tuple(finishes)))
         self.calls.append((f"launches.each_{each}({name})",))
-        columns = {"chunk": self.places.parts, "line": self.places.lines, "tensor": self.places.shares}[each]
+        columns = {"line": self.places.lines, "tensor": self.places.shares}.get(each, self.places.parts)
         for s in body:
             if isinstance(s, Reduce) and self.kind(s.target) not in LINES:
                 column = column_of(columns, s.target)

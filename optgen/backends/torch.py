@@ -12,7 +12,7 @@ from optgen.backends._formats import names_of, params, takes_seed
 from optgen.backends._inputs import specs, step_method
 from optgen.backends._torch_arguments import asked_of, host_arguments, is_shared, update_arguments
 from optgen.backends._torch_lines import line_of
-from optgen.backends._torch_states import fused_on, states_of, storage
+from optgen.backends._torch_states import states_of, storage
 from optgen.codecs import companions
 from optgen.constructor import (
     argument,
@@ -27,6 +27,7 @@ from optgen.constructor import (
 )
 from optgen.dsl.rule import Schedule
 from optgen.dsl.symbols import EXTENTS
+from optgen.fused import devices
 from optgen.ir import Op, Phase, Place, Role, Step, reads
 from optgen.languages import SCALAR
 from optgen.listing import (
@@ -72,7 +73,7 @@ def emit(program: Program) -> str:
     program = without_copies(program)
     rule = program.rule
     functions, spec = [], []
-    fused = fused_on(program)
+    fused = devices(program)
     for at, each in enumerate(program.chain):
         made, lines = _part(each, suffix(at), fused)
         functions += made

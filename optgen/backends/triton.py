@@ -86,7 +86,7 @@ def _emit(program: Program) -> str:
     return render_python(
         "triton.jinja",
         header=header(program.rule, "triton"),
-        imports=[*_imports(used, stored), *made.pop("imports")],
+        imports=[*_imports(used, stored, needs_matrix(program)), *made.pop("imports")],
         states=wrap(f"STATES: tuple[str, ...] = {tuple_text(formats.keys(stored))}"),
         inputs=tuple_text(inputs) if (inputs := [n for n, v in stored.items() if v.role is Role.INPUT]) else "",
         scalars=[f'"{v.name}",' for v in read],
@@ -156,13 +156,14 @@ def shared() -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("_[a-z]*.py"))}
 
 
-def _imports(used: Set[str], stored: Mapping[str, Var]) -> Iterator[str]:
+def _imports(used: Set[str], stored: Mapping[str, Var], in_tiles: bool) -> Iterator[str]:
     """The lines that import device functions. Where there are codes, streams are walked otherwise."""
-    of_codes = {"load", "store", *(used & {"inside"})} if formats.names(stored) else set()
+    walked = {"load", "store", *([] if in_tiles else ["inside"])}
+    of_codes = used & walked if formats.names(stored) else set()
     if of_codes:
         yield from imports("._codes", of_codes)
     yield from imports("._device", used & DEVICE - of_codes)
-    yield from formats.imported(stored)
+    yield from formats.imported(stored, used)
     if used & parameters.FUNCTIONS:
         yield from imports("._parameters", used & parameters.FUNCTIONS)
 

@@ -21,14 +21,13 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from c_codes import FLAT, of_model, of_tensor
+from c_codes import BY_ROWS, FLAT, by_rows, of_model, of_tensor, summed_last
 from c_steps import assert_agree, eagerly_stepped, set_grads, some, stepped, twin
 
 import optgen
 from optgen import compile, load, stored
 from optgen.bounds import BF16, FP16, FP32, FP64
 from optgen.dsl import Rule, literal
-from optgen.errors import RuleError
 from optgen.verify import cases
 from optgen.verify.lockstep import FEW, run
 from optgen.verify.runners import Storage, TorchRunner, numpy_runner, torch_runner
@@ -54,19 +53,26 @@ SUMMED: dict[str, tuple[Callable[[], Rule], dict[str, str]]] = {  # of parameter
                                ("bf16_split8", of_tensor, "int4"), ("bf16_split16", of_model, "fp8_e4m3"),
                                ("master", of_tensor, "fp32"))
 }
+TILED: dict[str, tuple[Callable[[], Rule], dict[str, str]]] = {  # and in rules that look at rows and columns
+    f"{form}, {make.__name__}, {states}": (make, {**FORMATS.get(states, {}), "param": form})
+    for form, make, states in (("bf16_sr", by_rows, "root8"), ("bf16_split8", summed_last, "int4"))
+}
 BRAIN = Storage(BF16, FP32)
 MIXES = (Storage(FP32, FP32), Storage(FP64, FP64), Storage(BF16, FP32), Storage(FP16, FP16))
 SHAPES = cases.Shapes("blocks", ((1025,), (3, 171), (), (127,)))  # whole blocks and a rest; a rest alone
+MATRICES = cases.Shapes(  # blocks end where rows do, or not; a span begins in the middle of a row
+    "matrices", ((5, 260), (20, 61), (2, 4, 64), (1, 256), (70, 1))
+)
 every = pytest.mark.parametrize("name", FORMATS)
 
 
 def coded(name: str) -> Rule:
     """AdamW with its states in formats, from 100 elements on, or its parameters too; or what looks at whole tensors."""
-    if name in FLAT:
+    if name in FLAT | BY_ROWS:
         with literal():
-            return FLAT[name][1]()
-    if name in SUMMED:
-        make, formats = SUMMED[name]
+            return (FLAT | BY_ROWS)[name][1]()
+    if name in SUMMED | TILED:
+        make, formats = (SUMMED | TILED)[name]
         with literal():
             return stored(make(), name="Coded", min_numel=100, **formats)
     rule = load("adamw")
@@ -77,6 +83,10 @@ def coded(name: str) -> Rule:
 @cache
 def modules(name: str) -> dict[str, ModuleType]:
     return {backend: compile(coded(name), backend) for backend in ("numpy", "torch")}
+
+
+def shapes_of(name: str) -> cases.Shapes:
+    return MATRICES if name in BY_ROWS or name in TILED else SHAPES
 
 
 def sibling(module: ModuleType, name: str) -> Any:
@@ -92,25 +102,28 @@ def on_the_host(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fused(name: str, variant: cases.Variant, storage: Storage) -> TorchRunner:
-    values, made = cases.parameters(SHAPES, storage.param, 1), modules(name)
+    values, made = cases.parameters(shapes_of(name), storage.param, 1), modules(name)
     read = decoder(made["numpy"], coded(name).storage.get("param", ""))
     return torch_runner(made["torch"], values, variant.hypers, "plain", storage, fused=True, read=read)
 
 
 @pytest.mark.parametrize(("name", "storage"), [
     *((name, storage) for name in (*FORMATS, *FLAT) for storage in MIXES[:2]),
-    *((name, BRAIN) for name in (*HELD, *SUMMED)),
+    *((name, BRAIN) for name in (*HELD, *SUMMED, *TILED)),
+    *((name, MIXES[k]) for k, name in enumerate(("by rows, int8", "by rows, int4"))),
+    ("summed last, m int4, v fp8_e4m3", MIXES[0]),
 ], ids=str)
 def test_what_is_stored_equals_numpy_to_the_last_bit(
     name: str, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = modules(name)
     on_the_host(made["torch"], monkeypatch)
-    variant, values = cases.variants(coded(name))[:2][-1], cases.parameters(SHAPES, storage.param, 1)
+    shapes, variant = shapes_of(name), cases.variants(coded(name))[:2][-1]
+    values = cases.parameters(shapes, storage.param, 1)
     kernel = fused(name, variant, storage)
     numpy = numpy_runner(made["numpy"], values, variant.hypers, "plain", storage, kernel.decoder)
     for count in (1, 2, 3):
-        grads = [storage.round(g) for g in cases.gradients(SHAPES, storage.param, count)]
+        grads = [storage.round(g) for g in cases.gradients(shapes, storage.param, count)]
         for runner in (kernel, numpy):
             runner.step(grads, [count] * len(grads), {})
     assert not kernel.note()
@@ -142,7 +155,7 @@ def test_every_variant_is_within_the_bound_in_any_dtypes_aligned_or_not(name: st
         assert not tally.note
 
 
-SUMS = {"lamb": "int8", "stableadamw": "root8", "lars": "int4"}
+SUMS = {"lamb": "int8", "stableadamw": "root8", "lars": "int4", "adammini": "int8"}
 
 
 @pytest.mark.parametrize("name", SUMS)
@@ -162,13 +175,33 @@ def test_codes_beside_sums_are_within_the_bound(name: str) -> None:
         assert not tally.note
 
 
-def test_codes_beside_sums_over_rows_are_refused() -> None:
-    loaded = load("adammini")
-    assert isinstance(loaded, Rule)
-    rule = stored(loaded, m="int8", name="Coded")
-    with pytest.raises(RuleError, match="no codes for rules that look at rows or columns yet"):
-        compile(rule, "triton")
-    assert optgen.optimizer(rule).rule.fused.keys() == {"cpu"}
+LATE = {"int8": "bf16_sr", "": "master"}  # states, and parameters
+ODD = (2, 3, 50)  # whose blocks of codes reach from one matrix into the next
+
+
+@pytest.mark.parametrize("states", LATE)
+def test_groups_may_be_late_and_gradients_missing_beside_what_is_stepped_eagerly(
+    states: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with literal():
+        rule = stored(by_rows(), states, name="Coded", min_numel=100, param=LATE[states])
+    cls, sides = optgen.optimizer(rule), []
+    on_the_host(compile(rule, "torch"), monkeypatch)
+    calls = eagerly_stepped(cls.__module__.rpartition(".")[0], monkeypatch)
+    for fused in (True, False):
+        params = [p.detach().bfloat16().requires_grad_() for p in some((5, 257), ODD, (10, 61), (3, 4))]
+        params[2] = turned(params[2])
+        optimizer = cls([{"params": params[:3], "fused": fused, "state_dtype": torch.float32}])
+        for step in range(3):
+            if step == 1:
+                optimizer.add_param_group({"params": params[3:], "fused": fused, "state_dtype": torch.float32})
+            set_grads(params, step)
+            params[step % 2].grad = None
+            optimizer.step()
+        sides.append((optimizer, params))
+        eager = {odd for odd, given in ((ODD, states), ((10, 61), True)) if given}
+        assert fused is False or {*calls} == {math.prod(shape) for shape in eager}
+    same(*sides[0], *sides[1])
 
 
 @triton.jit

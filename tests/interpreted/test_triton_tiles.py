@@ -71,7 +71,7 @@ def test_each_phase_is_one_launch_for_all_matrices(
 ) -> None:
     """One more between them finishes rows and columns."""
     calls: list[str] = []
-    for launch in ("each_chunk", "each_line", "each_tensor", "_combine"):
+    for launch in ("each_chunk", "each_line", "each_span", "each_tensor", "_combine"):
         own = getattr(_phases.Launches, launch)
         monkeypatch.setattr(_phases.Launches, launch,
                             lambda self, *rest, own=own, launch=launch: (calls.append(launch), own(self, *rest)))
@@ -134,6 +134,14 @@ def test_what_tiles_cannot_be_made_of_is_stepped_eagerly(reason: str, monkeypatc
     assert calls.count(odd.numel()) == 2 * calls.count(a[1].numel()) > 0
 
 
+def test_what_stores_codes_goes_through_the_rows_of_each_matrix() -> None:
+    """Where its blocks end where matrices do; of one matrix they always do."""
+    assert _matrices.fault_of(torch.empty(3, 50), 256) == _matrices.fault_of(torch.empty(2, 4, 64), 256) == ""
+    assert "from one matrix into the next" in _matrices.fault_of(torch.empty(2, 3, 50), 256)
+    tiling = _matrices.Tiling(_matrices.Tiles(0, 0, 0, 0, 0), [(60, 70), (2, 4, 512), (0, 3)], 4, 8)
+    assert tiling.spans(1024).tolist() == [5, 4, 0]
+
+
 def test_a_state_of_another_shape_is_refused() -> None:
     launcher = adafactor.launcher()
     form = launcher._form
@@ -156,6 +164,7 @@ def test_tiles_cover_a_matrix_and_a_large_one_has_few(shape: tuple[int, ...], ve
     assert tiling.counts[0] <= 2048
     assert tiling.lines.tolist() == [matrices * (-(-rows // 128) + -(-cols // 128)), 0, 2]
     numbers = matrices * (rows * (across + 1) + cols * (down + 1))
+    numbers += -numbers % vector  # so that those of the next begin where whole accesses do
     assert tiling.columns == [[rows, 0, 2], [cols, 0, 2], [0, tiling.lines[0], tiling.lines[0]], [0, numbers, numbers]]
     assert tiling.size == numbers + 8
     assert tiling.rows * tiling.cols == 1024

@@ -209,7 +209,7 @@ class Launcher:
 
 def _turn(bucket: Bucket, strict: bool) -> dict[str, int]:
     """How many elements a program takes at a time, and with how many warps if that is not the usual number."""
-    if bucket.numbers:
+    if bucket.numbers and not bucket.tiling:
         is_simple = not (strict or bucket.draws or bucket.scratch is not None)
         return options_of_codes(bucket.streams, is_simple)
     return {"BLOCK": block_of(bucket.vector, strict, bucket.streams)}
