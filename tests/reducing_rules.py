@@ -77,6 +77,13 @@ def gathered() -> Rule:
                 down(m[t] / (1 + abs(s[t - 1]) + Piecewise((mean(abs(m[t]), elems), Ne(clip, 0)), (0.5, True)))))
 
 
+def sized() -> Rule:
+    """What the language itself names: the extents of a matrix, and whether a step is the first."""
+    return rule("Sized", Eq(m[t], 0.5 * m[t - 1] + g[t] / rows),
+                Eq(r[t], 0.5 * r[t - 1] + mean(g[t] ** 2, cols) / cols),
+                down(m[t] * Piecewise((2, first), (1 + 1 / t, True)) / (1 + r[t] * numel)))
+
+
 RULES: dict[str, Callable[[], Rule]] = {
     **{name: lambda name=name: named(name)  # type: ignore[misc]
        for name in ("normalised", "trusting", "factored", "clipped", "growing", "past_of_a_statistic",
@@ -88,4 +95,5 @@ RULES: dict[str, Callable[[], Rule]] = {
     "widened": widened,
     "turned": turned,
     "gathered": gathered,
+    "sized": sized,
 }

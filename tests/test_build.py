@@ -17,6 +17,7 @@ from reducing_rules import RULES
 from small_rules import g, named, theta
 from small_rules import rule as small_rule
 
+from optgen.backends import _triton_launches, c, triton
 from optgen.build import (
     backend,
     backend_names,
@@ -28,6 +29,7 @@ from optgen.build import (
     write,
 )
 from optgen.dsl import Eq, Rule, cols, elems, literal, load, mean, rows, stored, t, total
+from optgen.dsl.symbols import EXTENTS
 from optgen.errors import OptgenError, RuleError
 from optgen.fused import devices
 from optgen.passes import lower
@@ -177,6 +179,14 @@ def test_a_class_steps_fused_on_the_devices_whose_backend_takes_its_rule() -> No
         assert {*devices(lower(rule))} == found
         refused = {what for _, what, _ in build([rule], None).refused}
         assert refused == {what for what, device in (("triton", "cuda"), ("c", "cpu")) if device not in found}
+
+
+@pytest.mark.parametrize("taken", [
+    triton.TAKEN, _triton_launches.IN_CHUNKS, _triton_launches.IN_TILES, c.TAKEN, c.CONSTANTS, c.IN_PHASES
+])
+def test_what_the_language_names_is_no_name_of_a_kernels_own(taken: frozenset[str]) -> None:
+    """Nobody could choose another."""
+    assert not taken & {"t", "first", *(str(extent) for extent in EXTENTS)}
 
 
 def test_two_rules_of_one_file_name_and_unknown_names_are_refused() -> None:

@@ -44,7 +44,7 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModuleType]:
 
 
 def is_by_rows(name: str) -> bool:
-    return name in ("factored", "past_of_a_statistic", "scaled_over_the_model", "mixed", "turned")
+    return name in ("factored", "past_of_a_statistic", "scaled_over_the_model", "mixed", "turned", "sized")
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -113,19 +113,19 @@ def _lines_1(
     record = records + tensor * 16
     row = scalars + row_of(word) * 7
     elements = tl.load(record + 3)
-    rows = tl.load(record + 5)
-    cols = tl.load(record + 6)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
-    row_blocks = tl.cdiv(rows, LINE)
-    blocks = row_blocks + tl.cdiv(cols, LINE)
+    its_rows = tl.load(record + 5)
+    its_cols = tl.load(record + 6)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
+    row_blocks = tl.cdiv(its_rows, LINE)
+    blocks = row_blocks + tl.cdiv(its_cols, LINE)
     matrix = chunk_of(word) // blocks
     block = chunk_of(word) % blocks
     mine = lines + tl.program_id(0).to(tl.int64)
     goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)
-    all_rows = matrices * rows
-    all_cols = matrices * cols
+    all_rows = matrices * its_rows
+    all_cols = matrices * its_cols
     col_values = planes + tl.load(record + 8)
     row_parts = col_values + all_cols
     col_parts = row_parts + all_rows * across
@@ -140,9 +140,9 @@ def _lines_1(
     R_mean = tl.full((), 0.0, COMPUTE)
     if block < row_blocks:
         line = block * LINE + tl.arange(0, LINE)
-        there = line < rows
-        line += matrix * rows
-        g_sq_mean = div(lines_summed(g_sq_mean_parts, line, there, across, all_rows), cols.to(COMPUTE), STRICT)
+        there = line < its_rows
+        line += matrix * its_rows
+        g_sq_mean = div(lines_summed(g_sq_mean_parts, line, there, across, all_rows), its_cols.to(COMPUTE), STRICT)
         R_prev = load_lines(R_at, line, there, COMPUTE)
         # R[t] = R[t - 1] + w[t]*(mean(g[t]**2, cols) - R[t - 1])
         R = R_prev + w * (g_sq_mean - R_prev)
@@ -152,9 +152,11 @@ def _lines_1(
         put_lines(R_at, line, R, there & goes)
     else:
         line = (block - row_blocks) * LINE + tl.arange(0, LINE)
-        there = line < cols
-        line += matrix * cols
-        g_sq_mean_2 = div(lines_summed(g_sq_mean_2_parts, line, there, down, all_cols), rows.to(COMPUTE), STRICT)
+        there = line < its_cols
+        line += matrix * its_cols
+        g_sq_mean_2 = div(
+            lines_summed(g_sq_mean_2_parts, line, there, down, all_cols), its_rows.to(COMPUTE), STRICT
+        )
         C_prev = load_lines(C_at, line, there, COMPUTE)
         # C[t] = C[t - 1] + w[t]*(mean(g[t]**2, rows) - C[t - 1])
         C = C_prev + w * (g_sq_mean_2 - C_prev)
@@ -195,25 +197,25 @@ def _phase_1(
     tensor = tensor_of(word)
     record = records + tensor * 16
     elements = tl.load(record + 3)
-    rows = tl.load(record + 5)
-    cols = tl.load(record + 6)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
+    its_rows = tl.load(record + 5)
+    its_cols = tl.load(record + 6)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
     matrix = chunk_of(word) // (down * across)
     at_row = chunk_of(word) // across % down * tall
     at_col = chunk_of(word) % across * COLS
-    row_start = matrix * rows + at_row
-    col_start = matrix * cols + at_col
-    start = row_start * cols + at_col
-    height = tl.minimum(rows - at_row, tall).to(tl.int32)
-    width = tl.minimum(cols - at_col, COLS).to(tl.int32)
+    row_start = matrix * its_rows + at_row
+    col_start = matrix * its_cols + at_col
+    start = row_start * its_cols + at_col
+    height = tl.minimum(its_rows - at_row, tall).to(tl.int32)
+    width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     mine = parts + tl.program_id(0).to(tl.int64) * 2
-    all_rows = matrices * rows
-    all_cols = matrices * cols
+    all_rows = matrices * its_rows
+    all_cols = matrices * its_cols
     col_values = planes + tl.load(record + 8)
     row_parts = col_values + all_cols
     col_parts = row_parts + all_rows * across
@@ -228,8 +230,8 @@ def _phase_1(
         theta_prev_sq_mean_block = tl.full((ROWS // 2 if tail else ROWS, COLS), 0.0, COMPUTE)
         g_sq_mean_2_block = tl.full((ROWS // 2 if tail else ROWS, COLS), 0.0, COMPUTE)
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
-            theta_prev = load_tile(theta_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            theta_prev = load_tile(theta_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
             if MAXIMIZE:
@@ -280,28 +282,28 @@ def _phase_2(
     record = records + tensor * 16
     row = scalars + row_of(word) * 7
     elements = tl.load(record + 3)
-    rows = tl.load(record + 5)
-    cols = tl.load(record + 6)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
-    row_blocks = tl.cdiv(rows, LINE)
-    blocks = row_blocks + tl.cdiv(cols, LINE)
+    its_rows = tl.load(record + 5)
+    its_cols = tl.load(record + 6)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
+    row_blocks = tl.cdiv(its_rows, LINE)
+    blocks = row_blocks + tl.cdiv(its_cols, LINE)
     matrix = chunk_of(word) // (down * across)
     at_row = chunk_of(word) // across % down * tall
     at_col = chunk_of(word) % across * COLS
-    row_start = matrix * rows + at_row
-    col_start = matrix * cols + at_col
-    start = row_start * cols + at_col
-    height = tl.minimum(rows - at_row, tall).to(tl.int32)
-    width = tl.minimum(cols - at_col, COLS).to(tl.int32)
+    row_start = matrix * its_rows + at_row
+    col_start = matrix * its_cols + at_col
+    start = row_start * its_cols + at_col
+    height = tl.minimum(its_rows - at_row, tall).to(tl.int32)
+    width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     mine = parts + tl.program_id(0).to(tl.int64) * 2
     its_lines = lines + tl.load(record + 7)
-    all_rows = matrices * rows
-    all_cols = matrices * cols
+    all_rows = matrices * its_rows
+    all_cols = matrices * its_cols
     col_values = planes + tl.load(record + 8)
     row_parts = col_values + all_cols
     col_parts = row_parts + all_rows * across
@@ -311,14 +313,14 @@ def _phase_2(
     g_at = stream(gradients + tensor, g_type, start)
     eps1 = tl.load(row + 0)
     U_scale = tl.load(row + 4)
-    R_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), rows.to(COMPUTE), STRICT)
+    R_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), its_rows.to(COMPUTE), STRICT)
     C = load_cols(C_values, width, COLS, COMPUTE)
     U_sq_mean = tl.full((), 0.0, COMPUTE)
     whole = whole_rows(word, height, width, ROWS, COLS)
     for tail in tl.static_range(2):
         U_sq_mean_block = tl.full((ROWS // 2 if tail else ROWS, COLS), 0.0, COMPUTE)
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
-            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
             if MAXIMIZE:
@@ -365,28 +367,28 @@ def _phase_3(
     record = records + tensor * 16
     row = scalars + row_of(word) * 7
     elements = tl.load(record + 3)
-    rows = tl.load(record + 5)
-    cols = tl.load(record + 6)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
-    row_blocks = tl.cdiv(rows, LINE)
-    blocks = row_blocks + tl.cdiv(cols, LINE)
+    its_rows = tl.load(record + 5)
+    its_cols = tl.load(record + 6)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
+    row_blocks = tl.cdiv(its_rows, LINE)
+    blocks = row_blocks + tl.cdiv(its_cols, LINE)
     matrix = chunk_of(word) // (down * across)
     at_row = chunk_of(word) // across % down * tall
     at_col = chunk_of(word) % across * COLS
-    row_start = matrix * rows + at_row
-    col_start = matrix * cols + at_col
-    start = row_start * cols + at_col
-    height = tl.minimum(rows - at_row, tall).to(tl.int32)
-    width = tl.minimum(cols - at_col, COLS).to(tl.int32)
+    row_start = matrix * its_rows + at_row
+    col_start = matrix * its_cols + at_col
+    start = row_start * its_cols + at_col
+    height = tl.minimum(its_rows - at_row, tall).to(tl.int32)
+    width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     its_parts = parts + tl.load(record + 4) * 2
     its_lines = lines + tl.load(record + 7)
-    all_rows = matrices * rows
-    all_cols = matrices * cols
+    all_rows = matrices * its_rows
+    all_cols = matrices * its_cols
     col_values = planes + tl.load(record + 8)
     row_parts = col_values + all_cols
     col_parts = row_parts + all_rows * across
@@ -402,7 +404,7 @@ def _phase_3(
     one_minus_lr_weight_decay = tl.load(row + 5)
     inv_d = tl.load(row + 6)
     theta_prev_sq_mean = div(summed(its_parts + 0, down * across * matrices, 2), elements.to(COMPUTE), STRICT)
-    R_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), rows.to(COMPUTE), STRICT)
+    R_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), its_rows.to(COMPUTE), STRICT)
     U_sq_mean = div(summed(its_parts + 1, down * across * matrices, 2), elements.to(COMPUTE), STRICT)
     C = load_cols(C_values, width, COLS, COMPUTE)
     # alpha[t] = Max(eps2, rms(theta[t - 1], elems))*rho[t]
@@ -410,8 +412,8 @@ def _phase_3(
     whole = whole_rows(word, height, width, ROWS, COLS)
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
-            theta_prev = load_tile(theta_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            theta_prev = load_tile(theta_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
             if MAXIMIZE:
@@ -424,7 +426,7 @@ def _phase_3(
                 theta_prev * one_minus_lr_weight_decay
                 - div(alpha, maximum(tl.full((), 1, COMPUTE), sqrt(U_sq_mean, STRICT) * inv_d), STRICT) * U
             )
-            store_tile(theta_at, theta, at, height, width, cols, tail, ROWS, COLS, VEC)
+            store_tile(theta_at, theta, at, height, width, its_cols, tail, ROWS, COLS, VEC)
 
 
 @triton.jit

@@ -131,19 +131,19 @@ def _lines_1(
     record = records + tensor * 16
     row = scalars + row_of(word) * 11
     elements = tl.load(record + 4)
-    rows = tl.load(record + 6)
-    cols = tl.load(record + 7)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
-    row_blocks = tl.cdiv(rows, LINE)
-    blocks = row_blocks + tl.cdiv(cols, LINE)
+    its_rows = tl.load(record + 6)
+    its_cols = tl.load(record + 7)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
+    row_blocks = tl.cdiv(its_rows, LINE)
+    blocks = row_blocks + tl.cdiv(its_cols, LINE)
     matrix = chunk_of(word) // blocks
     block = chunk_of(word) % blocks
     mine = lines + tl.program_id(0).to(tl.int64)
     goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)
-    all_rows = matrices * rows
-    all_cols = matrices * cols
+    all_rows = matrices * its_rows
+    all_cols = matrices * its_cols
     col_values = planes + tl.load(record + 9)
     row_parts = col_values + all_cols
     col_parts = row_parts + all_rows * across
@@ -159,9 +159,9 @@ def _lines_1(
     r_mean = tl.full((), 0.0, COMPUTE)
     if block < row_blocks:
         line = block * LINE + tl.arange(0, LINE)
-        there = line < rows
-        line += matrix * rows
-        q_mean = div(lines_summed(q_mean_parts, line, there, across, all_rows), cols.to(COMPUTE), STRICT)
+        there = line < its_rows
+        line += matrix * its_rows
+        q_mean = div(lines_summed(q_mean_parts, line, there, across, all_rows), its_cols.to(COMPUTE), STRICT)
         r_prev = load_lines(r_at, line, there, COMPUTE)
         # r[t] = beta2[t]*r[t - 1] + (1 - beta2[t])*mean(q[t], cols)
         r = beta2 * r_prev + one_minus_beta2 * q_mean
@@ -171,9 +171,9 @@ def _lines_1(
         put_lines(r_at, line, r, there & goes)
     else:
         line = (block - row_blocks) * LINE + tl.arange(0, LINE)
-        there = line < cols
-        line += matrix * cols
-        q_mean_2 = div(lines_summed(q_mean_2_parts, line, there, down, all_cols), rows.to(COMPUTE), STRICT)
+        there = line < its_cols
+        line += matrix * its_cols
+        q_mean_2 = div(lines_summed(q_mean_2_parts, line, there, down, all_cols), its_rows.to(COMPUTE), STRICT)
         c_prev = load_lines(c_at, line, there, COMPUTE)
         # c[t] = beta2[t]*c[t - 1] + (1 - beta2[t])*mean(q[t], rows)
         c = beta2 * c_prev + one_minus_beta2 * q_mean_2
@@ -220,26 +220,26 @@ def _phase_1(
     record = records + tensor * 16
     row = scalars + row_of(word) * 11
     elements = tl.load(record + 4)
-    rows = tl.load(record + 6)
-    cols = tl.load(record + 7)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
+    its_rows = tl.load(record + 6)
+    its_cols = tl.load(record + 7)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
     matrix = chunk_of(word) // (down * across)
     at_row = chunk_of(word) // across % down * tall
     at_col = chunk_of(word) % across * COLS
-    row_start = matrix * rows + at_row
-    col_start = matrix * cols + at_col
-    start = row_start * cols + at_col
-    height = tl.minimum(rows - at_row, tall).to(tl.int32)
-    width = tl.minimum(cols - at_col, COLS).to(tl.int32)
+    row_start = matrix * its_rows + at_row
+    col_start = matrix * its_cols + at_col
+    start = row_start * its_cols + at_col
+    height = tl.minimum(its_rows - at_row, tall).to(tl.int32)
+    width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     if scale_parameter:
         mine = parts + tl.program_id(0).to(tl.int64) * 2
-    all_rows = matrices * rows
-    all_cols = matrices * cols
+    all_rows = matrices * its_rows
+    all_cols = matrices * its_cols
     col_values = planes + tl.load(record + 9)
     row_parts = col_values + all_cols
     col_parts = row_parts + all_rows * across
@@ -259,8 +259,8 @@ def _phase_1(
         q_mean_2_block = tl.full((ROWS // 2 if tail else ROWS, COLS), 0.0, COMPUTE)
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
             if scale_parameter:
-                theta_prev = load_tile(theta_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+                theta_prev = load_tile(theta_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
             if MAXIMIZE:
@@ -320,28 +320,28 @@ def _phase_2(
     tensor = tensor_of(word)
     record = records + tensor * 16
     elements = tl.load(record + 4)
-    rows = tl.load(record + 6)
-    cols = tl.load(record + 7)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
-    row_blocks = tl.cdiv(rows, LINE)
-    blocks = row_blocks + tl.cdiv(cols, LINE)
+    its_rows = tl.load(record + 6)
+    its_cols = tl.load(record + 7)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
+    row_blocks = tl.cdiv(its_rows, LINE)
+    blocks = row_blocks + tl.cdiv(its_cols, LINE)
     matrix = chunk_of(word) // (down * across)
     at_row = chunk_of(word) // across % down * tall
     at_col = chunk_of(word) % across * COLS
-    row_start = matrix * rows + at_row
-    col_start = matrix * cols + at_col
-    start = row_start * cols + at_col
-    height = tl.minimum(rows - at_row, tall).to(tl.int32)
-    width = tl.minimum(cols - at_col, COLS).to(tl.int32)
+    row_start = matrix * its_rows + at_row
+    col_start = matrix * its_cols + at_col
+    start = row_start * its_cols + at_col
+    height = tl.minimum(its_rows - at_row, tall).to(tl.int32)
+    width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     mine = parts + tl.program_id(0).to(tl.int64) * 2
     its_lines = lines + tl.load(record + 8)
-    all_rows = matrices * rows
-    all_cols = matrices * cols
+    all_rows = matrices * its_rows
+    all_cols = matrices * its_cols
     col_values = planes + tl.load(record + 9)
     row_parts = col_values + all_cols
     col_parts = row_parts + all_rows * across
@@ -349,14 +349,14 @@ def _phase_2(
     r_values = row_values + row_start
     c_values = col_values + col_start
     g_at = stream(gradients + tensor, g_type, start)
-    r_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), rows.to(COMPUTE), STRICT)
+    r_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), its_rows.to(COMPUTE), STRICT)
     c = load_cols(c_values, width, COLS, COMPUTE)
     u_sq_mean = tl.full((), 0.0, COMPUTE)
     whole = whole_rows(word, height, width, ROWS, COLS)
     for tail in tl.static_range(2):
         u_sq_mean_block = tl.full((ROWS // 2 if tail else ROWS, COLS), 0.0, COMPUTE)
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
-            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
             if MAXIMIZE:
@@ -408,28 +408,28 @@ def _phase_3(
     record = records + tensor * 16
     row = scalars + row_of(word) * 11
     elements = tl.load(record + 4)
-    rows = tl.load(record + 6)
-    cols = tl.load(record + 7)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
-    row_blocks = tl.cdiv(rows, LINE)
-    blocks = row_blocks + tl.cdiv(cols, LINE)
+    its_rows = tl.load(record + 6)
+    its_cols = tl.load(record + 7)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
+    row_blocks = tl.cdiv(its_rows, LINE)
+    blocks = row_blocks + tl.cdiv(its_cols, LINE)
     matrix = chunk_of(word) // (down * across)
     at_row = chunk_of(word) // across % down * tall
     at_col = chunk_of(word) % across * COLS
-    row_start = matrix * rows + at_row
-    col_start = matrix * cols + at_col
-    start = row_start * cols + at_col
-    height = tl.minimum(rows - at_row, tall).to(tl.int32)
-    width = tl.minimum(cols - at_col, COLS).to(tl.int32)
+    row_start = matrix * its_rows + at_row
+    col_start = matrix * its_cols + at_col
+    start = row_start * its_cols + at_col
+    height = tl.minimum(its_rows - at_row, tall).to(tl.int32)
+    width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
     its_parts = parts + tl.load(record + 5) * 2
     its_lines = lines + tl.load(record + 8)
-    all_rows = matrices * rows
-    all_cols = matrices * cols
+    all_rows = matrices * its_rows
+    all_cols = matrices * its_cols
     col_values = planes + tl.load(record + 9)
     row_parts = col_values + all_cols
     col_parts = row_parts + all_rows * across
@@ -457,7 +457,7 @@ def _phase_3(
     else:
         eta = tl.load(row + 9)
         one_minus_weight_decay_eta = tl.load(row + 10)
-    r_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), rows.to(COMPUTE), STRICT)
+    r_mean = div(summed(its_lines + matrix * blocks + 0, blocks, 1), its_rows.to(COMPUTE), STRICT)
     u_sq_mean = div(summed(its_parts + 0, down * across * matrices, 2), elements.to(COMPUTE), STRICT)
     c = load_cols(c_values, width, COLS, COMPUTE)
     if scale_parameter:
@@ -466,14 +466,14 @@ def _phase_3(
     whole = whole_rows(word, height, width, ROWS, COLS)
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
-            theta_prev = load_tile(theta_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            theta_prev = load_tile(theta_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
             if MAXIMIZE:
                 g = -g
             if use_first_moment:
-                m_prev = load_tile(m_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+                m_prev = load_tile(m_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             r = load_rows(r_values, at, height, tail, ROWS, COMPUTE)
             # u[t] = g[t]/(sqrt(r[t]/mean(r[t], rows))*sqrt(c[t]))
             u = div(g, sqrt(div(r, r_mean, STRICT), STRICT) * sqrt(c, STRICT), STRICT)
@@ -493,9 +493,9 @@ def _phase_3(
                     theta = theta_prev * (1 - weight_decay * eta) - s
                 else:
                     theta = theta_prev * one_minus_weight_decay_eta - s
-            store_tile(theta_at, theta, at, height, width, cols, tail, ROWS, COLS, VEC)
+            store_tile(theta_at, theta, at, height, width, its_cols, tail, ROWS, COLS, VEC)
             if use_first_moment:
-                store_tile(m_at, m, at, height, width, cols, tail, ROWS, COLS, VEC)
+                store_tile(m_at, m, at, height, width, its_cols, tail, ROWS, COLS, VEC)
 
 
 @triton.jit

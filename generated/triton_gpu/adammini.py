@@ -91,16 +91,16 @@ def _lines_1(
     record = records + tensor * 16
     row = scalars + row_of(word) * 8
     elements = tl.load(record + 3)
-    rows = tl.load(record + 5)
-    cols = tl.load(record + 6)
-    matrices = elements // (rows * cols)
-    across = tl.cdiv(cols, COLS)
-    row_blocks = tl.cdiv(rows, LINE)
-    blocks = row_blocks + tl.cdiv(cols, LINE)
+    its_rows = tl.load(record + 5)
+    its_cols = tl.load(record + 6)
+    matrices = elements // (its_rows * its_cols)
+    across = tl.cdiv(its_cols, COLS)
+    row_blocks = tl.cdiv(its_rows, LINE)
+    blocks = row_blocks + tl.cdiv(its_cols, LINE)
     matrix = chunk_of(word) // blocks
     block = chunk_of(word) % blocks
     goes = ~truth(found_inf) if SCALED else tl.full((), 1, tl.int1)
-    all_rows = matrices * rows
+    all_rows = matrices * its_rows
     col_values = planes + tl.load(record + 8)
     row_parts = col_values
     col_parts = row_parts + all_rows * across
@@ -112,9 +112,9 @@ def _lines_1(
     one_minus_beta2 = tl.load(row + 4)
     if block < row_blocks:
         line = block * LINE + tl.arange(0, LINE)
-        there = line < rows
-        line += matrix * rows
-        g_sq_mean = div(lines_summed(g_sq_mean_parts, line, there, across, all_rows), cols.to(COMPUTE), STRICT)
+        there = line < its_rows
+        line += matrix * its_rows
+        g_sq_mean = div(lines_summed(g_sq_mean_parts, line, there, across, all_rows), its_cols.to(COMPUTE), STRICT)
         v_prev = load_lines(v_at, line, there, COMPUTE)
         # v[t] = beta2*v[t - 1] + (1 - beta2)*mean(g[t]**2, cols)
         v = beta2 * v_prev + one_minus_beta2 * g_sq_mean
@@ -154,22 +154,22 @@ def _phase_1(
     tensor = tensor_of(word)
     record = records + tensor * 16
     elements = tl.load(record + 3)
-    rows = tl.load(record + 5)
-    cols = tl.load(record + 6)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
+    its_rows = tl.load(record + 5)
+    its_cols = tl.load(record + 6)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
     matrix = chunk_of(word) // (down * across)
     at_row = chunk_of(word) // across % down * tall
     at_col = chunk_of(word) % across * COLS
-    row_start = matrix * rows + at_row
-    start = row_start * cols + at_col
-    height = tl.minimum(rows - at_row, tall).to(tl.int32)
-    width = tl.minimum(cols - at_col, COLS).to(tl.int32)
+    row_start = matrix * its_rows + at_row
+    start = row_start * its_cols + at_col
+    height = tl.minimum(its_rows - at_row, tall).to(tl.int32)
+    width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    all_rows = matrices * rows
+    all_rows = matrices * its_rows
     col_values = planes + tl.load(record + 8)
     row_parts = col_values
     g_sq_mean_parts = row_parts + at_col // COLS * all_rows + row_start
@@ -177,7 +177,7 @@ def _phase_1(
     whole = whole_rows(word, height, width, ROWS, COLS)
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
-            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
             if MAXIMIZE:
@@ -220,22 +220,22 @@ def _phase_2(
     record = records + tensor * 16
     row = scalars + row_of(word) * 8
     elements = tl.load(record + 3)
-    rows = tl.load(record + 5)
-    cols = tl.load(record + 6)
-    matrices = elements // (rows * cols)
-    down = tl.cdiv(rows, tall)
-    across = tl.cdiv(cols, COLS)
+    its_rows = tl.load(record + 5)
+    its_cols = tl.load(record + 6)
+    matrices = elements // (its_rows * its_cols)
+    down = tl.cdiv(its_rows, tall)
+    across = tl.cdiv(its_cols, COLS)
     matrix = chunk_of(word) // (down * across)
     at_row = chunk_of(word) // across % down * tall
     at_col = chunk_of(word) % across * COLS
-    row_start = matrix * rows + at_row
-    start = row_start * cols + at_col
-    height = tl.minimum(rows - at_row, tall).to(tl.int32)
-    width = tl.minimum(cols - at_col, COLS).to(tl.int32)
+    row_start = matrix * its_rows + at_row
+    start = row_start * its_cols + at_col
+    height = tl.minimum(its_rows - at_row, tall).to(tl.int32)
+    width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)
     if SCALED:
         height = tl.where(truth(found_inf), 0, height)
     factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0
-    all_rows = matrices * rows
+    all_rows = matrices * its_rows
     col_values = planes + tl.load(record + 8)
     row_parts = col_values
     col_parts = row_parts + all_rows * across
@@ -253,13 +253,13 @@ def _phase_2(
     whole = whole_rows(word, height, width, ROWS, COLS)
     for tail in tl.static_range(2):
         for at in tl.range(whole if tail else 0, height if tail else whole, ROWS // 2 if tail else ROWS, num_stages=1):
-            theta_prev = load_tile(theta_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
-            g = load_tile(g_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            theta_prev = load_tile(theta_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
+            g = load_tile(g_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             if SCALED:
                 g = factor * g
             if MAXIMIZE:
                 g = -g
-            m_prev = load_tile(m_at, at, height, width, cols, tail, ROWS, COLS, VEC, COMPUTE)
+            m_prev = load_tile(m_at, at, height, width, its_cols, tail, ROWS, COLS, VEC, COMPUTE)
             v = load_rows(v_values, at, height, tail, ROWS, COMPUTE)
             # m[t] = beta1*m[t - 1] + (1 - beta1)*g[t]
             m = beta1 * m_prev + one_minus_beta1 * g
@@ -269,8 +269,8 @@ def _phase_2(
                 theta_prev * one_minus_lr_weight_decay
                 - div(lr_over_one_minus_beta1_t, sqrt(v, STRICT) * inv_sqrt_one_minus_beta2_t + eps, STRICT) * m
             )
-            store_tile(theta_at, theta, at, height, width, cols, tail, ROWS, COLS, VEC)
-            store_tile(m_at, m, at, height, width, cols, tail, ROWS, COLS, VEC)
+            store_tile(theta_at, theta, at, height, width, its_cols, tail, ROWS, COLS, VEC)
+            store_tile(m_at, m, at, height, width, its_cols, tail, ROWS, COLS, VEC)
 
 
 @triton.jit

@@ -35,9 +35,9 @@ IN_TILES = (
     | OF_TILES
     | OF_CODED
     | frozenset(
-        """across all_cols all_rows at_col at_row block blocks chunk col_parts col_start col_values cols common down
-        elements first height its_lines its_parts launches line lines matrices matrix mine parts planes row_blocks
-        row_parts row_start row_values rows shares spans tall width COLS ROUNDS ROWS""".split()
+        """across all_cols all_rows at_col at_row block blocks chunk col_parts col_start col_values common down elements
+        height its_cols its_lines its_parts its_rows launches line lines matrices matrix mine offset parts planes
+        row_blocks row_parts row_start row_values shares spans tall width COLS ROUNDS ROWS""".split()
     )
 )
 

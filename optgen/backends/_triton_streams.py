@@ -45,8 +45,8 @@ BLOCKS = Walk(
 TILES = Walk(
     "load_tile",
     "store_tile",
-    "at, height, width, cols, tail, ROWS, COLS, VEC",
-    "tile_by_chance({}, seed, count, place, start + at * cols, cols, tail, VEC)",
+    "at, height, width, its_cols, tail, ROWS, COLS, VEC",
+    "tile_by_chance({}, seed, count, place, start + at * its_cols, its_cols, tail, VEC)",
     "0",
 )
 

@@ -121,7 +121,7 @@ def _of_rows(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
 
 def _of_both(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     """What a turn reads, straight through rows, of the row and the column of each element."""
-    where = "at_col, cols, at, left, tail, BLOCK, VEC"
+    where = "at_col, its_cols, at, left, tail, BLOCK, VEC"
     for name in _lines_read(variant, kernel, "row"):
         yield (f"{name} = of_rows({_at(variant, name)}, {where}, COMPUTE)",)
     for name in _lines_read(variant, kernel, "col"):
@@ -181,12 +181,12 @@ def _of_lines(variant: Tiled, kernel: Kernel, kind: str) -> Iterator[Item]:
     if not (statements or finishes or stores):
         return
     yield (f"line = {first} * LINE + tl.arange(0, LINE)",)
-    yield (f"there = line < {kind}s",)
-    yield (f"line += matrix * {kind}s",)
+    yield (f"there = line < its_{kind}s",)
+    yield (f"line += matrix * its_{kind}s",)
     for s in finishes:
         function = "lines_largest" if s.op is Op.MAX else "lines_summed"
         found = f"{function}({s.target}_parts, line, there, {COUNT[kind]}, all_{kind}s)"
-        mean = f"div({found}, {OTHER[kind]}s.to(COMPUTE), STRICT)"
+        mean = f"div({found}, its_{OTHER[kind]}s.to(COMPUTE), STRICT)"
         yield (f"{s.target} = {mean if s.op is Op.MEAN else found}",)
     for name in _lines_read(variant, kernel, kind):
         yield (f"{name} = load_lines({_at(variant, name)}, line, there, COMPUTE)",)

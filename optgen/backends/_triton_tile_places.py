@@ -29,13 +29,13 @@ def work(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     yield (f"record = records + tensor * {record_length(numel + 6 + takes_seed(variant.program))}",)
     yield (f"row = {past('scalars', 'row_of(word)', row_length(variant.program, variant.read))}",)
     yield (f"elements = tl.load(record + {numel})",)
-    yield (f"rows = tl.load(record + {numel + 2})",)
-    yield (f"cols = tl.load(record + {numel + 3})",)
-    yield ("matrices = elements // (rows * cols)",)
-    yield ("down = tl.cdiv(rows, tall)",)
-    yield ("across = tl.cdiv(cols, COLS)",)
-    yield ("row_blocks = tl.cdiv(rows, LINE)",)
-    yield ("blocks = row_blocks + tl.cdiv(cols, LINE)",)
+    yield (f"its_rows = tl.load(record + {numel + 2})",)
+    yield (f"its_cols = tl.load(record + {numel + 3})",)
+    yield ("matrices = elements // (its_rows * its_cols)",)
+    yield ("down = tl.cdiv(its_rows, tall)",)
+    yield ("across = tl.cdiv(its_cols, COLS)",)
+    yield ("row_blocks = tl.cdiv(its_rows, LINE)",)
+    yield ("blocks = row_blocks + tl.cdiv(its_cols, LINE)",)
     yield from {"chunk": _tile, "span": _span}.get(each, _block)()
     yield ("factor = div(1.0, tl.load(grad_scale).to(COMPUTE), True) if SCALED else 1.0",)
     kind = {"line": "lines", "tensor": "shares"}.get(each, "parts")
@@ -48,24 +48,24 @@ def _tile() -> Iterator[Item]:
     yield ("matrix = chunk_of(word) // (down * across)",)
     yield ("at_row = chunk_of(word) // across % down * tall",)
     yield ("at_col = chunk_of(word) % across * COLS",)
-    yield ("row_start = matrix * rows + at_row",)
-    yield ("col_start = matrix * cols + at_col",)
-    yield ("start = row_start * cols + at_col",)
-    yield ("height = tl.minimum(rows - at_row, tall).to(tl.int32)",)
-    yield ("width = tl.minimum(cols - at_col, COLS).to(tl.int32)",)
+    yield ("row_start = matrix * its_rows + at_row",)
+    yield ("col_start = matrix * its_cols + at_col",)
+    yield ("start = row_start * its_cols + at_col",)
+    yield ("height = tl.minimum(its_rows - at_row, tall).to(tl.int32)",)
+    yield ("width = tl.minimum(its_cols - at_col, COLS).to(tl.int32)",)
     yield ("if SCALED:", "    height = tl.where(truth(found_inf), 0, height)")
 
 
 def _span() -> Iterator[Item]:
     """Which elements of a matrix, and in which row and column the first of them is."""
-    yield ("spans = tl.cdiv(rows * cols, chunk)",)
+    yield ("spans = tl.cdiv(its_rows * its_cols, chunk)",)
     yield ("matrix = chunk_of(word) // spans",)
-    yield ("first = chunk_of(word) % spans * chunk",)
-    yield ("at_col = first % cols",)
-    yield ("row_start = matrix * rows + first // cols",)
-    yield ("col_start = matrix * cols",)
-    yield ("start = matrix * rows * cols + first",)
-    yield ("left = tl.minimum(rows * cols - first, chunk).to(tl.int32)",)
+    yield ("offset = chunk_of(word) % spans * chunk",)
+    yield ("at_col = offset % its_cols",)
+    yield ("row_start = matrix * its_rows + offset // its_cols",)
+    yield ("col_start = matrix * its_cols",)
+    yield ("start = matrix * its_rows * its_cols + offset",)
+    yield ("left = tl.minimum(its_rows * its_cols - offset, chunk).to(tl.int32)",)
     yield ("if SCALED:", "    left = tl.where(truth(found_inf), 0, left)")
 
 
@@ -80,8 +80,8 @@ def places(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     numel, places = len(kept_in(variant.stored)), variant.places
     yield (f"its_parts = {past('parts', f'tl.load(record + {numel + 1})', len(places.parts))}",)
     yield (f"its_lines = {past('lines', f'tl.load(record + {numel + 4})', len(places.lines))}",)
-    yield ("all_rows = matrices * rows",)
-    yield ("all_cols = matrices * cols",)
+    yield ("all_rows = matrices * its_rows",)
+    yield ("all_cols = matrices * its_cols",)
     yield (f"col_values = planes + tl.load(record + {numel + 5})",)
     yield (f"row_parts = {past('col_values', 'all_cols', len(places.planes['col_values']))}",)
     yield (f"col_parts = {past('row_parts', 'all_rows * across', len(places.planes['row_parts']))}",)
@@ -148,6 +148,6 @@ def _finished(variant: Tiled, s: Reduce) -> str:
         column, width = column_of(variant.places.lines, s.target), len(variant.places.lines)
         is_matrix = variant.kind(s.target) == "matrix"
         first = past("its_lines", "matrix * blocks", width) if is_matrix else "its_lines"
-        count = f"{of}s" if is_matrix else f"all_{of}s"
+        count = f"its_{of}s" if is_matrix else f"all_{of}s"
         found = f"{function}({first} + {column}, blocks{'' if is_matrix else ' * matrices'}, {width})"
     return f"div({found}, {count}.to(COMPUTE), STRICT)" if s.op is Op.MEAN else found
