@@ -109,7 +109,7 @@ def pointers(variant: Tiled, kernel: Kernel) -> Iterator[Item]:
     """Where the elements are that a program reads or writes, and what states have one of."""
     step = variant.step
     read = {name for s in kernel.body for name in reads(s)}
-    used = {stream(variant.program, name) for name in (*read, *(w.into for w in kernel.stores))}
+    used = {stream(variant.program, name) for name in (*read, *kernel.loads, *(w.into for w in kernel.stores))}
     start = START if kernel.each in WALKS else {**START, "row": "0", "col": "0"}
     for name in variant.stored:
         if name in used:

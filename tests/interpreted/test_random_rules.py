@@ -107,6 +107,9 @@ MENDED = {
     "a state of elements in one variant, in codes": (lambda: stored(Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], gamma * m[t - 1] + Piecewise((g[t], heavy), (norm(g[t], elems), True))),
         Eq(theta[t], theta[t - 1] - lr * g[t] / (1 + Abs(m[t])))]), "int8", min_numel=0), False),
+    "a gradient that a pass stores and nothing there reads": (lambda: Rule(param=theta, grad=g, name="A", equations=[
+        Eq(theta[t], theta[t - 1] - lr * Piecewise((g[t - 1], first), (0.1, True)) / (1 + mean(g[t] * g[t], cols)))]),
+        False),
     "the larger of a NaN": (lambda: Rule(param=theta, grad=g, name="A", equations=[
         Eq(m[t], Max(g[t - 1] / g[t - 1], g[t])), Eq(theta[t], theta[t - 1] - lr * exp(-Abs(m[t])))]), True),
 }
