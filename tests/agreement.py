@@ -20,6 +20,7 @@ from optgen.verify.storage import decoder
 SHAPES = cases.Shapes("several", ((3, 5), (4,), ()), missing=True)
 MATRICES = cases.Shapes("matrices", ((3, 5), (2, 4, 3)), missing=True)
 BLOCKS = 3, 91  # of codes, of which some are cut
+WHOLE = (2, 8, 32), (4, 3)  # in several matrices none is, or a kernel leaves them; in float64 there is but one
 PAIR = cases.Shapes("pair", ((3, 5), ()))  # an interpreted program takes its time, and t is no matter of the kernel
 SINGLE, DOUBLE, HALF, BRAIN, MIXED = (
     Storage(FP32, FP32), Storage(FP64, FP64), Storage(FP16, FP16), Storage(BF16, BF16), Storage(BF16, FP32))
@@ -72,8 +73,9 @@ def agree(rule: Rule, turn: int, fused: bool, workshop: Workshop, seen: Counter[
         for name, backend in backends.items():
             storage = MIXED if form else backend.storages[turn // backend.every % len(backend.storages)]
             shapes = MATRICES if is_matrix else PAIR if backend.fused else SHAPES
-            if has_codes and storage is not DOUBLE:
-                shapes = replace(shapes, shapes=(BLOCKS, *shapes.shapes[1:]))
+            if has_codes:
+                others = [s if len(s) < 3 else WHOLE[storage is DOUBLE] for s in shapes.shapes[1:]]
+                shapes = replace(shapes, shapes=(shapes.shapes[0] if storage is DOUBLE else BLOCKS, *others))
             counts = FEW if backend.fused else COUNTS
             values = cases.parameters(shapes, storage.param, 1)
             runner = backend.runner(modules[backend.module], values, variant.hypers, "plain", storage, read=read)
