@@ -54,7 +54,7 @@ def results(cls: Any, kwargs: Kwargs, cc: str, dtype: torch.dtype, monkeypatch: 
 
 @needs.compiler("gcc")
 @needs.compiler("clang")
-@pytest.mark.parametrize("info", ELEMENTWISE[::2], ids=lambda info: info.optim_cls.__name__)
+@pytest.mark.parametrize("info", ELEMENTWISE[::3], ids=lambda info: info.optim_cls.__name__)
 def test_gcc_and_clang_step_to_the_same_bits(
     info: Any, two_threads: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

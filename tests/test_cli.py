@@ -214,10 +214,8 @@ def test_the_format_of_parameters_is_asked_for_so_too(folder: Path) -> None:
     )
     assert run("build")[0] == 0
     assert {path: path.read_text() for path in made} == made
-    assert run("build", "lion", "--backend", "triton", "--storage", "param=master", "--out", "made")[0] == 0
-    assert run("build", "lamb", "--backend", "triton", "--storage", "param=master", "--out", "made")[0] == 0
-    with pytest.raises(OptgenError, match="no formats of parameters for rules that look at rows or columns yet"):
-        run("build", "adammini", "--backend", "triton", "--storage", "param=master")
+    for rule in ("lion", "lamb", "adammini"):
+        assert run("build", rule, "--backend", "triton", "--storage", "param=master", "--out", "made")[0] == 0
 
 
 def test_what_is_checked_in_is_what_is_generated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,7 +263,7 @@ def attempts(name: Any) -> Sequence[Callable[[], object]]:
 TEXTS = [name for name in NAMES if not is_plain(name)]
 
 
-@pytest.mark.parametrize("text", TEXTS[:: len(TEXTS) // 60])
+@pytest.mark.parametrize("text", TEXTS[:: len(TEXTS) // 40])
 def test_texts_reach_generated_code_as_texts_only(text: str) -> None:
     """The paper, the use case, the source and the messages of a rule may be any text."""
     lr = hyper("lr", 1e-3)
