@@ -23,6 +23,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # What a rule is given besides the defaults of its class.
 SETTINGS: Mapping[str, Mapping[str, float]] = {
     "sgd": {"lr": 1e-2, "momentum": 0.9},
+    "sgdw": {"lr": 1e-2, "momentum": 0.9},
+    "lars": {"lr": 1e-2, "momentum": 0.9, "weight_decay": 1e-4},
     "lion": {"lr": 1e-4, "weight_decay": 1e-2},
 }
 

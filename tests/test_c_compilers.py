@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from reducing_rules import RULES
 from test_c_cache import run
 from workshop import Workshop
 
+from optgen import optim
 from optgen._generated.c_cpu import _compiler
 from optgen.bounds import FP32
 from optgen.dsl import literal
@@ -65,6 +67,19 @@ def test_gcc_and_clang_step_to_the_same_bits(
         by_clang = results(info.optim_cls, kwargs, "clang", dtype, monkeypatch)
         assert equal(by_gcc, by_clang), (kwargs, dtype)
     assert len({*tmp_path.rglob("step.so")}) >= 2
+
+
+@needs.compiler("gcc")
+def test_gcc_takes_every_elementwise_loop_into_vectors() -> None:
+    """In float32, where no static condition holds. A function of the C library alone is called for each element."""
+    folder, alone = Path(_compiler.__file__).parent, []
+    for cls in (info.optim_cls for info in ELEMENTWISE if hasattr(optim, info.optim_cls.__name__)):
+        source = folder / f"{cls.__name__.lower()}.c"
+        definitions = re.findall(r"-D\w+=\w+", source.read_text(encoding="utf-8"))
+        command = ["gcc", *_compiler._ALWAYS, "-march=native", "-fopenmp", "-fopt-info-vec", *definitions]
+        done = subprocess.run([*command, "-S", "-o", os.devnull, source], capture_output=True, text=True, check=True)
+        alone += [] if f"{source.name}:" in done.stderr else [cls.__name__]
+    assert alone == ["DiffGrad"], "which calls exp"
 
 
 @pytest.fixture(scope="module")

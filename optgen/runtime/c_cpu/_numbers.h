@@ -73,7 +73,18 @@ static inline void store_fp16(fp16 *at, real x)
 #define load(type, at) JOIN(load_, type)(at)
 #define store(type, at, x) JOIN(store_, type)(at, x)
 
-static inline real maximum(real x, real y) { return x > y || x != x ? x : y; } /* a NaN in either is kept */
-static inline real minimum(real x, real y) { return x < y || x != x ? x : y; }
+/* A NaN in either is kept. gcc takes each choice for itself into vectors, but not two conditions of one. */
+static inline real maximum(real x, real y)
+{
+    const real larger = x > y ? x : y;
+    return x != x ? x : larger;
+}
+
+static inline real minimum(real x, real y)
+{
+    const real smaller = x < y ? x : y;
+    return x != x ? x : smaller;
+}
+
 static inline real sign(real x) { return (x > 0) - (x < 0); } /* 0 of a NaN, as torch.sign */
 static inline real power(real x, real y) { return pow(x, y); }
