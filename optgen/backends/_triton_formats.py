@@ -175,8 +175,8 @@ def load_lines(name: str, stream: str, stored: Mapping[str, Var], walk: Walk = B
         at, coded = 256 * names(stored).index(name_of(var)), codec(var.codec)
         given = f"{stream}_at, {stream}_absmax_at, {f'numbers + {at}' if at else 'numbers'}"
         if walk is TILES:
-            kind = "halves" if _is_packed(coded) else "bytes"
-            yield (f"{name} = load_tile_{kind}({given}, start, {walk.where}, {coded.block}, COMPUTE)",)
+            packed = _is_packed(coded)
+            yield (f"{name} = load_tile_codes({given}, start, {walk.where}, {coded.block}, {packed}, COMPUTE)",)
         else:
             yield (f"{name} = load_{coded.name}({given}, {walk.where}, COMPUTE)",)
         return

@@ -28,7 +28,7 @@ OF_TILES = frozenset(
     """LINE highest_along inside lines_largest lines_summed load_cols load_lines load_rows load_tile put_cols
     put_lines put_rows store_tile whole_rows""".split()
 )
-OF_CODED = frozenset("load_tile_bytes load_tile_halves of_cols of_rows".split())
+OF_CODED = frozenset("load_tile_codes of_cols of_rows".split())
 IN_CHUNKS = OF_PARTS | frozenset("chunks common elements inside its_parts launches mine parts shares ROUNDS".split())
 IN_TILES = (
     OF_PARTS

@@ -18,7 +18,7 @@ from ._matrix_tiles import elements_of, load_tile
 
 
 @triton.jit
-def load_tile_bytes(
+def load_tile_codes(
     codes: tl.tensor,
     absmax: tl.tensor,
     numbers: tl.tensor,
@@ -32,33 +32,14 @@ def load_tile_bytes(
     COLS: tl.constexpr,
     VEC: tl.constexpr,
     SIZE: tl.constexpr,
+    HALVES: tl.constexpr,
     COMPUTE: tl.constexpr,
 ) -> tl.tensor:
-    """What codes of a byte each stand for, of some rows of a tile from row `at` on. codes: from element `start` on."""
-    code = load_tile(codes, at, height, width, cols, tail, ROWS, COLS, VEC, tl.int32)
-    largest = of_blocks(absmax, start, at, height, width, cols, tail, ROWS, COLS, VEC, SIZE)
-    return (tl.load(numbers + code) * largest).to(COMPUTE)
-
-
-@triton.jit
-def load_tile_halves(
-    codes: tl.tensor,
-    absmax: tl.tensor,
-    numbers: tl.tensor,
-    start: tl.tensor,
-    at: tl.tensor,
-    height: tl.tensor,
-    width: tl.tensor,
-    cols: tl.tensor,
-    tail: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLS: tl.constexpr,
-    VEC: tl.constexpr,
-    SIZE: tl.constexpr,
-    COMPUTE: tl.constexpr,
-) -> tl.tensor:
-    """What codes of half a byte each stand for, the first in the lower half. codes: all of the tensor's."""
-    if tail:
+    """What codes stand for, of some rows of a tile from row `at` on. HALVES: whether two share a byte, the first in the
+    lower half. codes: from element `start` on, of halves all that the tensor has."""
+    if not HALVES:
+        code = load_tile(codes, at, height, width, cols, tail, ROWS, COLS, VEC, tl.int32)
+    elif tail:
         i = elements_of(start + at * cols, cols, True, ROWS // 2, COLS, VEC)
         row, col = tl.arange(0, ROWS // 2)[:, None], tl.arange(0, COLS)[None, :]
         both = tl.load(codes + i // 2, mask=(at + row < height) & (col < width)).to(tl.int32)
