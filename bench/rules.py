@@ -122,7 +122,7 @@ def accuracy(name: str) -> Row:
 def timed(row: Row, device: Cpu, rounds: int, quick: bool) -> Row:
     """The row with the times of a matrix, the reference's among them: torch's own classes, or that of a package."""
     case = Case(row.name.lower(), "fp32", WORKLOADS["matrix"])
-    result = measure(case.shrunk() if quick else case, _candidates(row.name), device, rounds)
+    result = measure(case.shrunk() if quick else case, others_of(row.name), device, rounds)
     for label, reason in result.refused.items():
         print(f"{label} is left out: {reason}")
     ours, *others = result.measured
@@ -131,8 +131,8 @@ def timed(row: Row, device: Cpu, rounds: int, quick: bool) -> Row:
     return replace(row, fastest=fastest.candidate, reference_over_ours=fastest.over_ours) if fastest else row
 
 
-def _candidates(name: str) -> Iterator[Candidate]:
-    """Ours, and torch's classes where it has the rule, else the reference."""
+def others_of(name: str) -> Iterator[Candidate]:
+    """The class and those it is timed beside: torch's own where it has the rule, else the reference."""
     every = [one for one in candidates(name.lower(), compiled=False) if one.label == OURS or "torch " in one.label]
     yield from every
     reference, settings = EVERY[name], SETTINGS.get(name.lower(), {})

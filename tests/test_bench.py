@@ -16,7 +16,8 @@ from bench import cpu, gpu, plot, rules
 from bench.arguments import RULES
 from bench.candidates import OURS, Candidate, candidates, class_of
 from bench.measure import Case, cases, measure
-from bench.report import document, write
+from bench.references import EVERY
+from bench.report import RESULTS, document, write
 from bench.timing import Cpu, Run, Sample, interleaved, quartiles, ratio
 from bench.workloads import SETTINGS, WORKLOADS, Workload, bytes_of_equations, bytes_of_tensors, parameters
 
@@ -271,3 +272,19 @@ def test_a_row_of_every_rule_tells_accuracy_and_cost(tmp_path: Path) -> None:
     assert lars["reference_over_ours"] > 0 < lars["over_floor"]
     assert (muon["launches"], muon["over_floor"]) == ([], None)  # products
     assert CliRunner().invoke(app, ["--rule", "lars"]).exit_code == 2
+
+
+@pytest.mark.parametrize(("name", "others"), [
+    ("AdamW", ["torch fused", "torch foreach", "torch loop"]), ("Adafactor", ["torch foreach", "torch loop"]),
+    ("LAMB", ["timm.Lamb"]),
+])
+def test_a_rule_is_timed_beside_all_that_torch_has_of_it_or_else_its_reference(name: str, others: list[str]) -> None:
+    assert [one.label for one in rules.others_of(name)] == [OURS, *others]
+
+
+def test_the_table_of_rules_is_that_of_the_figures() -> None:
+    told = json.loads((RESULTS / "rules.json").read_text(encoding="utf-8"))
+    rows = [rules.Row(**row) for row in told["rows"]]
+    assert rules.TABLE.read_text(encoding="utf-8") == "\n".join(rules.lines(rows, told)) + "\n"
+    assert {row.name for row in rows} == {*EVERY}
+    assert not told["quick"]

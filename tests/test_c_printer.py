@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import math
 import operator
 import struct
@@ -119,6 +120,15 @@ def test_c_computes_in_the_author_s_order(tmp_path: Path) -> None:
             compared += 1
     assert len(every) > MANY / 2
     assert compared > 0.6 * len(every) * POINTS
+
+
+def test_the_larger_and_the_smaller_of_two_numbers_keep_a_nan_of_either(tmp_path: Path) -> None:
+    compute = compiled(["maximum(x, y)", "minimum(x, y)"], tmp_path)
+    values = (math.nan, -math.inf, -1.5, 0.0, 2.0, math.inf)
+    for x, y in itertools.product(values, repeat=2):
+        point = {**points()[0], "x": x, "y": y}
+        for k, function in enumerate((np.maximum, np.minimum)):
+            assert np.array_equal(compute(k, point), function(x, y), equal_nan=True), (function, x, y)
 
 
 x, y, a, flag = symbol("x"), symbol("y"), symbol("a"), symbol("flag", True)

@@ -138,6 +138,13 @@ def test_the_woven_text_is_what_one_would_write(made: Lines, conditions: list[st
     assert "|".join(written) == text
 
 
+def test_a_condition_of_all_lines_stands_around_what_only_some_ask_besides() -> None:
+    """Two of three conditions, either of which makes the function; the third one adds a line to it."""
+    every = itertools.product((False, True), repeat=3)
+    made = {(c, d, e): [("a",), *([("x",)] if e else []), ("b",)] if c or d else [] for c, d, e in every}
+    assert weave(made, ["c", "d", "e"]) == ["if c or d:", "    a", "    if e:", "        x", "    b"]
+
+
 def test_an_item_of_several_lines_stays_together() -> None:
     made = {(False,): [("a",), ("x", "  y")], (True,): [("x", "  z")]}
     assert weave(made, ["c"]) == ["if not c:", "    a", "    x", "      y", "else:", "    x", "      z"]

@@ -60,8 +60,8 @@ TILED: dict[str, tuple[Callable[[], Rule], dict[str, str]]] = {  # and in rules 
 BRAIN = Storage(BF16, FP32)
 MIXES = (Storage(FP32, FP32), Storage(FP64, FP64), Storage(BF16, FP32), Storage(FP16, FP16))
 SHAPES = cases.Shapes("blocks", ((1025,), (3, 171), (), (127,)))  # whole blocks and a rest; a rest alone
-MATRICES = cases.Shapes(  # blocks end where rows do, or not; a span begins in the middle of a row
-    "matrices", ((5, 260), (20, 61), (2, 4, 64), (1, 256), (70, 1))
+MATRICES = cases.Shapes(  # blocks end where rows do, or not; a span begins in the middle of a row; a whole tile
+    "matrices", ((5, 260), (20, 61), (2, 4, 64), (1, 256), (70, 1), (9, 512))
 )
 every = pytest.mark.parametrize("name", FORMATS)
 
