@@ -18,7 +18,8 @@ from optgen import optim
 from optgen._generated.triton_gpu import _matrices, _phases, adafactor
 
 NAMES = ("Adafactor", "AdafactorHF", "AdamMini")
-SHAPES = ((130, 9), (3, 260), (2, 70, 4), (9, 136), (1, 7), (5, 1), (0, 3))  # tiles have at most 64 rows, 128 columns
+# Tiles have at most 64 rows and 128 columns.
+SHAPES = ((130, 9), (3, 260), (2, 70, 4), (9, 136), (9, 132), (1, 7), (5, 1), (0, 3))
 every = pytest.mark.parametrize("name", NAMES)
 
 
