@@ -170,7 +170,7 @@ C = Language(
     "C",
     {
         "sqrt": "sqrt({})",
-        "exp": "exp({})",
+        "exp": "exponential({})",
         "log": "log({})",
         "Abs": "fabs({})",
         "sign": "sign({})",

@@ -188,6 +188,8 @@ MUTANTS = (
            "test_c_reductions.py any_number"),
     Mutant("a NaN is lost by a maximum in C", "runtime/c_cpu/_numbers.h",
            "return x != x ? x : larger;", "return larger;", "test_c_printer.py keep_a_nan"),
+    Mutant("an exponential in C lacks a term", "runtime/c_cpu/_numbers.h",
+           "r * (1.0 / 5040 + r * (1.0 / 40320))", "r * (1.0 / 5040)", "test_c_printer.py exponential"),
     Mutant("halves of a byte are read in the wrong order", "runtime/triton_gpu/_coded_matrices.py",
            "tl.join(both & 15, both >> 4)", "tl.join(both >> 4, both & 15)",
            "interpreted/test_triton_codes.py last_bit and summed"),

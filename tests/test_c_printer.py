@@ -131,6 +131,27 @@ def test_the_larger_and_the_smaller_of_two_numbers_keep_a_nan_of_either(tmp_path
             assert np.array_equal(compute(k, point), function(x, y), equal_nan=True), (function, x, y)
 
 
+def test_the_exponential_of_a_float_is_within_half_a_place_and_a_hundredth(tmp_path: Path) -> None:
+    """Of every 4099th float, from NaN to infinity, and of those next to where it becomes 0 or infinite."""
+    source, library = tmp_path / "exponential.c", tmp_path / "exponential.so"
+    source.write_text('#include "_numbers.h"\nvoid all(float *x, int64_t n)\n'
+                      "{\n    for (int64_t i = 0; i < n; i++)\n        x[i] = exponential(x[i]);\n}\n")
+    flags = ["-O2", "-ffp-contract=off", "-Wno-unused", "-shared", "-fPIC", "-std=c99", "-Dreal=float"]
+    subprocess.run([C_COMPILER, *flags, f"-I{RUNTIME}", "-o", str(library), str(source), "-lm"], check=True)
+    edges = np.array([88.72283, 88.72284, -103.97207, -103.97208, -87.33654, 0.0, -0.0], np.float32)
+    given = np.concatenate([np.arange(0, 2**32, 4099, dtype=np.uint32).view(np.float32), edges])
+    got = given.copy()
+    ctypes.CDLL(str(library)).all(got.ctypes.data_as(ctypes.c_void_p), ctypes.c_int64(got.size))
+    with np.errstate(all="ignore"):
+        exact = np.exp(given.astype(np.float64))
+        nearest = exact.astype(np.float32)
+        off = np.abs(got - exact) / np.spacing(nearest).astype(np.float64)
+    is_plain = np.isfinite(nearest) & np.isfinite(got)
+    assert np.array_equal(got[~is_plain], nearest[~is_plain], equal_nan=True)
+    assert off[is_plain].max() < 0.51
+    assert is_plain.sum() > got.size / 3
+
+
 x, y, a, flag = symbol("x"), symbol("y"), symbol("a"), symbol("flag", True)
 
 

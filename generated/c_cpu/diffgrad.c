@@ -47,7 +47,7 @@ static void span(
         // v[t] = beta2*v[t - 1] + (1 - beta2)*g[t]**2
         const real v = beta2 * v_prev + one_minus_beta2 * (g * g);
         // xi[t] = 1/(1 + exp(-Abs(g_old[t - 1] - g[t])))
-        const real xi = 1 / (1 + exp(-fabs(g_old_prev - g)));
+        const real xi = 1 / (1 + exponential(-fabs(g_old_prev - g)));
         // g_old[t] = g[t]
         const real g_old = g;
         // theta[t] = theta[t - 1]*(1 - lr*weight_decay) - lr*sqrt(1 - beta2**t)/(1 -

@@ -45,8 +45,8 @@ FOLDER = "c_cpu"
 RUNTIME = Path(__file__).parents[1] / "runtime" / FOLDER
 TAKEN = frozenset(
     """count factor grad row start tensor load store real fabs bits_of float_of load_fp32 load_fp64 load_fp16 load_bf16
-    store_fp32 store_fp64 store_fp16 store_bf16 to_bfloat16 fp32 fp64 fp16 bf16 span each_span grad_type group int64_t
-    complex imaginary I""".split()
+    store_fp32 store_fp64 store_fp16 store_bf16 to_bfloat16 exponential fp32 fp64 fp16 bf16 span each_span grad_type
+    group int64_t complex imaginary I""".split()
 )
 # What the headers define for the preprocessor, which knows no scopes.
 MACROS = re.compile(
